@@ -1,0 +1,368 @@
+//! Applications → components, and objects with the components they serve.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    attach::{self, Workload},
+    model::{AppObject, Component, PodNeed},
+    names::dangling,
+    pods,
+};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Origin},
+    quantity::Resources,
+    spec::{self, At, ComponentOverride, Document, Manifest, ObjectSelector, SpecSet},
+};
+
+/// What the applications come to.
+pub(super) struct Applications {
+    /// Sorted by name.
+    pub(super) components: Vec<Component>,
+    /// In the order of sources, applications sorted by name.
+    pub(super) objects: Vec<AppObject>,
+}
+
+/// Kinds of the built-in groups that live outside of namespaces.
+const CLUSTER_SCOPED: [&str; 21] = [
+    "APIService",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CSIDriver",
+    "CSINode",
+    "CustomResourceDefinition",
+    "FlowSchema",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "PriorityLevelConfiguration",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
+];
+
+pub(super) fn compile(set: &SpecSet, out: &mut Diagnostics) -> Applications {
+    let mut documents: Vec<&Document<spec::Application>> = set.applications.iter().collect();
+    documents.sort_by(|a, b| a.spec.name.value.cmp(&b.spec.name.value));
+    let mut all = Applications { components: Vec::new(), objects: Vec::new() };
+    for document in documents {
+        let manifests = set.manifests.get(&document.spec.name.value).map_or(&[][..], Vec::as_slice);
+        let custom = cluster_scoped_customs(set);
+        application(&document.spec, manifests, &custom, &mut all, out);
+    }
+    sort(&mut all);
+    all
+}
+
+/// Sorts components by name and keeps the objects' indices right.
+fn sort(all: &mut Applications) {
+    let mut order: Vec<usize> = (0..all.components.len()).collect();
+    order.sort_by(|a, b| all.components[*a].name.cmp(&all.components[*b].name));
+    let mut new_index = vec![0; order.len()];
+    for (new, old) in order.iter().enumerate() {
+        new_index[*old] = new;
+    }
+    for object in &mut all.objects {
+        object.components = object.components.iter().map(|i| new_index[*i]).collect();
+    }
+    all.components.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+/// (group, kind) of custom resources that the project itself defines as cluster-scoped.
+fn cluster_scoped_customs(set: &SpecSet) -> BTreeSet<(String, String)> {
+    set.manifests
+        .values()
+        .flatten()
+        .filter(|m| m.object["kind"] == "CustomResourceDefinition" && m.object["spec"]["scope"] == "Cluster")
+        .filter_map(|m| {
+            let spec = &m.object["spec"];
+            Some((spec["group"].as_str()?.to_owned(), spec["names"]["kind"].as_str()?.to_owned()))
+        })
+        .collect()
+}
+
+fn application(
+    app: &spec::Application,
+    manifests: &[Manifest],
+    customs: &BTreeSet<(String, String)>,
+    all: &mut Applications,
+    out: &mut Diagnostics,
+) {
+    let namespace = app.namespace.as_ref().unwrap_or(&app.name);
+    let mut objects: Vec<(Origin, Value)> = Vec::new();
+    for manifest in manifests {
+        if let Some(object) = named(manifest, namespace, customs, out) {
+            objects.push((manifest.origin.clone(), object));
+        }
+    }
+    let base = all.components.len();
+    // Which entry each object belongs to, if any.
+    let mut owner: Vec<Option<usize>> = vec![None; objects.len()];
+    for (entry, component) in app.components.iter().enumerate() {
+        claim(app, entry, component, &objects, &mut owner, out);
+    }
+    let mut components: Vec<Component> = app
+        .components
+        .iter()
+        .map(|c| new_component(app, &c.name, &c.name.origin))
+        .collect();
+    for (i, (origin, object)) in objects.iter().enumerate() {
+        if owner[i].is_none() && pods::is_workload(object) {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let full = format!("{}/{name}", app.name.value);
+            let taken = components.iter().position(|c| c.name == full && c.origin != *origin);
+            owner[i] = Some(taken.unwrap_or(components.len()));
+            if taken.is_none() {
+                components.push(new_component(app, &name, origin));
+            }
+        }
+    }
+    for (entry, spec) in app.components.iter().enumerate() {
+        adjust(app, spec, entry, &mut components, &mut objects, &owner, out);
+    }
+    if components.is_empty() && !objects.is_empty() {
+        // Nothing runs, but the objects still have to be somewhere: the application is placed as one.
+        components.push(new_component(app, &app.name, &app.name.origin));
+    }
+    for (i, (origin, object)) in objects.iter().enumerate() {
+        let Some(component) = owner[i].filter(|_| pods::is_workload(object)) else { continue };
+        match pods::need(object) {
+            Ok(need) if pods::per_node(object) => components[component].per_node.push(need.size),
+            Ok(need) if need.count > 0 => components[component].pods.push(need),
+            Ok(_) => {}
+            Err(text) => out.push(Diagnostic::error("SKY0211", format!("a request in this object: {text}")).at(origin)),
+        }
+    }
+    for (entry, spec) in app.components.iter().enumerate() {
+        resources(spec, &mut components[entry], out);
+    }
+    let values: Vec<&Value> = objects.iter().map(|(_, o)| o).collect();
+    let workloads: Vec<Workload<'_>> = values
+        .iter()
+        .zip(&owner)
+        .filter(|(object, _)| pods::is_workload(object))
+        .filter_map(|(object, owner)| Some(Workload { object, component: base + (*owner)? }))
+        .collect();
+    let everywhere: BTreeSet<usize> = (base..base + components.len()).collect();
+    let mut attached = Vec::new();
+    for (object, owner) in values.iter().zip(&owner) {
+        attached.push(match owner {
+            Some(component) => BTreeSet::from([base + component]),
+            None => match attach::components(object, &workloads, &values) {
+                some if !some.is_empty() => some,
+                _ => everywhere.clone(),
+            },
+        });
+    }
+    for ((origin, object), components) in objects.into_iter().zip(attached) {
+        all.objects.push(AppObject { application: app.name.value.clone(), origin, object, components });
+    }
+    all.components.extend(components);
+}
+
+fn new_component(app: &spec::Application, name: &str, origin: &Origin) -> Component {
+    Component {
+        name: format!("{}/{name}", app.name.value),
+        origin: origin.clone(),
+        application: app.name.value.clone(),
+        pods: Vec::new(),
+        per_node: Vec::new(),
+        instances: (0, 0),
+        permitted: Vec::new(),
+        required: Vec::new(),
+        compute: Vec::new(),
+        dedicated: false,
+        depends_on: Vec::new(),
+    }
+}
+
+/// The object with its namespace filled in; `None` when it is no object at all.
+fn named(
+    manifest: &Manifest,
+    namespace: &str,
+    customs: &BTreeSet<(String, String)>,
+    out: &mut Diagnostics,
+) -> Option<Value> {
+    let object = &manifest.object;
+    let fault = |text: &str| {
+        Some(
+            Diagnostic::error("SKY0210", text.to_owned())
+                .at(&manifest.origin)
+                .hint("a Kubernetes object has `apiVersion`, `kind` and `metadata.name`"),
+        )
+    };
+    let has = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
+    let missing = if !object.is_object() {
+        fault("this is not a Kubernetes object")
+    } else if !has("/apiVersion") || !has("/kind") {
+        fault("this object has no `apiVersion` or no `kind`")
+    } else if object.pointer("/metadata/generateName").is_some() {
+        fault("`generateName` makes a new object at every apply; give it a `name`")
+    } else if !has("/metadata/name") {
+        fault("this object has no name")
+    } else {
+        None
+    };
+    if let Some(missing) = missing {
+        out.push(missing);
+        return None;
+    }
+    let (group, kind) = pods::group_kind(object);
+    let mut object = object.clone();
+    let scoped = if is_builtin(group) {
+        !CLUSTER_SCOPED.contains(&kind)
+    } else {
+        !customs.contains(&(group.to_owned(), kind.to_owned()))
+    };
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut)?;
+    if !scoped {
+        metadata.remove("namespace");
+    } else if !metadata.get("namespace").is_some_and(Value::is_string) {
+        metadata.insert("namespace".into(), Value::from(namespace));
+    }
+    // What servers write is not ours to send.
+    for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
+        metadata.remove(field);
+    }
+    if let Some(map) = object.as_object_mut() {
+        map.remove("status");
+    }
+    Some(object)
+}
+
+/// Groups that Kubernetes itself serves.
+fn is_builtin(group: &str) -> bool {
+    !group.contains('.') || group.ends_with(".k8s.io") && !group.ends_with(".x-k8s.io")
+}
+
+/// Gives the objects that an entry selects to it.
+fn claim(
+    app: &spec::Application,
+    entry: usize,
+    component: &At<ComponentOverride>,
+    objects: &[(Origin, Value)],
+    owner: &mut [Option<usize>],
+    out: &mut Diagnostics,
+) {
+    let mut found = false;
+    for (i, (origin, object)) in objects.iter().enumerate() {
+        let selected = match &component.objects {
+            Some(selector) => matches(selector, object),
+            None => pods::is_workload(object) && object["metadata"]["name"] == *component.name.value,
+        };
+        if !selected {
+            continue;
+        }
+        found = true;
+        if let Some(other) = owner[i] {
+            out.push(
+                Diagnostic::error("SKY0212", format!("two components select the same {}", object["kind"].as_str().unwrap_or("object")))
+                    .at(&component.origin)
+                    .label(&app.components[other].origin, "the other one")
+                    .label(origin, "the object"),
+            );
+        }
+        owner[i] = Some(entry);
+    }
+    if !found {
+        let names = objects.iter().filter(|(_, o)| pods::is_workload(o)).filter_map(|(_, o)| o["metadata"]["name"].as_str());
+        out.push(match &component.objects {
+            Some(selector) => Diagnostic::error("SKY0213", "this selector matches none of the application's objects")
+                .at(&selector.origin),
+            None => dangling("workload", &component.name, names)
+                .hint("a component without `objects` is the workload of its name"),
+        });
+    }
+}
+
+fn matches(selector: &ObjectSelector, object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    selector.kind.as_ref().is_none_or(|k| object["kind"] == *k.value)
+        && (selector.names.is_empty() || selector.names.iter().any(|n| metadata["name"] == *n.value))
+        && selector.match_labels.iter().all(|(k, v)| metadata["labels"][k] == **v)
+}
+
+/// Replicas, instances and dependencies that an entry sets.
+fn adjust(
+    app: &spec::Application,
+    spec: &ComponentOverride,
+    entry: usize,
+    components: &mut [Component],
+    objects: &mut [(Origin, Value)],
+    owner: &[Option<usize>],
+    out: &mut Diagnostics,
+) {
+    if let Some(replicas) = &spec.replicas {
+        let mut set = false;
+        for (_, object) in objects.iter_mut().zip(owner).filter(|(_, o)| **o == Some(entry)).map(|(o, _)| o) {
+            if pods::scales(object) {
+                object["spec"]["replicas"] = Value::from(replicas.value);
+                set = true;
+            }
+        }
+        if !set && spec.resources.is_none() {
+            out.push(
+                Diagnostic::error("SKY0214", "none of this component's objects has replicas that can be set")
+                    .at(&replicas.origin)
+                    .hint("`replicas` works on a Deployment, StatefulSet or ReplicaSet"),
+            );
+        }
+    }
+    if let Some(instances) = &spec.instances {
+        let min = instances.min.unwrap_or(0);
+        let max = instances.max.unwrap_or(0);
+        if instances.min == Some(0) || max > 0 && max < min {
+            out.push(
+                Diagnostic::error("SKY0107", "instances are at least 1, and `max` is not below `min`")
+                    .at(&instances.origin),
+            );
+        }
+        components[entry].instances = (min, max);
+    }
+    for dependency in &spec.depends_on {
+        let full = format!("{}/{}", app.name.value, dependency.value);
+        if !components.iter().any(|c| c.name == full) {
+            let prefix = format!("{}/", app.name.value);
+            out.push(dangling("component", dependency, components.iter().filter_map(|c| c.name.strip_prefix(&prefix))));
+        } else if full == components[entry].name {
+            out.push(Diagnostic::error("SKY0215", "a component that depends on itself").at(&dependency.origin));
+        }
+        components[entry].depends_on.push(full);
+    }
+}
+
+/// Requests that an entry sets in place of the manifest's.
+fn resources(spec: &ComponentOverride, component: &mut Component, out: &mut Diagnostics) {
+    let Some(resources) = &spec.resources else { return };
+    let set = |size: &mut Resources| {
+        size.milli_cpu = resources.cpu.map_or(size.milli_cpu, |c| c.0);
+        size.memory = resources.memory.map_or(size.memory, |m| m.0);
+        size.gpus = resources.gpu.map_or(size.gpus, |g| g.0);
+    };
+    if component.pods.len() > 1 {
+        out.push(
+            Diagnostic::error("SKY0216", "`resources` is for a component with one workload, this one has several")
+                .at(&spec.name.origin)
+                .hint("write the requests into the manifests, or make components of them"),
+        );
+    }
+    if component.pods.is_empty() {
+        component.pods.push(PodNeed {
+            size: Resources { pods: 1, ..Resources::default() },
+            count: spec.replicas.as_ref().map_or(1, |r| r.value),
+            tolerations: Vec::new(),
+            node_selector: BTreeMap::new(),
+        });
+    }
+    for need in &mut component.pods {
+        set(&mut need.size);
+    }
+}

@@ -1,0 +1,67 @@
+//! [`SpecSet`] → [`Model`]: names resolved, defaults filled, policies joined to components.
+//!
+//! Pure: knows the specs, and nothing of clusters that are there. Every fault is noted, and the rest
+//! is compiled as far as it goes, so that one run names them all.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod applications;
+mod attach;
+mod clusters;
+mod latency;
+pub mod model;
+mod names;
+pub(crate) mod pods;
+mod policies;
+
+pub(crate) use self::clusters::egress_between;
+
+use self::model::{Model, Settings};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics},
+    money::{HOURS_PER_MONTH, MicroUsd},
+    quantity::{Micros, Percent},
+    spec::{LatencyBound, SpecSet},
+};
+
+/// Compiles a set of specs. With an error among the diagnostics there is no model.
+pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
+    let mut out = Diagnostics::new();
+    let Some(project) = &set.project else { return (None, out) };
+    names::check(set, &mut out);
+    let clusters = clusters::compile(set, &mut out);
+    let mut applications = applications::compile(set, &mut out);
+    policies::deployments(set, &clusters, &mut applications.components, &mut out);
+    let flows = policies::flows(set, &applications.components, &mut out);
+    let latency = latency::matrix(set, &clusters, &mut out);
+    let spec = &project.spec;
+    let lineage = spec.lineage.as_ref().unwrap_or(&spec.name);
+    let placement = &spec.placement;
+    if let Some(horizon) = placement.horizon.as_ref().filter(|h| h.seconds() == 0) {
+        out.push(Diagnostic::error("SKY0107", "a horizon is at least a second").at(&horizon.origin));
+    }
+    let state_url = spec.state.url.as_ref();
+    if let Some(url) = state_url.filter(|u| !u.starts_with("file://")) {
+        out.push(
+            Diagnostic::error("SKY0204", format!("state cannot be kept at `{url}`"))
+                .at(&url.origin)
+                .hint("this version keeps state at `file://` and a path"),
+        );
+    }
+    let model = Model {
+        project: spec.name.value.clone(),
+        lineage: lineage.value.clone(),
+        state_url: state_url.map(|u| u.value.clone()),
+        settings: Settings {
+            horizon: placement.horizon.as_ref().map_or(Micros(HOURS_PER_MONTH * 3_600_000_000), |h| h.value),
+            move_cost: placement.move_cost.as_ref().map_or(MicroUsd::ZERO, |m| m.value),
+            strict_latency: placement.latency_bound == Some(LatencyBound::Strict),
+            headroom: placement.headroom.as_ref().map_or(Percent(1_000), |h| h.value),
+        },
+        clusters,
+        components: applications.components,
+        objects: applications.objects,
+        flows,
+        latency,
+    };
+    (if out.has_errors() { None } else { Some(model) }, out)
+}

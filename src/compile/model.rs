@@ -1,0 +1,283 @@
+//! What the specs come to: names resolved, defaults filled, policies joined to components.
+//!
+//! Everything is sorted by name, so that a model does not depend on the order of files. Plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    diagnostic::Origin,
+    money::MicroUsd,
+    quantity::{Micros, Percent, Resources},
+    spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, Taint, ZoneType},
+};
+
+/// A project, understood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// Name of the project.
+    pub project: String,
+    /// Identity of its state.
+    pub lineage: String,
+    /// Where its state is kept: a `file://` URL.
+    pub state_url: Option<String>,
+    /// How places are chosen.
+    pub settings: Settings,
+    /// Clusters, sorted by name.
+    pub clusters: Vec<Cluster>,
+    /// Components of all applications, sorted by name.
+    pub components: Vec<Component>,
+    /// Objects of all applications, in the order of sources.
+    pub objects: Vec<AppObject>,
+    /// Flows, sorted by (from, to).
+    pub flows: Vec<Flow>,
+    /// Latency between clusters, by index; `None` = not known.
+    pub latency: Vec<Vec<Option<Micros>>>,
+}
+
+/// How places are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The time that cost is summed over.
+    pub horizon: Micros,
+    /// What one move is counted as.
+    pub move_cost: MicroUsd,
+    /// Latency bounds are `<`.
+    pub strict_latency: bool,
+    /// Part of every node that stays free.
+    pub headroom: Percent,
+}
+
+/// A cluster and where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Name.
+    pub name: String,
+    /// Its document.
+    pub origin: Origin,
+    /// How skyplan gets at it.
+    pub access: Access,
+    /// Where it stands; `None` without `providerRef`.
+    pub site: Option<Site>,
+    /// Control plane, per hour.
+    pub fee: MicroUsd,
+    /// Nodes that can be bought, sorted by name.
+    pub pools: Vec<Pool>,
+    /// What can be bought at most, with its line.
+    pub quota: Option<(Resources, Origin)>,
+    /// Labels that selectors match.
+    pub labels: BTreeMap<String, String>,
+    /// What happens when its document goes.
+    pub deletion_policy: DeletionPolicy,
+}
+
+impl Cluster {
+    /// How skyplan gets at it, as in the specs.
+    pub fn driver(&self) -> ClusterDriver {
+        match self.access {
+            Access::Existing { .. } => ClusterDriver::Existing,
+            Access::Local { .. } => ClusterDriver::Local,
+        }
+    }
+
+    /// Whether it stands whether anything runs on it or not.
+    pub fn always(&self) -> bool {
+        matches!(self.access, Access::Existing { .. }) || self.pools.iter().any(|p| p.min > 0)
+    }
+}
+
+/// How skyplan gets at a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// By a kubeconfig.
+    Existing {
+        /// Path relative to the project's root, or absolute; `None` = the user's own.
+        kubeconfig: Option<String>,
+        /// Context; `None` = the current one.
+        context: Option<String>,
+    },
+    /// By processes on this machine.
+    Local {
+        /// Simulated nodes where there are no pools: number and size of each.
+        nodes: (u32, Resources),
+    },
+}
+
+/// Where a cluster stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// Profile.
+    pub provider: String,
+    /// Platform.
+    pub platform: Platform,
+    /// Region; the profile's name where it has none.
+    pub region: String,
+    /// Region alias.
+    pub region_alias: Option<String>,
+    /// Continent.
+    pub continent: Option<String>,
+    /// Zone.
+    pub zone: String,
+    /// Type of zone.
+    pub zone_type: ZoneType,
+    /// Compliance tags.
+    pub attributes: BTreeSet<String>,
+    /// Price lists of data that leaves: (bytes per month up to which, price per 10⁹ bytes).
+    pub egress: BTreeMap<EgressTo, Vec<(Option<u64>, MicroUsd)>>,
+}
+
+/// Nodes of one kind on one cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Name.
+    pub name: String,
+    /// Offering.
+    pub offering: String,
+    /// Where it is written.
+    pub origin: Origin,
+    /// Size as sold.
+    pub size: Resources,
+    /// GPU model and memory of each, where there are GPUs.
+    pub gpu: Option<(String, Option<u64>)>,
+    /// Per hour and node.
+    pub price: MicroUsd,
+    /// Fewest nodes.
+    pub min: u32,
+    /// Most nodes.
+    pub max: Option<u32>,
+    /// Labels of its nodes.
+    pub labels: BTreeMap<String, String>,
+    /// Taints of its nodes.
+    pub taints: Vec<Taint>,
+}
+
+/// What is placed as one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Component {
+    /// `application/component`.
+    pub name: String,
+    /// Where it is written.
+    pub origin: Origin,
+    /// Application.
+    pub application: String,
+    /// Pods of one instance.
+    pub pods: Vec<PodNeed>,
+    /// Pods that run on every node (DaemonSets), one each.
+    pub per_node: Vec<Resources>,
+    /// Fewest and most instances.
+    pub instances: (u32, u32),
+    /// Where it may run; empty = anywhere. Each with its words and line.
+    pub permitted: Vec<PlaceFilter>,
+    /// Where it must run.
+    pub required: Vec<RequiredGroup>,
+    /// Nodes it needs: AND of OR.
+    pub compute: Vec<Compute>,
+    /// Whether it has its nodes for itself.
+    pub dedicated: bool,
+    /// Components that must be ready before, by full name.
+    pub depends_on: Vec<String>,
+}
+
+/// Equal pods of one instance of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodNeed {
+    /// Requests of one.
+    pub size: Resources,
+    /// How many, surge included.
+    pub count: u32,
+    /// Taints that they tolerate, as they are written.
+    pub tolerations: Vec<Toleration>,
+    /// Labels that their nodes must have.
+    pub node_selector: BTreeMap<String, String>,
+}
+
+/// What a pod tolerates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toleration {
+    /// Key; `None` = any.
+    pub key: Option<String>,
+    /// Value; `None` = any.
+    pub value: Option<String>,
+    /// Effect; `None` = any.
+    pub effect: Option<String>,
+}
+
+/// A selector of places with its words and line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceFilter {
+    /// Names of the clusters that it selects, as a set of indices.
+    pub clusters: BTreeSet<usize>,
+    /// `region: us-east-1, type: cloud`.
+    pub text: String,
+    /// Its line.
+    pub origin: Origin,
+}
+
+/// One group of `location.required`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequiredGroup {
+    /// Any of these.
+    pub any_of: Vec<PlaceFilter>,
+    /// Its line.
+    pub origin: Origin,
+}
+
+/// One entry of `compute`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compute {
+    /// Any of these.
+    pub any_of: Vec<NodeKind>,
+    /// Its line.
+    pub origin: Origin,
+}
+
+/// A kind of node, and how many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeKind {
+    /// Pattern of the offering's name.
+    pub pattern: Option<String>,
+    /// At least this size.
+    pub size: Resources,
+    /// GPUs, where they matter.
+    pub gpu: Option<GpuNeed>,
+    /// How many nodes.
+    pub count: u32,
+}
+
+/// Data between components.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Index of the source in [`Model::components`].
+    pub from: usize,
+    /// Index of the target.
+    pub to: usize,
+    /// Bound.
+    pub latency: Option<Micros>,
+    /// Bytes that one instance of the source sends.
+    pub volume: Volume,
+    /// Its line.
+    pub origin: Origin,
+}
+
+/// Bytes, by what they are counted over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Volume {
+    /// Per month of 730 hours.
+    PerMonth(u64),
+    /// Once.
+    Total(u64),
+}
+
+/// A Kubernetes object of an application.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AppObject {
+    /// Application.
+    pub application: String,
+    /// Its head in the sources.
+    pub origin: Origin,
+    /// The object with its namespace filled in and replicas as the specs say.
+    pub object: serde_json::Value,
+    /// Components that it belongs to or serves (indices): it goes where they go.
+    pub components: BTreeSet<usize>,
+}

@@ -1,0 +1,86 @@
+//! Names: unique within their kind, and such as Kubernetes and file names bear.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
+    spec::{At, SpecSet},
+};
+
+/// Checks every document's name.
+pub(super) fn check(set: &SpecSet, out: &mut Diagnostics) {
+    let mut kinds: BTreeMap<&str, Vec<&At<String>>> = BTreeMap::new();
+    let mut add = |kind, name| kinds.entry(kind).or_default().push(name);
+    for project in &set.project {
+        add("Project", &project.spec.name);
+        if let Some(lineage) = &project.spec.lineage {
+            add("lineage", lineage);
+        }
+    }
+    set.providers.iter().for_each(|d| add("ProviderProfile", &d.spec.name));
+    set.latencies.iter().for_each(|d| add("LatencyProfile", &d.spec.name));
+    set.clusters.iter().for_each(|d| add("Cluster", &d.spec.name));
+    set.applications.iter().for_each(|d| add("Application", &d.spec.name));
+    set.deployments.iter().for_each(|d| add("DeploymentPolicy", &d.spec.name));
+    set.dataflows.iter().for_each(|d| add("DataflowPolicy", &d.spec.name));
+    for (kind, names) in kinds {
+        for name in &names {
+            dns_label(kind, name, out);
+        }
+        unique(kind, names.into_iter(), out);
+    }
+    for application in &set.applications {
+        let components = application.spec.components.iter().map(|c| &c.name);
+        components.clone().for_each(|name| dns_label("component", name, out));
+        unique("component", components, out);
+    }
+}
+
+/// Notes every name that another of the same kind has already.
+pub(super) fn unique<'a>(kind: &str, names: impl Iterator<Item = &'a At<String>>, out: &mut Diagnostics) {
+    let mut first: BTreeMap<&str, &Origin> = BTreeMap::new();
+    for name in names {
+        if let Some(other) = first.get(name.as_str()) {
+            out.push(
+                Diagnostic::error("SKY0201", format!("a second {kind} called `{name}`"))
+                    .at(&name.origin)
+                    .label(other, "the first one")
+                    .hint("give one of them another name"),
+            );
+        } else {
+            first.insert(name, &name.origin);
+        }
+    }
+}
+
+/// RFC 1123 label, as for namespaces: it ends up in labels, file names and node names.
+pub(super) fn dns_label(what: &str, name: &At<String>, out: &mut Diagnostics) {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fine = !name.is_empty()
+        && name.len() <= 63
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !fine {
+        out.push(
+            Diagnostic::error("SKY0203", format!("`{name}` cannot be the name of a {what}"))
+                .at(&name.origin)
+                .hint("names are 1 to 63 of a-z, 0-9 and -, and neither begin nor end with -"),
+        );
+    }
+}
+
+/// A reference to something that is not there.
+pub(super) fn dangling<'a>(
+    what: &str,
+    reference: &At<String>,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    let known: Vec<&str> = known.into_iter().collect();
+    let d = Diagnostic::error("SKY0202", format!("there is no {what} called `{reference}`")).at(&reference.origin);
+    match did_you_mean(reference, known.iter().copied()) {
+        Some(near) => d.hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => d.hint(format!("there is no {what} at all")),
+        None => d.hint(format!("there are {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,230 @@
+//! Deployment and dataflow policies, joined to the components and places that they speak of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, RequiredGroup, Volume},
+    names::dangling,
+};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Origin},
+    quantity::Resources,
+    spec::{At, ComponentPolicy, PlaceSelector, SpecSet},
+};
+
+/// Joins deployment policies to components, and sets the instances that nothing set.
+pub(super) fn deployments(set: &SpecSet, clusters: &[Cluster], components: &mut [Component], out: &mut Diagnostics) {
+    let mut seen: BTreeMap<usize, Origin> = BTreeMap::new();
+    for policy in set.deployments.iter().flat_map(|d| &d.spec.components) {
+        let Some(index) = resolve(&policy.component_ref, components, out) else { continue };
+        if let Some(first) = seen.insert(index, policy.component_ref.origin.clone()) {
+            out.push(
+                Diagnostic::error("SKY0201", format!("a second policy for `{}`", policy.component_ref))
+                    .at(&policy.component_ref.origin)
+                    .label(&first, "the first one")
+                    .hint("join them: one component has one entry"),
+            );
+            continue;
+        }
+        join(policy, set, clusters, &mut components[index], out);
+    }
+    for component in components {
+        let (min, max) = component.instances;
+        let groups = u32::try_from(component.required.len()).unwrap_or(u32::MAX).max(1);
+        let min = if min > 0 { min } else if max > 0 { groups.min(max) } else { groups };
+        component.instances = (min, max.max(min));
+    }
+}
+
+fn join(
+    policy: &ComponentPolicy,
+    set: &SpecSet,
+    clusters: &[Cluster],
+    component: &mut Component,
+    out: &mut Diagnostics,
+) {
+    component.permitted = policy.location.permitted.iter().map(|s| filter(s, set, clusters, out)).collect();
+    component.required = policy
+        .location
+        .required
+        .iter()
+        .map(|group| RequiredGroup {
+            any_of: group.any_of.iter().map(|s| filter(s, set, clusters, out)).collect(),
+            origin: group.origin.clone(),
+        })
+        .collect();
+    component.dedicated = policy.dedicated;
+    if policy.dedicated && policy.compute.is_empty() {
+        out.push(
+            Diagnostic::error("SKY0220", "a dedicated component says which nodes it needs")
+                .at(&policy.component_ref.origin)
+                .hint("add `compute`"),
+        );
+    }
+    for requirement in &policy.compute {
+        if requirement.any_of.is_empty() {
+            out.push(Diagnostic::error("SKY0220", "`anyOf` is empty: no node would do").at(&requirement.origin));
+        }
+        let any_of = requirement
+            .any_of
+            .iter()
+            .map(|a| {
+                if let Some(count) = a.count.as_ref().filter(|c| c.value == 0) {
+                    out.push(Diagnostic::error("SKY0107", "a count is at least 1").at(&count.origin));
+                }
+                NodeKind {
+                    pattern: a.name.as_ref().map(|n| n.value.clone()),
+                    size: Resources {
+                        milli_cpu: a.vcpus.map_or(0, |v| v.0),
+                        memory: a.memory.map_or(0, |m| m.0),
+                        gpus: a.gpu.as_ref().map_or(0, |g| g.count.unwrap_or(1)),
+                        pods: 0,
+                    },
+                    gpu: a.gpu.clone(),
+                    count: a.count.as_ref().map_or(1, |c| c.value),
+                }
+            })
+            .collect();
+        component.compute.push(Compute { any_of, origin: requirement.origin.clone() });
+    }
+}
+
+/// A selector as the clusters it selects.
+fn filter(selector: &At<PlaceSelector>, set: &SpecSet, clusters: &[Cluster], out: &mut Diagnostics) -> PlaceFilter {
+    check_references(selector, set, out);
+    let selected: BTreeSet<usize> =
+        clusters.iter().enumerate().filter(|(_, c)| selects(selector, c)).map(|(i, _)| i).collect();
+    let text = words(selector);
+    if text.is_empty() {
+        out.push(
+            Diagnostic::error("SKY0221", "an empty selector selects every place")
+                .at(&selector.origin)
+                .hint("say which places, or leave the entry out"),
+        );
+    }
+    PlaceFilter { clusters: selected, text, origin: selector.origin.clone() }
+}
+
+/// Names of things that are written in the project must be there; regions and zones of the world
+/// need not be.
+fn check_references(selector: &PlaceSelector, set: &SpecSet, out: &mut Diagnostics) {
+    if let Some(name) = &selector.cluster
+        && !set.clusters.iter().any(|c| c.spec.name.value == name.value)
+    {
+        out.push(dangling("Cluster", name, set.clusters.iter().map(|c| c.spec.name.as_str())));
+    }
+    if let Some(name) = &selector.provider
+        && !set.providers.iter().any(|p| p.spec.name.value == name.value)
+    {
+        out.push(dangling("ProviderProfile", name, set.providers.iter().map(|p| p.spec.name.as_str())));
+    }
+}
+
+fn selects(selector: &PlaceSelector, cluster: &Cluster) -> bool {
+    let is = |wanted: &Option<At<String>>, have: Option<&String>| {
+        wanted.as_ref().is_none_or(|w| have.is_some_and(|h| *h == w.value))
+    };
+    let site = cluster.site.as_ref();
+    is(&selector.cluster, Some(&cluster.name))
+        && is(&selector.provider, site.map(|s| &s.provider))
+        && is(&selector.region, site.map(|s| &s.region))
+        && is(&selector.region_alias, site.and_then(|s| s.region_alias.as_ref()))
+        && is(&selector.continent, site.and_then(|s| s.continent.as_ref()))
+        && is(&selector.zone, site.map(|s| &s.zone))
+        && selector.platform.is_none_or(|p| site.is_some_and(|s| s.platform == p))
+        && selector.kind.is_none_or(|k| site.is_some_and(|s| s.zone_type == k))
+        && selector.attributes.iter().all(|a| site.is_some_and(|s| s.attributes.contains(&a.value)))
+        && selector.match_labels.iter().all(|(k, v)| cluster.labels.get(k) == Some(v))
+}
+
+/// The selector as it is written, on one line.
+fn words(selector: &PlaceSelector) -> String {
+    let mut parts = Vec::new();
+    let named = [
+        ("cluster", &selector.cluster),
+        ("provider", &selector.provider),
+        ("region", &selector.region),
+        ("regionAlias", &selector.region_alias),
+        ("continent", &selector.continent),
+        ("zone", &selector.zone),
+    ];
+    parts.extend(named.into_iter().filter_map(|(k, v)| Some(format!("{k}: {}", v.as_ref()?.value))));
+    parts.extend(selector.platform.map(|p| format!("platform: {}", p.word())));
+    parts.extend(selector.kind.map(|k| format!("type: {}", k.word())));
+    if !selector.attributes.is_empty() {
+        let all: Vec<&str> = selector.attributes.iter().map(|a| a.as_str()).collect();
+        parts.push(format!("attributes: {}", all.join(", ")));
+    }
+    parts.extend(selector.match_labels.iter().map(|(k, v)| format!("{k}={v}")));
+    parts.join(", ")
+}
+
+/// The component that a reference names.
+fn resolve(reference: &At<String>, components: &[Component], out: &mut Diagnostics) -> Option<usize> {
+    let own = |c: &Component| c.name.split_once('/').is_some_and(|(_, name)| name == reference.value);
+    let found: Vec<usize> = components
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| if reference.contains('/') { c.name == reference.value } else { own(c) })
+        .map(|(i, _)| i)
+        .collect();
+    match found.as_slice() {
+        [one] => return Some(*one),
+        [] => {
+            let short = components.iter().filter_map(|c| c.name.split_once('/').map(|(_, name)| name));
+            let full = components.iter().map(|c| c.name.as_str());
+            let known: Vec<&str> = if reference.contains('/') { full.collect() } else { short.collect() };
+            out.push(dangling("component", reference, known));
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|i| components[*i].name.as_str()).collect();
+            out.push(
+                Diagnostic::error("SKY0207", format!("`{reference}` is in several applications"))
+                    .at(&reference.origin)
+                    .hint(format!("write one of {}", names.join(", "))),
+            );
+        }
+    }
+    None
+}
+
+/// All flows, sorted by (from, to).
+pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnostics) -> Vec<Flow> {
+    let mut flows: Vec<Flow> = Vec::new();
+    for flow in set.dataflows.iter().flat_map(|d| &d.spec.flows) {
+        let ends = (resolve(&flow.from, components, out), resolve(&flow.to, components, out));
+        let (Some(from), Some(to)) = ends else { continue };
+        if from == to {
+            out.push(
+                Diagnostic::error("SKY0215", "a flow from a component to itself")
+                    .at(&flow.origin)
+                    .hint("data inside an instance is free and has no latency; leave the flow out"),
+            );
+            continue;
+        }
+        let volume = match flow.volume.as_ref().map(|v| (v.per_month, v.total)) {
+            None => Volume::Total(0),
+            Some((Some(bytes), None)) => Volume::PerMonth(bytes.0),
+            Some((None, Some(bytes))) => Volume::Total(bytes.0),
+            Some(_) => {
+                let origin = flow.volume.as_ref().map_or(&flow.origin, |v| &v.origin);
+                out.push(
+                    Diagnostic::error("SKY0115", "a volume has exactly one of `perMonth` and `total`").at(origin),
+                );
+                continue;
+            }
+        };
+        if let Some(other) = flows.iter().find(|f| (f.from, f.to) == (from, to)) {
+            out.push(
+                Diagnostic::error("SKY0201", format!("a second flow from `{}` to `{}`", flow.from, flow.to))
+                    .at(&flow.origin)
+                    .label(&other.origin, "the first one"),
+            );
+            continue;
+        }
+        let latency = flow.latency.as_ref().map(|l| l.value);
+        flows.push(Flow { from, to, latency, volume, origin: flow.origin.clone() });
+    }
+    flows.sort_by_key(|f| (f.from, f.to));
+    flows
+}

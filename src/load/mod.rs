@@ -1,0 +1,325 @@
+//! Folder → [`SpecSet`]: which files are read, and which document of theirs is what.
+//!
+//! Reading the disk is in [`tree`]; everything after it works on texts alone. Knows the kinds by
+//! name, not what they mean.
+
+mod decode;
+pub mod tree;
+pub mod yaml;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use self::{
+    tree::{SourceTree, is_yaml},
+    yaml::{Node, Tree},
+};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
+    spec::{API_VERSION, Document, KINDS, Manifest, SpecSet},
+};
+
+/// Files of a folder with one of these are that tool's, not ours.
+const OTHERS: [&str; 4] = ["Chart.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Reads every document of a tree. With an error among the diagnostics the set is not complete, and
+/// nothing may be planned from it.
+pub fn read(tree: &SourceTree) -> (SpecSet, Diagnostics) {
+    let mut reader = Reader { set: SpecSet::default(), out: Diagnostics::new(), parsed: BTreeMap::new() };
+    reader.parse_all(tree);
+    reader.documents(tree);
+    reader.sources(tree);
+    (reader.set, reader.out)
+}
+
+struct Reader {
+    set: SpecSet,
+    out: Diagnostics,
+    /// Documents of every file that could be parsed.
+    parsed: BTreeMap<Arc<str>, Vec<Node>>,
+}
+
+impl Reader {
+    fn parse_all(&mut self, tree: &SourceTree) {
+        let others: Vec<String> = tree
+            .files
+            .keys()
+            .filter_map(|path| {
+                let (folder, name) = split(path);
+                OTHERS.contains(&name).then(|| folder.to_owned())
+            })
+            .collect();
+        for (path, text) in &tree.files {
+            if others.iter().any(|folder| path.starts_with(folder.as_str())) {
+                continue;
+            }
+            match yaml::parse(path, text) {
+                Ok(nodes) => {
+                    self.parsed.insert(Arc::clone(path), nodes);
+                }
+                Err(fault) => self.out.push(*fault),
+            }
+        }
+    }
+
+    /// Takes skyplan's kinds; what is left over is for sources.
+    fn documents(&mut self, tree: &SourceTree) {
+        let files = std::mem::take(&mut self.parsed);
+        for (path, nodes) in files {
+            let mut rest = Vec::new();
+            for node in nodes {
+                let version = node.get("apiVersion").and_then(Node::text);
+                let kind = node.get("kind").and_then(Node::text);
+                match (version, kind) {
+                    (Some(API_VERSION), Some(kind)) => {
+                        let kind = kind.to_owned();
+                        self.document(&kind, node, &path);
+                    }
+                    (Some(v), kind) if v.starts_with("skyplan.io/") => self.wrong_version(&node, &path, v, kind),
+                    _ => rest.push(node),
+                }
+            }
+            self.parsed.insert(path, rest);
+        }
+        if self.set.project.is_none() && !self.out.has_errors() {
+            let text = if tree.files.contains_key("skyplan.yaml") {
+                "skyplan.yaml holds no document of kind Project"
+            } else {
+                "there is no skyplan.yaml here"
+            };
+            self.out.push(
+                Diagnostic::error("SKY0114", text)
+                    .hint("run `skyplan init` to begin a project, or name its folder with -C"),
+            );
+        }
+    }
+
+    fn wrong_version(&mut self, node: &Node, path: &Arc<str>, version: &str, kind: Option<&str>) {
+        let at = |name: &str| node.get(name).map_or(node.span, |n| n.span).origin(path);
+        if version == API_VERSION && kind.is_none() {
+            return self.out.push(Diagnostic::error("SKY0106", "missing field `kind`").at(&node.span.origin(path)));
+        }
+        self.out.push(
+            Diagnostic::error("SKY0113", format!("this version of skyplan does not know `{version}`"))
+                .at(&at("apiVersion"))
+                .hint(format!("write `apiVersion: {API_VERSION}`")),
+        );
+    }
+
+    fn document(&mut self, kind: &str, mut node: Node, path: &Arc<str>) {
+        let origin = node.span.origin(path);
+        let kind_origin = node.get("kind").map_or(node.span, |n| n.span).origin(path);
+        if let Tree::Map(entries) = &mut node.value {
+            entries.retain(|(k, _)| k.value != "apiVersion" && k.value != "kind");
+        }
+        let (set, out) = (&mut self.set, &mut self.out);
+        match kind {
+            "Project" => {
+                let Some(project) = typed(&node, origin, out) else { return };
+                if let Some(first) = &set.project {
+                    out.push(
+                        Diagnostic::error("SKY0114", "a second document of kind Project")
+                            .at(&kind_origin)
+                            .label(&first.origin, "the first one")
+                            .hint("a project has one root; a folder with its own skyplan.yaml is a project of its own"),
+                    );
+                } else {
+                    set.project = Some(project);
+                }
+            }
+            "ProviderProfile" => set.providers.extend(typed(&node, origin, out)),
+            "LatencyProfile" => set.latencies.extend(typed(&node, origin, out)),
+            "Cluster" => set.clusters.extend(typed(&node, origin, out)),
+            "Application" => set.applications.extend(typed(&node, origin, out)),
+            "DeploymentPolicy" => set.deployments.extend(typed(&node, origin, out)),
+            "DataflowPolicy" => set.dataflows.extend(typed(&node, origin, out)),
+            _ => {
+                let d = Diagnostic::error("SKY0113", format!("there is no kind `{kind}`")).at(&kind_origin);
+                out.push(match did_you_mean(kind, KINDS) {
+                    Some(near) => d.hint(format!("did you mean `{near}`?")),
+                    None => d.hint(format!("kinds are {}", KINDS.join(", "))),
+                });
+            }
+        }
+    }
+
+    /// Gathers the manifests that sources name, and warns of those that nothing names.
+    fn sources(&mut self, tree: &SourceTree) {
+        let mut taken: Vec<Arc<str>> = Vec::new();
+        let mut manifests: BTreeMap<String, Vec<Manifest>> = BTreeMap::new();
+        for application in &self.set.applications {
+            let objects = manifests.entry(application.spec.name.value.clone()).or_default();
+            for source in &application.spec.sources {
+                match (&source.objects, &source.path) {
+                    (Some(written), None) => objects.extend(
+                        written.iter().map(|o| Manifest { origin: o.origin.clone(), object: o.value.clone() }),
+                    ),
+                    (None, Some(path)) => {
+                        let Some(wanted) = resolve(&application.origin.file, path) else {
+                            self.out.push(
+                                Diagnostic::error("SKY0111", format!("`{path}` leads out of the project"))
+                                    .at(&path.origin)
+                                    .hint("sources are inside the project's folder"),
+                            );
+                            continue;
+                        };
+                        let files = files_of(tree, &wanted);
+                        if files.is_empty() {
+                            self.out.push(no_files(tree, &wanted, path));
+                        }
+                        for file in files {
+                            for node in self.parsed.get(&file).into_iter().flatten() {
+                                expand(node, &file, objects);
+                            }
+                            taken.push(file);
+                        }
+                    }
+                    _ => self.out.push(
+                        Diagnostic::error("SKY0115", "a source has exactly one of `objects` and `path`")
+                            .at(&source.origin),
+                    ),
+                }
+            }
+        }
+        for (path, nodes) in self.parsed.iter().filter(|(path, _)| !taken.contains(path)) {
+            let strays = nodes.iter().filter(|n| n.get("apiVersion").is_some() && n.get("kind").is_some());
+            for node in strays {
+                let kind = node.get("kind").and_then(Node::text).unwrap_or("object");
+                self.out.push(
+                    Diagnostic::warning("SKY0112", format!("this {kind} belongs to no application and is not applied"))
+                        .at(&node.span.origin(path))
+                        .hint("name its file or folder as a `path` source of an Application"),
+                );
+            }
+        }
+        self.set.manifests = manifests;
+    }
+}
+
+fn typed<T: DeserializeOwned>(node: &Node, origin: Origin, out: &mut Diagnostics) -> Option<Document<T>> {
+    decode::decode(node, &origin.file, out).map(|spec| Document { origin, spec })
+}
+
+/// Objects of a document: itself, or the items of a `List`.
+fn expand(node: &Node, file: &Arc<str>, objects: &mut Vec<Manifest>) {
+    if let (Some("List"), Some(Node { value: Tree::List(items), .. })) =
+        (node.get("kind").and_then(Node::text), node.get("items"))
+    {
+        for item in items {
+            expand(item, file, objects);
+        }
+    } else {
+        objects.push(Manifest { origin: node.span.origin(file), object: node.to_json() });
+    }
+}
+
+/// Folder with its slash, and name.
+fn split(path: &str) -> (&str, &str) {
+    path.rfind('/').map_or(("", path), |slash| path.split_at(slash + 1))
+}
+
+/// A path relative to the folder of `file`, as a path from the root; `None` when it leads out.
+fn resolve(file: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = split(file).0.split('/').filter(|p| !p.is_empty()).collect();
+    if path.starts_with('/') {
+        return None;
+    }
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            name => parts.push(name),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The file itself, or the YAML files below the folder.
+fn files_of(tree: &SourceTree, path: &str) -> Vec<Arc<str>> {
+    let below = if path.is_empty() { String::new() } else { format!("{path}/") };
+    tree.files
+        .keys()
+        .filter(|f| &***f == path || (f.starts_with(&below) && is_yaml(f)))
+        .map(Arc::clone)
+        .collect()
+}
+
+fn no_files(tree: &SourceTree, wanted: &str, path: &crate::spec::At<String>) -> Diagnostic {
+    let d = Diagnostic::error("SKY0110", format!("there are no YAML files at `{wanted}`")).at(&path.origin);
+    let mut known: Vec<&str> = tree
+        .files
+        .keys()
+        .flat_map(|f| [&**f, split(f).0.trim_end_matches('/')])
+        .filter(|p| !p.is_empty())
+        .collect();
+    known.dedup();
+    match did_you_mean(wanted, known) {
+        Some(near) => d.hint(format!("did you mean `{near}`?")),
+        None => d.hint("paths are relative to the file they are written in"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> SourceTree {
+        SourceTree { files: files.iter().map(|(p, t)| ((*p).into(), (*t).into())).collect() }
+    }
+
+    fn codes(files: &[(&str, &str)]) -> Vec<String> {
+        let (_, out) = read(&tree(files));
+        out.sorted().iter().map(|d| d.code.clone()).collect()
+    }
+
+    const PROJECT: (&str, &str) = ("skyplan.yaml", "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: shop\n");
+
+    #[test]
+    fn an_application_takes_its_manifests_and_strays_are_named() {
+        let app = "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources:\n- path: ../manifests\n\
+                   - objects:\n  - {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n";
+        let list = "apiVersion: v1\nkind: List\nitems:\n- {kind: A}\n- {kind: B}\n";
+        let files =
+            [PROJECT, ("apps/web.yaml", app), ("manifests/a.yaml", list), ("other/b.yaml", "apiVersion: v1\nkind: Pod\n")];
+        let (set, out) = read(&tree(&files));
+        let kinds: Vec<&serde_json::Value> = set.manifests["web"].iter().map(|m| &m.object["kind"]).collect();
+        assert_eq!(kinds, ["A", "B", "ConfigMap"]);
+        assert_eq!(set.manifests["web"][1].origin.line, 5);
+        let codes: Vec<&str> = out.iter().map(|d| d.code.as_str()).collect();
+        assert_eq!((codes, out.has_errors()), (vec!["SKY0112"], false));
+    }
+
+    #[test]
+    fn faults_of_all_files_come_together() {
+        let app = "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources: [{path: manifest}, {}, {path: ../..}]\n";
+        assert_eq!(
+            codes(&[
+                PROJECT,
+                ("a.yaml", app),
+                ("b.yaml", "a: [\n"),
+                ("c.yaml", "apiVersion: skyplan.io/v1alpha1\nkind: Clutser\n"),
+                ("d.yaml", "apiVersion: skyplan.io/v2\nkind: Cluster\n"),
+                ("manifests/x.yaml", "a: 1\n"),
+            ]),
+            ["SKY0110", "SKY0115", "SKY0111", "SKY0101", "SKY0113", "SKY0113"]
+        );
+        assert_eq!(codes(&[("a.yaml", "a: 1")]), ["SKY0114"]);
+    }
+
+    #[test]
+    fn folders_of_other_tools_are_left_alone() {
+        let chart = [PROJECT, ("chart/Chart.yaml", "name: x"), ("chart/templates/a.yaml", "{{ broken")];
+        assert_eq!(codes(&chart), [""; 0]);
+    }
+
+    #[test]
+    fn paths_are_relative_to_their_file() {
+        assert_eq!(resolve("apps/web.yaml", "../m").as_deref(), Some("m"));
+        assert_eq!(resolve("skyplan.yaml", "./a/b/").as_deref(), Some("a/b"));
+        assert_eq!(resolve("skyplan.yaml", "../m"), None);
+        assert_eq!(resolve("skyplan.yaml", "/etc"), None);
+    }
+}

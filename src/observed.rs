@@ -1,0 +1,211 @@
+//! What a plan has to know of the world: the questions, and the answers.
+//!
+//! The planner never asks itself: it returns [`Questions`], `observe` answers into [`Observed`],
+//! and the planner is called again. The answers are part of the replay file. Values of Secrets are
+//! keyed digests here already.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    address::ResourceAddress,
+    diagnostic::Diagnostic,
+    quantity::Resources,
+    spec::ClusterDriver,
+};
+
+/// Group, version and kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindRef {
+    /// `apps/v1`, `v1`.
+    pub api_version: String,
+    /// `Deployment`.
+    pub kind: String,
+}
+
+/// How to get at a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// Driver.
+    pub driver: ClusterDriver,
+    /// Kubeconfig of an existing cluster: relative to the project's root, or absolute; `None` = the
+    /// user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<String>,
+    /// Context of an existing cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+}
+
+/// What is to be found out. Everything in one value may be asked at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Questions {
+    /// Clusters to reach and list.
+    pub clusters: BTreeMap<String, ClusterQuestion>,
+    /// Planned objects that no list showed: are they there under another's name? By address, with
+    /// the kind to ask for.
+    pub lookups: BTreeMap<ResourceAddress, KindRef>,
+    /// Objects to send as a dry-run of a server-side apply, by address. Secret values are keyed
+    /// digests: whoever answers puts the real ones in.
+    pub dry_runs: BTreeMap<ResourceAddress, DryRunQuestion>,
+}
+
+impl Questions {
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        self.clusters.is_empty() && self.lookups.is_empty() && self.dry_runs.is_empty()
+    }
+}
+
+/// What is to be found out of one cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterQuestion {
+    /// How to get at it.
+    pub connection: Connection,
+    /// Kinds to list, by the label `skyplan.io/lineage`.
+    pub kinds: BTreeSet<KindRef>,
+    /// The label's value.
+    pub lineage: String,
+    /// Whether free capacity matters (it is not skyplan's cluster).
+    pub capacity: bool,
+    /// Uids of our own workloads: their pods do not count as used.
+    pub ours: BTreeSet<String>,
+}
+
+/// An object to send as a dry-run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRunQuestion {
+    /// The object, with its marks.
+    pub object: Value,
+    /// Field manager.
+    pub manager: String,
+}
+
+/// All that was found out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// By name of the cluster.
+    pub clusters: BTreeMap<String, ClusterObserved>,
+    /// Objects found by name that no list showed; `None` = not there.
+    pub lookups: BTreeMap<ResourceAddress, Option<Stranger>>,
+    /// Answers of dry-runs.
+    pub dry_runs: BTreeMap<ResourceAddress, DryRun>,
+}
+
+/// What was found out of one cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "reach")]
+pub enum ClusterObserved {
+    /// It is not there (a local cluster that does not exist).
+    Absent,
+    /// It does not answer.
+    Unreachable {
+        /// Why, and what to do.
+        why: Box<Diagnostic>,
+    },
+    /// It answers.
+    #[serde(rename_all = "camelCase")]
+    Reached {
+        /// Uid of its `kube-system`.
+        uid: String,
+        /// Version of its API server.
+        version: String,
+        /// Kinds that were asked for and are served, and whether they live in namespaces.
+        served: BTreeMap<String, bool>,
+        /// All namespaces, by name: whether they are being deleted.
+        namespaces: BTreeMap<String, bool>,
+        /// Objects with our lineage's label, by address, without noise, Secrets redacted.
+        /// `managedFields` are kept.
+        objects: BTreeMap<ResourceAddress, Value>,
+        /// Free capacity, node by node, when it was asked for.
+        free: Vec<FreeNode>,
+        /// Nodes per pool (label `skyplan.io/node-pool`) of a local cluster.
+        pools: BTreeMap<String, u32>,
+    },
+}
+
+impl KindRef {
+    /// `apps/v1/Deployment`: the key of [`ClusterObserved::Reached`]'s `served`.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.api_version, self.kind)
+    }
+}
+
+/// What a node has left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FreeNode {
+    /// Name.
+    pub name: String,
+    /// Thousandths of a CPU.
+    pub milli_cpu: u64,
+    /// Bytes.
+    pub memory: u64,
+    /// GPUs.
+    pub gpus: u64,
+    /// Pods.
+    pub pods: u64,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Its taints as `key=value:Effect`.
+    #[serde(default)]
+    pub taints: Vec<crate::spec::Taint>,
+}
+
+impl FreeNode {
+    /// The four numbers.
+    pub fn resources(&self) -> Resources {
+        Resources { milli_cpu: self.milli_cpu, memory: self.memory, gpus: self.gpus, pods: self.pods }
+    }
+}
+
+/// An object that is there and does not carry our label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stranger {
+    /// Uid.
+    pub uid: String,
+    /// Managers of its fields, sorted, such as `kubectl-client-side-apply`.
+    pub managers: Vec<String>,
+    /// The label `skyplan.io/lineage` of another project, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<String>,
+}
+
+/// The answer of a dry-run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "answer")]
+pub enum DryRun {
+    /// What the object would be, cleaned and redacted like [`ClusterObserved::Reached`]'s objects.
+    Applied {
+        /// The merged object.
+        object: Value,
+    },
+    /// Other managers own fields that we would set.
+    Conflict {
+        /// Field path → manager, as the server words them.
+        causes: Vec<(String, String)>,
+    },
+    /// A field that cannot be changed in place.
+    Immutable {
+        /// The server's words.
+        message: String,
+    },
+    /// Refused: invalid, denied by admission, forbidden.
+    Refused {
+        /// HTTP status.
+        code: u16,
+        /// The server's words.
+        message: String,
+    },
+}

@@ -1,0 +1,95 @@
+//! `Application`: components and where their manifests come from.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::At;
+use crate::quantity::{Bytes, MilliCpu};
+
+/// Components and where their manifests come from.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Application {
+    /// Name, unique in the project.
+    pub name: At<String>,
+    /// Namespace of objects that name none; default: the application's name.
+    pub namespace: Option<At<String>>,
+    /// Where the manifests come from.
+    pub sources: Vec<At<Source>>,
+    /// What is said about components beyond their manifests. A workload that no entry selects is a
+    /// component by itself.
+    #[serde(default)]
+    pub components: Vec<At<ComponentOverride>>,
+}
+
+/// One source: exactly one of its fields.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// Kubernetes objects written right here.
+    pub objects: Option<Vec<At<serde_json::Value>>>,
+    /// A file or a folder of manifests, relative to the file it is written in.
+    pub path: Option<At<String>>,
+}
+
+/// What is said about one component.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComponentOverride {
+    /// Name, unique in the application.
+    pub name: At<String>,
+    /// Which of the application's objects it consists of; default: the workload of that name.
+    pub objects: Option<At<ObjectSelector>>,
+    /// Replicas of every instance; default: the manifest's.
+    pub replicas: Option<At<u32>>,
+    /// Requests of one replica; default: the manifest's.
+    pub resources: Option<ComponentResources>,
+    /// In how many places it runs.
+    pub instances: Option<At<Instances>>,
+    /// Components of the same application that must be ready before.
+    #[serde(default)]
+    pub depends_on: Vec<At<String>>,
+}
+
+/// Objects that match all that is given.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectSelector {
+    /// Kind.
+    pub kind: Option<At<String>>,
+    /// Names.
+    #[serde(default)]
+    pub names: Vec<At<String>>,
+    /// Labels.
+    #[serde(default)]
+    pub match_labels: BTreeMap<String, String>,
+}
+
+/// Requests of one replica.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComponentResources {
+    /// CPU.
+    pub cpu: Option<MilliCpu>,
+    /// Memory.
+    pub memory: Option<Bytes>,
+    /// GPUs.
+    pub gpu: Option<GpuCount>,
+}
+
+/// A number of GPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct GpuCount(pub u64);
+
+/// In how many places a component runs.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Instances {
+    /// Fewest; default: the number of required location groups, at least 1.
+    pub min: Option<u32>,
+    /// Most; default: `min`.
+    pub max: Option<u32>,
+}

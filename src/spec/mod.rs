@@ -1,0 +1,83 @@
+//! The words a user may write, one file per kind, as plain data.
+//!
+//! Every leaf that can be wrong carries its place ([`At`]). Nothing here looks anything up, fills a
+//! default from the environment, or knows what the words come to: that is `compile`'s work.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod application;
+mod at;
+mod cluster;
+mod policy;
+mod project;
+mod provider;
+
+pub use application::{
+    Application, ComponentOverride, ComponentResources, GpuCount, Instances, ObjectSelector, Source,
+};
+pub(crate) use at::MARKER;
+pub use at::At;
+pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
+pub use policy::{
+    ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
+    Location, LocationGroup, PlaceSelector, Volume,
+};
+pub use project::{LatencyBound, PlacementSettings, Project, StateSettings};
+pub use provider::{
+    ControlPlanePrice, EgressPrice, EgressTier, EgressTo, Gpu, LatencyDefault, LatencyPair, LatencyProfile, Offering,
+    Platform, ProviderProfile, QuotaSpec, Zone, ZoneType,
+};
+
+use crate::diagnostic::Origin;
+
+/// The API version of all of skyplan's kinds.
+pub const API_VERSION: &str = "skyplan.io/v1alpha1";
+
+/// Kinds that a document may have, sorted.
+pub const KINDS: [&str; 7] = [
+    "Application",
+    "Cluster",
+    "DataflowPolicy",
+    "DeploymentPolicy",
+    "LatencyProfile",
+    "Project",
+    "ProviderProfile",
+];
+
+/// A document and where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document<T> {
+    /// The head of the document.
+    pub origin: Origin,
+    /// What it says.
+    pub spec: T,
+}
+
+/// Everything that a project's files say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpecSet {
+    /// The root document; `None` only while loading.
+    pub project: Option<Document<Project>>,
+    /// Places that can be rented or are owned.
+    pub providers: Vec<Document<ProviderProfile>>,
+    /// Networks between places.
+    pub latencies: Vec<Document<LatencyProfile>>,
+    /// Clusters that are there or shall be.
+    pub clusters: Vec<Document<Cluster>>,
+    /// Applications.
+    pub applications: Vec<Document<Application>>,
+    /// What components need.
+    pub deployments: Vec<Document<DeploymentPolicy>>,
+    /// Data between components.
+    pub dataflows: Vec<Document<DataflowPolicy>>,
+    /// Objects of every application's sources, by the application's name, in the order of sources.
+    pub manifests: std::collections::BTreeMap<String, Vec<Manifest>>,
+}
+
+/// A Kubernetes object as it was written or rendered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// The head of the object.
+    pub origin: Origin,
+    /// The object.
+    pub object: serde_json::Value,
+}

@@ -1,0 +1,155 @@
+//! `DeploymentPolicy` and `DataflowPolicy`: what components need, and what flows between them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{At, Platform, ZoneType};
+use crate::quantity::{Bytes, Micros, MilliCpu};
+
+/// What components need.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeploymentPolicy {
+    /// Name, unique in the project.
+    pub name: At<String>,
+    /// One entry a component.
+    pub components: Vec<At<ComponentPolicy>>,
+}
+
+/// What one component needs.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComponentPolicy {
+    /// `component`, or `application/component` where several applications have one of that name.
+    pub component_ref: At<String>,
+    /// Nodes it needs: all of the entries.
+    #[serde(default)]
+    pub compute: Vec<At<ComputeRequirement>>,
+    /// Whether it has its nodes for itself; default false.
+    #[serde(default)]
+    pub dedicated: bool,
+    /// Where it may and must run.
+    #[serde(default)]
+    pub location: Location,
+}
+
+/// One of several kinds of node.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComputeRequirement {
+    /// The cheapest of these that can be had counts.
+    pub any_of: Vec<At<ComputeAlternative>>,
+}
+
+/// A kind of node: an offering of at least that size.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComputeAlternative {
+    /// Pattern of the offering's name, with `*`.
+    pub name: Option<At<String>>,
+    /// CPUs, at least.
+    pub vcpus: Option<MilliCpu>,
+    /// Memory, at least.
+    pub memory: Option<Bytes>,
+    /// GPUs, at least.
+    pub gpu: Option<GpuNeed>,
+    /// How many nodes; default 1.
+    pub count: Option<At<u32>>,
+}
+
+/// GPUs of a node, at least.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuNeed {
+    /// Model, compared without case.
+    pub model: Option<String>,
+    /// How many.
+    pub count: Option<u64>,
+    /// Memory of each.
+    pub memory: Option<Bytes>,
+}
+
+/// Where a component may and must run.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Location {
+    /// Any of these; empty = anywhere.
+    #[serde(default)]
+    pub permitted: Vec<At<PlaceSelector>>,
+    /// One instance in each of these.
+    #[serde(default)]
+    pub required: Vec<At<LocationGroup>>,
+}
+
+/// Any of some places.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocationGroup {
+    /// Any of these.
+    pub any_of: Vec<At<PlaceSelector>>,
+}
+
+/// Places that match all that is given.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlaceSelector {
+    /// Name of a cluster.
+    pub cluster: Option<At<String>>,
+    /// Name of a provider profile.
+    pub provider: Option<At<String>>,
+    /// Platform.
+    pub platform: Option<Platform>,
+    /// Region.
+    pub region: Option<At<String>>,
+    /// Region alias.
+    pub region_alias: Option<At<String>>,
+    /// Continent.
+    pub continent: Option<At<String>>,
+    /// Zone.
+    pub zone: Option<At<String>>,
+    /// Type of zone.
+    #[serde(rename = "type")]
+    pub kind: Option<ZoneType>,
+    /// Compliance tags: all of them.
+    #[serde(default)]
+    pub attributes: Vec<At<String>>,
+    /// Labels of the cluster.
+    #[serde(default)]
+    pub match_labels: BTreeMap<String, String>,
+}
+
+/// Data between components.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DataflowPolicy {
+    /// Name, unique in the project.
+    pub name: At<String>,
+    /// The flows.
+    pub flows: Vec<At<Flow>>,
+}
+
+/// Data from one component to another.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Flow {
+    /// Source, as in `componentRef`.
+    pub from: At<String>,
+    /// Target, as in `componentRef`.
+    pub to: At<String>,
+    /// Bound on the latency between the two; absent = none.
+    pub latency: Option<At<Micros>>,
+    /// What every instance of the source sends; absent = nothing worth counting.
+    pub volume: Option<At<Volume>>,
+}
+
+/// An amount of data: exactly one of its fields.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Volume {
+    /// Per month of 730 hours.
+    pub per_month: Option<Bytes>,
+    /// Once, whatever the horizon.
+    pub total: Option<Bytes>,
+}
