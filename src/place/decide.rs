@@ -1,0 +1,173 @@
+//! Where everything runs: the recorded placement where it still holds, else a solve.
+//!
+//! Stability rule: a placed component is reconsidered only when its own words changed, those of a
+//! component that it shares flows with, or the set of clusters. Prices alone move nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::{
+    check::check,
+    evaluate::evaluate_recorded,
+    formulate::{Present, formulate},
+    infeasible::Infeasible,
+    problem::{Limits, Problem, Solution},
+    search::solve,
+};
+use crate::{
+    compile::model::{Component, Model, Volume},
+    diagnostic::{Diagnostic, Diagnostics},
+    digest::digest,
+    money::{HOURS_PER_MONTH, MicroUsd},
+    observed::{ClusterObserved, Observed},
+    quantity::Micros,
+    spec::ClusterDriver,
+    state::{PlacedInstance, PlacementRecord, State},
+};
+
+/// A placement with the problem it solves, over the horizon and over a month.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Over the project's horizon: what was optimised.
+    pub problem: Problem,
+    /// The choice.
+    pub solution: Solution,
+    /// The same over a month of 730 hours: what is shown.
+    pub month: Problem,
+    /// The same choice at monthly prices.
+    pub monthly: Solution,
+    /// What the state will remember.
+    pub record: PlacementRecord,
+}
+
+/// Places every component of a model.
+///
+/// # Errors
+/// No placement meets all constraints, each named with its line.
+pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits) -> Result<Placed, Diagnostics> {
+    let specs: BTreeMap<&str, String> =
+        model.components.iter().enumerate().map(|(i, c)| (c.name.as_str(), spec_digest(model, i, c))).collect();
+    let mut present = present(model, observed, state);
+    let recorded = &state.placement;
+    let names: Vec<String> = model.clusters.iter().map(|c| c.name.clone()).collect();
+    if recorded.clusters == names {
+        let same = |name: &str| recorded.components.get(name).is_some_and(|p| specs.get(name) == Some(&p.spec));
+        let mut changed: BTreeSet<usize> =
+            (0..model.components.len()).filter(|i| !same(&model.components[*i].name)).collect();
+        let neighbours: Vec<usize> = model
+            .flows
+            .iter()
+            .flat_map(|f| [(f.from, f.to), (f.to, f.from)])
+            .filter(|(a, _)| changed.contains(a))
+            .map(|(_, b)| b)
+            .collect();
+        changed.extend(neighbours);
+        let stay = model.components.iter().enumerate().filter(|(i, _)| !changed.contains(i));
+        present.pinned = stay.map(|(_, c)| c.name.clone()).collect();
+    }
+    let problem = formulate(model, &present, model.settings.horizon);
+    let everything = !problem.components.is_empty() && problem.components.iter().all(|c| c.pinned);
+    let incumbents: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
+    let kept = if everything { evaluate_recorded(&problem, &incumbents) } else { None };
+    let solution = match kept {
+        Some(solution) => solution,
+        None => attempt(&problem, limits)?,
+    };
+    if let Err(faults) = check(&problem, &solution) {
+        let mut d = Diagnostic::error("SKY0490", "the placement found does not pass skyplan's own check; nothing is planned")
+            .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)");
+        d.detail = faults.join("; ");
+        return Err(d.into());
+    }
+    let month = formulate(model, &present, Micros(HOURS_PER_MONTH * 3_600_000_000));
+    let monthly = evaluate_recorded(&month, &solution.instances).unwrap_or_else(|| solution.clone());
+    let record = PlacementRecord {
+        components: model
+            .components
+            .iter()
+            .zip(&solution.instances)
+            .map(|(c, places)| {
+                let clusters = places.iter().map(|p| names[*p].clone()).collect();
+                let spec = specs.get(c.name.as_str()).cloned().unwrap_or_default();
+                (c.name.clone(), PlacedInstance { clusters, spec })
+            })
+            .collect(),
+        monthly: monthly.cost.total(),
+        clusters: names,
+    };
+    Ok(Placed { problem, solution, month, monthly, record })
+}
+
+/// Solves with what is pinned; where that cannot be, with everything free: a component that grew may
+/// need others to make room.
+fn attempt(problem: &Problem, limits: &Limits) -> Result<Solution, Diagnostics> {
+    match solve(problem, limits) {
+        Ok(solution) => Ok(solution),
+        Err(_) if problem.components.iter().any(|c| c.pinned) => {
+            let mut free = problem.clone();
+            for component in &mut free.components {
+                component.pinned = false;
+            }
+            solve(&free, limits).map_err(|e| told(&e))
+        }
+        Err(infeasible) => Err(told(&infeasible)),
+    }
+}
+
+fn told(infeasible: &Infeasible) -> Diagnostics {
+    infeasible.to_diagnostics().into_iter().collect()
+}
+
+fn present(model: &Model, observed: &Observed, state: &State) -> Present {
+    let mut present = Present::default();
+    for cluster in model.clusters.iter().filter(|c| c.driver() == ClusterDriver::Existing) {
+        match observed.clusters.get(&cluster.name) {
+            Some(ClusterObserved::Reached { free, .. }) => {
+                present.free.insert(cluster.name.clone(), free.clone());
+            }
+            _ => {
+                present.unreached.insert(cluster.name.clone());
+            }
+        }
+    }
+    present.incumbents =
+        state.placement.components.iter().map(|(name, p)| (name.clone(), p.clusters.clone())).collect();
+    present
+}
+
+/// Digest of all words that bear on a component's place, but for prices.
+fn spec_digest(model: &Model, index: usize, component: &Component) -> String {
+    let flows: Vec<_> = model
+        .flows
+        .iter()
+        .filter(|f| f.from == index || f.to == index)
+        .map(|f| {
+            let (per, bytes) = match f.volume {
+                Volume::PerMonth(bytes) => ("month", bytes),
+                Volume::Total(bytes) => ("total", bytes),
+            };
+            json!([model.components[f.from].name, model.components[f.to].name, f.latency, per, bytes])
+        })
+        .collect();
+    let filters = |all: &[crate::compile::model::PlaceFilter]| -> Vec<String> {
+        all.iter().map(|f| f.text.clone()).collect()
+    };
+    let words = json!([
+        format!("{:?}", component.pods),
+        format!("{:?}", component.per_node),
+        component.instances,
+        filters(&component.permitted),
+        component.required.iter().map(|g| filters(&g.any_of)).collect::<Vec<_>>(),
+        component.compute.iter().map(|c| format!("{:?}", c.any_of)).collect::<Vec<_>>(),
+        component.dedicated,
+        flows,
+    ]);
+    digest(&words)[..16].to_owned()
+}
+
+/// Monthly cost of a placement, by what it is paid for; moves do not count.
+pub fn monthly_total(placed: &Placed) -> MicroUsd {
+    let cost = placed.monthly.cost;
+    cost.nodes + cost.fees + cost.transfer
+}

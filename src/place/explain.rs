@@ -1,0 +1,221 @@
+//! Why every component runs where it does: what it costs there, and what every other place would
+//! have meant.
+//!
+//! A counterfactual moves one instance and keeps all else; it is valued in full, nodes and targets
+//! included. Plain data for others to show.
+
+use super::{
+    evaluate::{Evaluator, permits, pinned},
+    pack::each,
+    problem::{Candidate, Demand, Problem, Resources, Solution},
+};
+use crate::{diagnostic::Origin, money::MicroUsd, quantity::Micros};
+
+/// One instance of a component explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Index of the component.
+    pub component: usize,
+    /// Index of the place where this instance runs.
+    pub place: usize,
+    /// What it costs there, over the horizon.
+    pub share: Share,
+    /// The other place that is possible and least dear, with the difference in total cost if only
+    /// this instance moved there (negative only where the search did not end).
+    pub runner_up: Option<(usize, MicroUsd)>,
+    /// Every other place in order.
+    pub others: Vec<(usize, Verdict)>,
+}
+
+/// What one instance is accountable for, over the horizon. Shares of a place sum to its cost, but
+/// for rounding down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Its dedicated nodes, or its part of the shared ones by its dominant resource.
+    pub nodes: MicroUsd,
+    /// Its part of the place's fee: equal parts.
+    pub fee: MicroUsd,
+    /// What it sends: its part by bytes of every meter it uses.
+    pub transfer: MicroUsd,
+}
+
+/// What another place would have meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may not run there: the reason and its line.
+    Excluded(String, Option<Origin>),
+    /// Another instance of it runs there.
+    Taken,
+    /// It must stay: it is pinned.
+    Pinned,
+    /// A required group would be left without an instance.
+    Required(String),
+    /// A flow with this other component would break its bound: latency there, bound.
+    TooFar {
+        /// Index of the other component.
+        other: usize,
+        /// Latency to the nearest instance that it could talk to; `None` when not known.
+        latency: Option<Micros>,
+        /// What the flow allows.
+        bound: Micros,
+    },
+    /// No nodes can be bought, and none are free, for it with what runs there.
+    NoRoom,
+    /// Possible, at this much more in all (less only where the search did not end).
+    Dearer(MicroUsd),
+}
+
+/// Explains every component and instance of a solution.
+pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
+    let mut eval = Evaluator::new(problem);
+    let shares = shares(problem, solution);
+    let total = solution.cost.total();
+    let mut all = Vec::new();
+    for (i, places) in solution.instances.iter().enumerate() {
+        for (k, here) in places.iter().enumerate() {
+            let others: Vec<(usize, Verdict)> = (0..problem.places.len())
+                .filter(|l| l != here)
+                .map(|l| (l, verdict(problem, solution, &mut eval, i, k, l, total)))
+                .collect();
+            let runner_up = others
+                .iter()
+                .filter_map(|(l, v)| if let Verdict::Dearer(by) = v { Some((*by, *l)) } else { None })
+                .min()
+                .map(|(by, l)| (l, by));
+            all.push(Explanation { component: i, place: *here, share: shares[i][k], runner_up, others });
+        }
+    }
+    all
+}
+
+/// What became of everything if one instance moved to `l`.
+fn verdict(
+    problem: &Problem,
+    solution: &Solution,
+    eval: &mut Evaluator<'_>,
+    i: usize,
+    k: usize,
+    l: usize,
+    total: MicroUsd,
+) -> Verdict {
+    let component = &problem.components[i];
+    if let Candidate::Excluded(e) = &component.candidates[l] {
+        return Verdict::Excluded(e.reason.clone(), e.origin.clone());
+    }
+    if solution.instances[i].contains(&l) {
+        return Verdict::Taken;
+    }
+    if pinned(component) {
+        return Verdict::Pinned;
+    }
+    let mut moved = solution.instances.clone();
+    moved[i][k] = l;
+    moved[i].sort_unstable();
+    if let Some(group) = component.groups.iter().find(|g| !g.places.iter().any(|p| moved[i].contains(p))) {
+        return Verdict::Required(group.text.clone());
+    }
+    if !permits(component, &moved[i]) {
+        return Verdict::Excluded("not permitted".to_owned(), None);
+    }
+    if let Some(far) = too_far(problem, &moved, i) {
+        return far;
+    }
+    match eval.value(&moved) {
+        Some(value) => Verdict::Dearer(value.rank.cost - total),
+        None => Verdict::NoRoom,
+    }
+}
+
+/// A flow of the component that breaks its bound.
+fn too_far(problem: &Problem, instances: &[Vec<usize>], i: usize) -> Option<Verdict> {
+    for flow in problem.flows.iter().filter(|f| f.from == i || f.to == i) {
+        let Some(bound) = flow.latency else { continue };
+        for a in &instances[flow.from] {
+            if instances[flow.to].iter().any(|b| problem.reaches(flow.latency, *a, *b)) {
+                continue;
+            }
+            let latency = instances[flow.to].iter().filter_map(|b| problem.routes[*a][*b].latency).min();
+            let other = if flow.from == i { flow.to } else { flow.from };
+            return Some(Verdict::TooFar { other, latency, bound });
+        }
+    }
+    None
+}
+
+/// `amount` · `part` / `whole`, rounded down.
+fn part_of(amount: MicroUsd, part: u128, whole: u128) -> MicroUsd {
+    if whole == 0 {
+        return MicroUsd::ZERO;
+    }
+    let share = i128::try_from(part).unwrap_or(0) * i128::from(amount.0) / i128::try_from(whole).unwrap_or(1);
+    MicroUsd(i64::try_from(share).unwrap_or(0))
+}
+
+/// Cost shares of all instances.
+fn shares(problem: &Problem, solution: &Solution) -> Vec<Vec<Share>> {
+    let mut shares: Vec<Vec<Share>> =
+        solution.instances.iter().map(|places| vec![Share::default(); places.len()]).collect();
+    for (l, place) in problem.places.iter().enumerate() {
+        let here: Vec<(usize, usize)> = solution
+            .instances
+            .iter()
+            .enumerate()
+            .filter_map(|(i, places)| places.iter().position(|p| *p == l).map(|k| (i, k)))
+            .collect();
+        let mut own = vec![0_u32; place.offers.len()];
+        for (i, k) in &here {
+            let mine = &solution.dedicated[*i][*k];
+            shares[*i][*k].nodes = mine.iter().map(|(t, n)| place.offers[*t].price.times(u64::from(*n))).sum();
+            shares[*i][*k].fee = part_of(place.fee, 1, here.len() as u128);
+            for (t, n) in mine {
+                own[*t] += n;
+            }
+        }
+        let rest = || place.offers.iter().zip(&solution.nodes[l]).zip(&own);
+        let cost: MicroUsd = rest().map(|((o, all), own)| o.price.times(u64::from(all.saturating_sub(*own)))).sum();
+        // What the nodes hold, to see which resource is dominant for whom.
+        let mut whole = [0_u128; 4];
+        let mut hold = |room: &Resources, n: u32| {
+            for (sum, r) in whole.iter_mut().zip(each(room)) {
+                *sum += u128::from(r) * u128::from(n);
+            }
+        };
+        rest().for_each(|((o, all), own)| hold(&o.usable, all.saturating_sub(*own)));
+        place.free.iter().for_each(|free| hold(free, 1));
+        let weights: Vec<u128> = here.iter().map(|(i, _)| dominant(problem, *i, l, whole)).collect();
+        let sum: u128 = weights.iter().sum();
+        for ((i, k), weight) in here.iter().zip(weights) {
+            shares[*i][*k].nodes += part_of(cost, weight, sum);
+        }
+    }
+    // Bytes on every meter, then each sender's part.
+    let senders = || {
+        problem.flows.iter().zip(&solution.targets).flat_map(|(flow, targets)| {
+            let sources = solution.instances[flow.from].iter().zip(targets).enumerate();
+            sources.filter_map(move |(k, (a, b))| {
+                problem.routes[*a][*b].meter.map(|m| (flow.from, k, m, flow.bytes))
+            })
+        })
+    };
+    let mut bytes = vec![0_u64; problem.meters.len()];
+    for (_, _, m, n) in senders() {
+        bytes[m] = bytes[m].saturating_add(n);
+    }
+    for (i, k, m, n) in senders() {
+        shares[i][k].transfer += part_of(problem.meters[m].cost(bytes[m]), u128::from(n), u128::from(bytes[m]));
+    }
+    shares
+}
+
+/// The largest part of any resource that the pods of a component take, in millionths.
+fn dominant(problem: &Problem, i: usize, l: usize, whole: [u128; 4]) -> u128 {
+    let Candidate::Allowed(Demand::Shared(groups)) = &problem.components[i].candidates[l] else { return 0 };
+    (0..4)
+        .filter(|r| whole[*r] > 0)
+        .map(|r| {
+            let sum: u128 = groups.iter().map(|g| u128::from(each(&g.size)[r]) * u128::from(g.count)).sum();
+            sum * 1_000_000 / whole[r]
+        })
+        .max()
+        .unwrap_or(0)
+}

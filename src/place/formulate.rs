@@ -1,0 +1,358 @@
+//! [`Model`] and what is free → [`Problem`]: where selectors, offerings and prices become indices and
+//! integers. Knows both worlds, and nothing of how a problem is solved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::problem::{
+    Candidate, Component, Demand, Exclusion, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota, Requirement,
+    Resources, Route, Tier,
+};
+use crate::{
+    compile::{
+        egress_between,
+        model::{self, Access, Cluster, Model, NodeKind, PlaceFilter, PodNeed, Pool, Toleration, Volume},
+    },
+    money::{HOURS_PER_MONTH, MicroUsd},
+    observed::FreeNode,
+    quantity::Micros,
+    spec::{Taint, TaintEffect},
+};
+
+/// What is known of the present when a problem is posed.
+#[derive(Clone, Debug, Default)]
+pub struct Present {
+    /// Free nodes of existing clusters that answered.
+    pub free: BTreeMap<String, Vec<FreeNode>>,
+    /// Existing clusters that did not answer: they keep what they have and take nothing new.
+    pub unreached: BTreeSet<String>,
+    /// Component → clusters it was placed on by the last apply.
+    pub incumbents: BTreeMap<String, Vec<String>>,
+    /// Components that stay where they are.
+    pub pinned: BTreeSet<String>,
+}
+
+/// Poses the problem of a model over a horizon.
+pub fn formulate(model: &Model, present: &Present, horizon: Micros) -> Problem {
+    let seconds = horizon.seconds();
+    let (meters, routes) = routes(model, seconds);
+    Problem {
+        places: model.clusters.iter().map(|c| place(model, c, present, seconds)).collect(),
+        components: model.components.iter().map(|c| component(model, c, present)).collect(),
+        flows: model.flows.iter().map(|f| flow(f, seconds)).collect(),
+        routes,
+        meters,
+        strict_latency: model.settings.strict_latency,
+        move_cost: model.settings.move_cost,
+    }
+}
+
+fn place(model: &Model, cluster: &Cluster, present: &Present, seconds: u64) -> Place {
+    let headroom = model.settings.headroom;
+    let per_node = daemons(model, cluster);
+    let usable = |size: Resources| Resources {
+        milli_cpu: headroom.taken_from(size.milli_cpu).saturating_sub(per_node.milli_cpu),
+        memory: headroom.taken_from(size.memory).saturating_sub(per_node.memory),
+        gpus: size.gpus.saturating_sub(per_node.gpus),
+        pods: size.pods.saturating_sub(per_node.pods),
+    };
+    let free = match &cluster.access {
+        Access::Existing { .. } => present
+            .free
+            .get(&cluster.name)
+            .into_iter()
+            .flatten()
+            .filter(|n| !n.taints.iter().any(|t| t.effect != TaintEffect::PreferNoSchedule))
+            .map(|n| usable(n.resources()))
+            .collect(),
+        Access::Local { nodes: (count, size) } => vec![usable(*size); *count as usize],
+    };
+    Place {
+        name: cluster.name.clone(),
+        origin: cluster.origin.clone(),
+        fee: cluster.fee.per_hour_over(seconds),
+        offers: cluster
+            .pools
+            .iter()
+            .map(|p| Offer {
+                name: p.name.clone(),
+                offering: p.offering.clone(),
+                price: p.price.per_hour_over(seconds),
+                gross: p.size,
+                usable: usable(p.size),
+                min: p.min,
+                max: p.max,
+            })
+            .collect(),
+        free,
+        quota: cluster.quota.as_ref().map(|(limit, origin)| Quota { origin: origin.clone(), limit: *limit }),
+    }
+}
+
+/// What DaemonSets that may come to a cluster take of every node.
+fn daemons(model: &Model, cluster: &Cluster) -> Resources {
+    let index = model.clusters.iter().position(|c| c.name == cluster.name);
+    let here = model.components.iter().filter(|c| index.is_none_or(|i| permitted(c, i)));
+    let mut sum = Resources::default();
+    for size in here.flat_map(|c| &c.per_node) {
+        sum.milli_cpu += size.milli_cpu;
+        sum.memory += size.memory;
+        sum.gpus += size.gpus;
+        sum.pods += 1;
+    }
+    sum
+}
+
+fn permitted(component: &model::Component, cluster: usize) -> bool {
+    component.permitted.is_empty() || component.permitted.iter().any(|f| f.clusters.contains(&cluster))
+}
+
+fn component(model: &Model, component: &model::Component, present: &Present) -> Component {
+    let incumbents = present.incumbents.get(&component.name);
+    let index_of = |name: &String| model.clusters.iter().position(|c| c.name == *name);
+    let mut incumbent: Vec<usize> = incumbents.into_iter().flatten().filter_map(index_of).collect();
+    incumbent.sort_unstable();
+    Component {
+        name: component.name.clone(),
+        origin: component.origin.clone(),
+        candidates: model
+            .clusters
+            .iter()
+            .enumerate()
+            .map(|(i, cluster)| candidate(component, i, cluster, present, incumbent.contains(&i)))
+            .collect(),
+        groups: component
+            .required
+            .iter()
+            .map(|group| {
+                let places: BTreeSet<usize> = group.any_of.iter().flat_map(|f| f.clusters.iter().copied()).collect();
+                Group { places: places.into_iter().collect(), text: any_words(&group.any_of), origin: group.origin.clone() }
+            })
+            .collect(),
+        min: component.instances.0,
+        max: component.instances.1,
+        pinned: present.pinned.contains(&component.name) && !incumbent.is_empty(),
+        incumbent,
+    }
+}
+
+fn any_words(filters: &[PlaceFilter]) -> String {
+    let words: Vec<&str> = filters.iter().map(|f| f.text.as_str()).collect();
+    words.join(" or ")
+}
+
+fn candidate(
+    component: &model::Component,
+    index: usize,
+    cluster: &Cluster,
+    present: &Present,
+    incumbent: bool,
+) -> Candidate {
+    let excluded = |reason: String, origin| Candidate::Excluded(Exclusion { reason, origin });
+    if !permitted(component, index) {
+        let origin = component.permitted.first().map(|f| f.origin.clone());
+        return excluded(format!("not permitted (permitted: {})", any_words(&component.permitted)), origin);
+    }
+    if present.unreached.contains(&cluster.name) {
+        return if incumbent {
+            // It runs there as far as anybody knows; its needs cannot be checked now.
+            Candidate::Allowed(Demand::Shared(Vec::new()))
+        } else {
+            excluded("the cluster does not answer; it takes nothing new".into(), Some(cluster.origin.clone()))
+        };
+    }
+    if component.dedicated {
+        return dedicated(component, cluster);
+    }
+    let free = present.free.get(&cluster.name).map_or(&[][..], Vec::as_slice);
+    for compute in &component.compute {
+        let offered = cluster.pools.iter().any(|p| compute.any_of.iter().any(|k| serves(p, k)));
+        let there = free.iter().any(|n| compute.any_of.iter().any(|k| k.pattern.is_none() && at_least(&n.resources(), &k.size)));
+        if !offered && !there {
+            return excluded("no node here is what `compute` asks for".into(), Some(compute.origin.clone()));
+        }
+    }
+    let mut groups = Vec::new();
+    for need in &component.pods {
+        let only: Vec<usize> = (0..cluster.pools.len())
+            .filter(|i| {
+                let pool = &cluster.pools[*i];
+                let asked = component.compute.is_empty()
+                    || component.compute.iter().flat_map(|c| &c.any_of).any(|k| serves(pool, k));
+                asked && welcomes(pool, need)
+            })
+            .collect();
+        if only.is_empty() && !cluster.pools.is_empty() {
+            let origin = cluster.pools.first().map(|p| p.origin.clone());
+            return excluded("no node pool here takes its pods (taints, node selector or `compute`)".into(), origin);
+        }
+        let all = only.len() == cluster.pools.len();
+        groups.push(PodGroup { size: need.size, count: need.count, only: if all { None } else { Some(only) } });
+    }
+    Candidate::Allowed(Demand::Shared(groups))
+}
+
+fn dedicated(component: &model::Component, cluster: &Cluster) -> Candidate {
+    let mut requirements = Vec::new();
+    for compute in &component.compute {
+        let mut anyof: Vec<(usize, u32)> = Vec::new();
+        for kind in &compute.any_of {
+            let fits = cluster.pools.iter().enumerate().filter(|(_, p)| serves(p, kind));
+            anyof.extend(fits.map(|(i, _)| (i, kind.count)));
+        }
+        anyof.sort_by_key(|(i, count)| (cluster.pools[*i].price.times(u64::from(*count)), *i, *count));
+        anyof.dedup();
+        if anyof.is_empty() {
+            let reason = "no offering here is what `compute` asks for".to_owned();
+            return Candidate::Excluded(Exclusion { reason, origin: Some(compute.origin.clone()) });
+        }
+        requirements.push(Requirement { origin: compute.origin.clone(), anyof });
+    }
+    Candidate::Allowed(Demand::Dedicated(requirements))
+}
+
+/// Whether nodes of a pool are of a kind: at least its size, its GPU, its name's pattern.
+fn serves(pool: &Pool, kind: &NodeKind) -> bool {
+    let named = kind.pattern.as_ref().is_none_or(|p| glob(p, &pool.offering) || glob(p, &pool.name));
+    let gpu = kind.gpu.as_ref().is_none_or(|wanted| {
+        pool.gpu.as_ref().is_some_and(|(model, memory)| {
+            wanted.model.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(model))
+                && wanted.memory.is_none_or(|m| memory.is_none_or(|have| have >= m.0))
+        })
+    });
+    named && gpu && at_least(&pool.size, &kind.size)
+}
+
+fn at_least(have: &Resources, want: &Resources) -> bool {
+    have.milli_cpu >= want.milli_cpu && have.memory >= want.memory && have.gpus >= want.gpus
+}
+
+/// `*` stands for any text, also none.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// Whether a pool's nodes take a pod: its taints are tolerated, its labels are those asked for.
+fn welcomes(pool: &Pool, need: &PodNeed) -> bool {
+    let labels = need.node_selector.iter().all(|(k, v)| {
+        pool.labels.get(k) == Some(v) || k == "skyplan.io/node-pool" && *v == pool.name || k == "kubernetes.io/os" && v == "linux"
+    });
+    let hard = pool.taints.iter().filter(|t| t.effect != TaintEffect::PreferNoSchedule);
+    labels && hard.into_iter().all(|taint| need.tolerations.iter().any(|t| tolerates(t, taint)))
+}
+
+fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let effect = match taint.effect {
+        TaintEffect::NoSchedule => "NoSchedule",
+        TaintEffect::PreferNoSchedule => "PreferNoSchedule",
+        TaintEffect::NoExecute => "NoExecute",
+    };
+    toleration.effect.as_deref().is_none_or(|e| e == effect)
+        && toleration.key.as_ref().is_none_or(|k| *k == taint.key)
+        && toleration.value.as_ref().is_none_or(|v| *v == taint.value)
+}
+
+/// A part of a month, in proportion: monthly volumes and tier bounds scale with the horizon.
+fn of_month(amount: u64, seconds: u64) -> u64 {
+    let scaled = u128::from(amount) * u128::from(seconds) / u128::from(HOURS_PER_MONTH * 3600);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+fn flow(flow: &model::Flow, seconds: u64) -> Flow {
+    Flow {
+        from: flow.from,
+        to: flow.to,
+        bytes: match flow.volume {
+            Volume::PerMonth(bytes) => of_month(bytes, seconds),
+            Volume::Total(bytes) => bytes,
+        },
+        latency: flow.latency,
+        origin: flow.origin.clone(),
+    }
+}
+
+/// A price list that several clusters may share: platform, how far, tiers.
+type MeterKey = (crate::spec::Platform, crate::spec::EgressTo, Vec<(Option<u64>, MicroUsd)>);
+
+/// Meters and routes. Volume is summed per platform and price list, as platforms bill an account:
+/// profiles of one platform with the same list share a meter.
+fn routes(model: &Model, seconds: u64) -> (Vec<Meter>, Vec<Vec<Route>>) {
+    let mut meters: Vec<Meter> = Vec::new();
+    let mut known: BTreeMap<MeterKey, usize> = BTreeMap::new();
+    let mut meter = |a: &Cluster, b: &Cluster| -> Option<usize> {
+        let (a, b) = (a.site.as_ref()?, b.site.as_ref()?);
+        let to = egress_between(a, b)?;
+        let list = a.egress.get(&to)?;
+        let index = *known.entry((a.platform, to, list.clone())).or_insert_with(|| {
+            let tiers = list.iter().map(|(up_to, price)| Tier {
+                up_to: up_to.map(|bytes| of_month(bytes, seconds)),
+                per_gb: *price,
+            });
+            meters.push(Meter { name: format!("{} to {}", a.platform.word(), to.word()), tiers: tiers.collect() });
+            meters.len() - 1
+        });
+        Some(index)
+    };
+    let routes = model
+        .clusters
+        .iter()
+        .enumerate()
+        .map(|(i, a)| {
+            model
+                .clusters
+                .iter()
+                .enumerate()
+                .map(|(j, b)| Route { latency: model.latency[i][j], meter: if i == j { None } else { meter(a, b) } })
+                .collect()
+        })
+        .collect();
+    (meters, routes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, text, want) in [
+            ("4vCPU-*GB*", "4vCPU-16GB-1xL4", true),
+            ("4vCPU-*GB*", "64vCPU-16GB", false),
+            ("m7i.large", "m7i.large", true),
+            ("m7i.large", "m7i.large2", false),
+            ("*", "anything", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+        ] {
+            assert_eq!(glob(pattern, text), want, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn taints_keep_pods_away_that_do_not_tolerate_them() {
+        let taint = Taint { key: "gpu".into(), value: "yes".into(), effect: TaintEffect::NoSchedule };
+        let toleration = |key: Option<&str>, value: Option<&str>| Toleration {
+            key: key.map(str::to_owned),
+            value: value.map(str::to_owned),
+            effect: None,
+        };
+        assert!(tolerates(&toleration(Some("gpu"), Some("yes")), &taint));
+        assert!(tolerates(&toleration(None, None), &taint));
+        assert!(!tolerates(&toleration(Some("gpu"), Some("no")), &taint));
+        assert!(!tolerates(&toleration(Some("other"), None), &taint));
+    }
+
+    #[test]
+    fn a_month_is_730_hours() {
+        assert_eq!(of_month(730, 3600), 1);
+        assert_eq!(of_month(100, 730 * 3600), 100);
+        assert_eq!(of_month(u64::MAX, 730 * 3600), u64::MAX);
+    }
+}

@@ -1,0 +1,229 @@
+//! Conflicts as diagnostics: summaries, labels and hints with the values needed.
+
+use super::{
+    super::{
+        pack::{IMPOSSIBLE, each},
+        problem::{Limits, Place, Problem, Quota, Resources},
+        search, site,
+    },
+    Conflict, Removed, Shortage,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    quantity::{Bytes, MilliCpu},
+};
+
+/// `less than ` where bounds are strict.
+pub(super) fn than(problem: &Problem) -> &'static str {
+    if problem.strict_latency { "less than " } else { "" }
+}
+
+/// `1 place`, `3 places`.
+pub(super) fn places(n: u32) -> String {
+    format!("{n} place{}", if n == 1 { "" } else { "s" })
+}
+
+/// `1 node`, `3 nodes`.
+pub(super) fn nodes(n: u32) -> String {
+    format!("{n} node{}", if n == 1 { "" } else { "s" })
+}
+
+/// One number of [`Resources`] in words.
+fn amount(r: usize, n: u64) -> String {
+    match r {
+        0 => format!("{} CPU", MilliCpu(n)),
+        1 => format!("{} of memory", Bytes(n)),
+        2 => format!("{n} GPU{}", if n == 1 { "" } else { "s" }),
+        _ => format!("{n} node{}", if n == 1 { "" } else { "s" }),
+    }
+}
+
+/// What a quota allows: ` (6 CPU, 3 nodes)`.
+pub(super) fn quota(quota: &Quota) -> String {
+    let limits = each(&quota.limit);
+    let words: Vec<String> = (0..4).filter(|r| limits[*r] < u64::MAX).map(|r| amount(r, limits[r])).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
+/// What nodes take of a quota.
+fn taken(place: &Place, counts: &[u32]) -> [u64; 4] {
+    let mut sum = [0_u64; 4];
+    for (offer, n) in place.offers.iter().zip(counts) {
+        let gross = each(&offer.gross);
+        for r in 0..3 {
+            sum[r] = sum[r].saturating_add(gross[r].saturating_mul(u64::from(*n)));
+        }
+        sum[3] += u64::from(*n);
+    }
+    sum
+}
+
+/// What the quota of a place would have to be: that of the cheapest placement without it.
+pub(super) fn quota_needed(problem: &Problem, l: usize, limits: &Limits) -> Option<String> {
+    let solution = search::solve(problem, limits).ok()?;
+    let sum = taken(&problem.places[l], &solution.nodes[l]);
+    let words: Vec<String> = [0, 2, 3].iter().filter(|r| sum[**r] > 0).map(|r| amount(*r, sum[*r])).collect();
+    (!words.is_empty()).then(|| format!("a quota of {}", words.join(", ")))
+}
+
+/// What a place lacks for these components.
+pub(super) fn shortage(problem: &Problem, l: usize, components: &[usize]) -> Shortage {
+    let place = &problem.places[l];
+    let mut text = "no offer or free node is large enough".to_owned();
+    let mut origin = place.origin.clone();
+    let mut roomy = Problem { places: problem.places.clone(), components: problem.components.clone(), ..Problem::default() };
+    roomy.places[l].quota = None;
+    for offer in &mut roomy.places[l].offers {
+        offer.max = None;
+    }
+    let here: Vec<usize> =
+        components.iter().copied().filter(|i| !site::hopeless(&roomy, l, *i)).collect();
+    if !here.is_empty() {
+        let without = site::Sites::new(&roomy).at(l, &here);
+        if without.bound < IMPOSSIBLE && without.cost.is_some() {
+            let counts = &without.nodes;
+            let needs = taken(place, counts);
+            if let Some(quota) = &place.quota {
+                let limits = each(&quota.limit);
+                if let Some(r) = (0..4).find(|r| needs[*r] > limits[*r]) {
+                    origin = quota.origin.clone();
+                    text = format!("needs {}, the quota allows {}", amount(r, needs[r]), amount(r, limits[r]));
+                    return Shortage { place: place.name.clone(), origin, text };
+                }
+            }
+            for (offer, n) in place.offers.iter().zip(counts) {
+                if let Some(max) = offer.max.filter(|max| n > max) {
+                    text = format!("needs {} of `{}`, at most {max} may be bought", nodes(*n), offer.name);
+                    return Shortage { place: place.name.clone(), origin, text };
+                }
+            }
+        }
+    }
+    let asked = site::wants(problem, l, components).map(|w| w.pods).unwrap_or_default();
+    if let Some(pod) = asked.iter().map(|g| g.size).max() {
+        let largest = place.offers.iter().map(|o| o.usable).chain(place.free.iter().copied()).fold(
+            Resources::default(),
+            |a, b| Resources {
+                milli_cpu: a.milli_cpu.max(b.milli_cpu),
+                memory: a.memory.max(b.memory),
+                gpus: a.gpus.max(b.gpus),
+                pods: a.pods.max(b.pods),
+            },
+        );
+        if let Some(r) = (0..3).find(|r| each(&pod)[*r] > each(&largest)[*r]) {
+            text = format!("a pod needs {}, the largest node has {}", amount(r, each(&pod)[r]), amount(r, each(&largest)[r]));
+        }
+    }
+    Shortage { place: place.name.clone(), origin, text }
+}
+
+/// Labels the lines that exclude places, without saying one line twice.
+fn label_removed(mut diagnostic: Diagnostic, places: &[Removed]) -> Diagnostic {
+    let mut lines: Vec<(&crate::diagnostic::Origin, String)> = Vec::new();
+    for removed in places {
+        let Some(origin) = &removed.origin else { continue };
+        let text = format!("`{}`: {}", removed.place, removed.reason);
+        match lines.iter_mut().find(|(known, _)| *known == origin) {
+            Some((_, known)) => *known = format!("{known}; {text}"),
+            None => lines.push((origin, text)),
+        }
+    }
+    for (origin, text) in lines {
+        if diagnostic.labels.iter().all(|l| l.origin != *origin) {
+            diagnostic = diagnostic.label(origin, text);
+        }
+    }
+    let all: Vec<String> = places.iter().map(|r| format!("{}: {}", r.place, r.reason)).collect();
+    if all.is_empty() { diagnostic } else { diagnostic.detail(all.join("\n")) }
+}
+
+/// One conflict as a diagnostic.
+pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
+    match conflict {
+        Conflict::NoPlace { component, origin, places: removed, needed } => {
+            let summary = if *needed > 1 {
+                format!("`{component}` needs {} and fewer are left", places(*needed))
+            } else {
+                format!("no place is left for `{component}`")
+            };
+            let diagnostic = Diagnostic::error("SKY0401", summary).at(origin).about(component);
+            let diagnostic = label_removed(diagnostic, removed);
+            match removed.first() {
+                Some(first) => diagnostic.hint(format!(
+                    "relax one of the lines above; `{}` is out because: {}",
+                    first.place, first.reason
+                )),
+                None => diagnostic.hint("add a cluster that it may run on"),
+            }
+        }
+        Conflict::RequiredOutside { component, group, origin, places } => {
+            let summary = format!("`{component}` requires {group}, where it cannot run");
+            let diagnostic = Diagnostic::error("SKY0402", summary).label(origin, "required here").about(component);
+            let diagnostic = label_removed(diagnostic, places);
+            if places.is_empty() {
+                diagnostic.hint("no cluster is there; add one or leave the group out")
+            } else {
+                diagnostic.hint("permit one of its places, or leave the group out of `required`")
+            }
+        }
+        Conflict::TooFewInstances { component, origin, max, needed, groups } => {
+            let names: Vec<&str> = groups.iter().map(|(text, _)| text.as_str()).collect();
+            let summary = format!(
+                "`{component}` may run in {} but its required groups need {needed}: {}",
+                places(*max),
+                names.join(", ")
+            );
+            let mut diagnostic = Diagnostic::error("SKY0403", summary).at(origin).about(component);
+            for (text, origin) in groups {
+                diagnostic = diagnostic.label(origin, format!("needs an instance in {text}"));
+            }
+            diagnostic.hint(format!("set instances.max to {needed} or leave a group out"))
+        }
+        Conflict::Latency { from, to, origin, bound, strict, nearest } => {
+            let less = if *strict { "less than " } else { "" };
+            let summary = format!("no places keep the flow from `{from}` to `{to}` within {less}{bound}");
+            let diagnostic = Diagnostic::error("SKY0404", summary);
+            match nearest {
+                Some((a, b, latency)) => diagnostic
+                    .label(origin, format!("the nearest are `{a}` and `{b}`, {latency} apart"))
+                    .hint(format!("allow a latency of {}{latency}", if *strict { "more than " } else { "" })),
+                None => diagnostic
+                    .label(origin, "no latency between their places is known")
+                    .hint("add the pair to a LatencyProfile, or leave the bound out"),
+            }
+        }
+        Conflict::Capacity { components, short } => {
+            let names: Vec<String> = components.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let summary = format!("nowhere is room for {}", names.join(", "));
+            let mut diagnostic = Diagnostic::error("SKY0405", summary);
+            if let [(name, _)] = components.as_slice() {
+                diagnostic = diagnostic.about(name);
+            }
+            for (_, origin) in components {
+                diagnostic = diagnostic.at(origin);
+            }
+            for s in short {
+                diagnostic = diagnostic.label(&s.origin, format!("`{}` {}", s.place, s.text));
+            }
+            match short.first() {
+                Some(first) => diagnostic.hint(format!("make room at `{}`: it {}", first.place, first.text)),
+                None => diagnostic.hint("add a cluster or an offering that is large enough"),
+            }
+        }
+        Conflict::Together { lines } => {
+            let mut diagnostic = Diagnostic::error("SKY0406", "these constraints cannot be met together");
+            for line in lines {
+                diagnostic = diagnostic.label(&line.origin, line.text.clone());
+            }
+            for line in lines {
+                if let Some(relax) = &line.relax {
+                    diagnostic = diagnostic.hint(format!("{}: {relax} would do", line.text));
+                }
+            }
+            diagnostic
+        }
+        Conflict::Unknown => Diagnostic::error("SKY0406", "no placement was found within the work budget")
+            .detail("Whether one exists is not known.")
+            .hint("allow more work, or relax latency bounds, required groups or quotas"),
+    }
+}

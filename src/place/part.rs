@@ -1,0 +1,67 @@
+//! Independent parts of a problem: components that no flow, place or meter ties together.
+
+use super::{
+    domain::{Domain, Mark},
+    problem::{Flow, Problem},
+};
+
+/// Groups of components (indices, sorted) that can be placed apart from each other.
+pub(super) fn split(problem: &Problem, domain: &Domain) -> Vec<Vec<usize>> {
+    let n = problem.components.len();
+    let mut head: Vec<usize> = (0..n).collect();
+    fn find(head: &mut [usize], mut i: usize) -> usize {
+        while head[i] != i {
+            head[i] = head[head[i]];
+            i = head[i];
+        }
+        i
+    }
+    let mut join = |a: usize, b: usize| {
+        let (a, b) = (find(&mut head, a), find(&mut head, b));
+        head[a.max(b)] = a.min(b);
+    };
+    // Who shares a place shares its fee, nodes and quota.
+    for l in 0..problem.places.len() {
+        let mut first = None;
+        for i in (0..n).filter(|i| domain.marks[*i][l] != Mark::Out) {
+            join(*first.get_or_insert(i), i);
+        }
+    }
+    let mut users: Vec<Option<usize>> = vec![None; problem.meters.len()];
+    for flow in &problem.flows {
+        join(flow.from, flow.to);
+        for a in domain.possible(flow.from) {
+            for b in domain.possible(flow.to) {
+                if let Some(m) = problem.routes[a][b].meter {
+                    join(*users[m].get_or_insert(flow.from), flow.from);
+                }
+            }
+        }
+    }
+    let mut parts: Vec<Vec<usize>> = vec![Vec::new(); n];
+    for i in 0..n {
+        parts[find(&mut head, i)].push(i);
+    }
+    parts.retain(|p| !p.is_empty());
+    parts
+}
+
+/// The problem of some components alone; all places stay, so that indices keep their meaning.
+pub(super) fn extract(problem: &Problem, members: &[usize]) -> Problem {
+    if members.len() == problem.components.len() {
+        return problem.clone();
+    }
+    let index = |i: usize| members.binary_search(&i).ok();
+    let flows = problem.flows.iter().filter_map(|f| {
+        Some(Flow { from: index(f.from)?, to: index(f.to)?, ..f.clone() })
+    });
+    Problem {
+        components: members.iter().map(|i| problem.components[*i].clone()).collect(),
+        flows: flows.collect(),
+        places: problem.places.clone(),
+        routes: problem.routes.clone(),
+        meters: problem.meters.clone(),
+        strict_latency: problem.strict_latency,
+        move_cost: problem.move_cost,
+    }
+}
