@@ -1,0 +1,75 @@
+//! Entries of the log, and their bytes.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{record::PlacementRecord, record::Record, replay::State};
+use crate::address::ResourceAddress;
+
+/// Format of entries written by this version.
+pub const FORMAT: u32 = 1;
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "camelCase")]
+pub enum Entry {
+    /// Everything, as it is: the first entry of every log.
+    Snapshot(Snapshot),
+    /// An apply is about to change things.
+    Begin(Begin),
+    /// What an apply has done since its last entry.
+    Delta(Delta),
+    /// An apply has ended.
+    End(End),
+}
+
+/// Everything, as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Format of this log's entries.
+    pub format: u32,
+    /// The state.
+    pub state: State,
+}
+
+/// An apply is about to change things.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begin {
+    /// Digest of the plan.
+    pub plan: String,
+    /// Addresses that it will change.
+    pub writes: Vec<ResourceAddress>,
+    /// When it gives up at the latest (RFC 3339, UTC). After that nobody waits for it.
+    pub until: String,
+    /// When it began.
+    pub at: String,
+}
+
+/// Outcomes, in the order they happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delta {
+    /// Address → its new record; `None` = gone.
+    pub outcomes: BTreeMap<ResourceAddress, Option<Record>>,
+}
+
+/// An apply has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct End {
+    /// When.
+    pub at: String,
+    /// Whether all was done.
+    pub complete: bool,
+    /// Where components were placed, if the apply came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementRecord>,
+    /// Addresses whose outcome is known not to have happened (failed before, or never tried): they
+    /// are no longer uncertain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<ResourceAddress>,
+}

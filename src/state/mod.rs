@@ -1,0 +1,12 @@
+//! What skyplan remembers: a log of immutable, numbered entries, and the [`State`] they come to.
+//!
+//! Only [`store`] touches the world, through `skyplan-state-backends`; the rest is pure.
+
+pub mod entry;
+pub mod record;
+pub mod replay;
+pub mod store;
+
+pub use entry::{Begin, Delta, End, Entry, Snapshot};
+pub use record::{ClusterRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail};
+pub use replay::State;

@@ -1,0 +1,131 @@
+//! What is remembered of one resource: enough to compare it without asking, and to delete it when
+//! its specs are gone.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    address::ResourceAddress,
+    diagnostic::Origin,
+    spec::{ClusterDriver, DeletionPolicy, Taint},
+};
+
+/// One resource that skyplan made or changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Serial of the log entry that wrote this record; filled in by replay.
+    #[serde(default)]
+    pub serial: u64,
+    /// What it is.
+    #[serde(flatten)]
+    pub detail: RecordDetail,
+    /// Resources that must be deleted after this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<ResourceAddress>,
+    /// Where it was written when it was applied; the file may be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum RecordDetail {
+    /// A cluster.
+    Cluster(ClusterRecord),
+    /// A Kubernetes object.
+    Object(ObjectRecord),
+}
+
+/// What is remembered of a cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterRecord {
+    /// How skyplan gets at it.
+    pub driver: ClusterDriver,
+    /// Kubeconfig of an existing cluster: path as in [`crate::compile::model::Access`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<String>,
+    /// Context of an existing cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Uid of the namespace `kube-system`: which incarnation of the cluster this is about.
+    pub uid: String,
+    /// Nodes that were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<NodePoolState>,
+    /// What happens when its document goes.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// Nodes of one pool: how many, and what each is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodePoolState {
+    /// Name of the pool.
+    pub name: String,
+    /// Number of nodes.
+    pub count: u32,
+    /// Thousandths of a CPU of each.
+    pub milli_cpu: u64,
+    /// Bytes of each.
+    pub memory: u64,
+    /// GPUs of each.
+    #[serde(default)]
+    pub gpus: u64,
+    /// Labels of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Taints of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+}
+
+/// What is remembered of a Kubernetes object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRecord {
+    /// API version that it was applied with.
+    pub api_version: String,
+    /// Uid of the object.
+    pub uid: String,
+    /// Uid of the cluster's `kube-system`: which incarnation it is on.
+    pub cluster_uid: String,
+    /// Digest of what was sent (secret values as keyed digests).
+    pub sent: String,
+    /// `fieldsV1` of our one manager entry, from the apply's response.
+    pub owned: Value,
+    /// Digest of the response's projection on `owned` (see [`crate::plan::projection`]).
+    pub projection: String,
+    /// Components that it serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<String>,
+}
+
+/// Where every component was placed by the last apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementRecord {
+    /// Component → where it runs.
+    pub components: BTreeMap<String, PlacedInstance>,
+    /// Names of all clusters that could be chosen.
+    pub clusters: Vec<String>,
+    /// Total cost per month of 730 hours, in micro-dollars as decimal text.
+    pub monthly: crate::money::MicroUsd,
+}
+
+/// Where one component was placed, and by which words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedInstance {
+    /// Clusters, sorted.
+    pub clusters: Vec<String>,
+    /// Digest of what the specs say of it: reconsidered when it changes.
+    pub spec: String,
+}

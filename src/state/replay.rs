@@ -1,0 +1,129 @@
+//! Entries → [`State`]. Pure: the same entries give the same state anywhere.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    entry::{Begin, Entry},
+    record::{PlacementRecord, Record},
+};
+use crate::address::ResourceAddress;
+
+/// Everything that skyplan remembers of one environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Which project's state this is.
+    pub lineage: String,
+    /// Serial of the last entry; 0 = there is no log yet.
+    #[serde(default)]
+    pub serial: u64,
+    /// Key of digests of secret values, as hexadecimal text.
+    pub secret_key: String,
+    /// All resources.
+    #[serde(default)]
+    pub records: BTreeMap<ResourceAddress, Record>,
+    /// Where components were placed.
+    #[serde(default)]
+    pub placement: PlacementRecord,
+    /// Addresses that an apply was about to change when it was cut off: nobody knows whether it did.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub uncertain: BTreeSet<ResourceAddress>,
+    /// The apply that has begun and not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Begin>,
+}
+
+impl State {
+    /// The state after one more entry with the next serial.
+    #[must_use]
+    pub fn after(mut self, serial: u64, entry: &Entry) -> Self {
+        match entry {
+            Entry::Snapshot(snapshot) => self = snapshot.state.clone(),
+            Entry::Begin(begin) => {
+                self.uncertain.extend(begin.writes.iter().cloned());
+                self.open = Some(begin.clone());
+            }
+            Entry::Delta(delta) => {
+                for (address, record) in &delta.outcomes {
+                    self.uncertain.remove(address);
+                    match record {
+                        Some(record) => {
+                            self.records.insert(address.clone(), Record { serial, ..record.clone() });
+                        }
+                        None => {
+                            self.records.remove(address);
+                        }
+                    }
+                }
+            }
+            Entry::End(end) => {
+                for address in &end.settled {
+                    self.uncertain.remove(address);
+                }
+                if let Some(placement) = &end.placement {
+                    self.placement = placement.clone();
+                }
+                self.open = None;
+            }
+        }
+        self.serial = serial;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{ClusterRecord, Delta, End, RecordDetail, Snapshot, entry::FORMAT};
+
+    fn record(uid: &str) -> Record {
+        Record {
+            serial: 0,
+            detail: RecordDetail::Cluster(ClusterRecord {
+                driver: crate::spec::ClusterDriver::Local,
+                kubeconfig: None,
+                context: None,
+                uid: uid.into(),
+                pools: Vec::new(),
+                deletion_policy: crate::spec::DeletionPolicy::Delete,
+            }),
+            depends_on: Vec::new(),
+            origin: None,
+        }
+    }
+
+    #[test]
+    fn what_began_and_did_not_end_is_uncertain() {
+        let a: ResourceAddress = "cluster/a".parse().unwrap();
+        let b: ResourceAddress = "cluster/b".parse().unwrap();
+        let entries = [
+            Entry::Snapshot(Snapshot { format: FORMAT, state: State { lineage: "x".into(), ..State::default() } }),
+            Entry::Begin(Begin {
+                plan: "p".into(),
+                writes: vec![a.clone(), b.clone()],
+                until: "2026-01-01T00:30:00Z".into(),
+                at: "2026-01-01T00:00:00Z".into(),
+            }),
+            Entry::Delta(Delta { outcomes: [(a.clone(), Some(record("1")))].into() }),
+        ];
+        let state = (1..).zip(&entries).fold(State::default(), |s, (serial, e)| s.after(serial, e));
+        assert_eq!((state.serial, state.records[&a].serial), (3, 3));
+        assert_eq!(state.uncertain, BTreeSet::from([b.clone()]));
+        let end = Entry::End(End { at: String::new(), complete: false, placement: None, settled: vec![b] });
+        let state = state.after(4, &end);
+        assert!(state.open.is_none() && state.uncertain.is_empty());
+        let gone = Entry::Delta(Delta { outcomes: [(a, None)].into() });
+        assert!(state.after(5, &gone).records.is_empty());
+    }
+
+    #[test]
+    fn entries_read_back() {
+        let a: ResourceAddress = "cluster/a".parse().unwrap();
+        let entry = Entry::Delta(Delta { outcomes: [(a, Some(record("1")))].into() });
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+    }
+}
