@@ -1,0 +1,383 @@
+//! A plan: what will change, why, in which order, at what price. Plain data; this is also the format
+//! of plan files and of `--json`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    address::ResourceAddress,
+    diagnostic::Origin,
+    money::MicroUsd,
+    observed::Connection,
+    quantity::Micros,
+    spec::DeletionPolicy,
+    state::{PlacementRecord, record::NodePoolState},
+};
+
+/// Version of the plan's format: `major.minor`; a new minor only adds.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What an apply will do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Version of this format.
+    pub format_version: String,
+    /// Version of skyplan that made it.
+    pub skyplan_version: String,
+    /// Name of the project.
+    pub project: String,
+    /// What the plan is based on.
+    pub base: Base,
+    /// Digest of the texts that were read.
+    pub inputs_digest: String,
+    /// Where components run, and why. `None` for a destroy.
+    pub placement: Option<PlacementReport>,
+    /// What it costs.
+    pub cost: Cost,
+    /// All clusters that changes touch, and how to get at them.
+    pub clusters: BTreeMap<String, Connection>,
+    /// Changes, sorted by address; resources that stay as they are only count.
+    pub changes: Vec<Change>,
+    /// Resources that stay as they are.
+    pub unchanged: u64,
+    /// Fields that another manager owns, objects of others: while there are any, nothing is applied.
+    pub conflicts: Vec<Conflict>,
+    /// What is worth knowing: drift, clusters that did not answer, idle clusters.
+    pub notes: Vec<Note>,
+    /// What the record of the placement will be.
+    pub placement_record: Option<PlacementRecord>,
+    /// Whether everything could be planned.
+    pub complete: bool,
+    /// Whether it may be applied.
+    pub applyable: bool,
+}
+
+/// What a plan is based on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Base {
+    /// Which project's state.
+    pub lineage: String,
+    /// Its serial when the plan was made.
+    pub serial: u64,
+}
+
+/// What happens to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// `+` It is made.
+    Create,
+    /// `~` It is changed where it is.
+    Update,
+    /// `±` It is deleted and made again, because a field cannot be changed in place.
+    Replace,
+    /// `-` It is deleted.
+    Delete,
+    /// `.` It is left as it is and no longer remembered.
+    Forget,
+}
+
+impl Action {
+    /// The sign in front of a line.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Create => "+",
+            Self::Update => "~",
+            Self::Replace => "±",
+            Self::Delete => "-",
+            Self::Forget => ".",
+        }
+    }
+}
+
+/// Why a resource changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "why")]
+pub enum ActionReason {
+    /// It is new in the specs.
+    New,
+    /// The specs say something else than what was applied last.
+    SpecChanged,
+    /// It was changed behind skyplan's back.
+    Drifted,
+    /// It was deleted behind skyplan's back.
+    DeletedOutside,
+    /// The specs no longer have it.
+    Removed,
+    /// Its component no longer runs on this cluster.
+    Moved,
+    /// Everything is being destroyed.
+    Destroyed,
+    /// A field cannot be changed in place.
+    Immutable {
+        /// The server's words.
+        message: String,
+    },
+    /// Its cluster is made anew, or goes.
+    ClusterReplaced,
+    /// It goes with its cluster.
+    GoneWithCluster,
+    /// It is gone already.
+    AlreadyGone,
+    /// Its deletion policy says so.
+    Retained,
+    /// An earlier apply was cut off before it could tell what became of it.
+    Uncertain,
+    /// Placement buys another number of nodes.
+    NodesChanged,
+}
+
+/// One resource that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Which.
+    pub address: ResourceAddress,
+    /// What happens.
+    pub action: Action,
+    /// Why.
+    pub reason: ActionReason,
+    /// Which fields, for an update; also what drifted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+    /// What it shall be; `None` for what goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Target>,
+    /// Where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Changes of this plan that must be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<ResourceAddress>,
+    /// What must still hold when it is applied.
+    pub precondition: Precondition,
+    /// Resources that it depends on, for its record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<ResourceAddress>,
+    /// API version to get at it with, for objects.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
+    /// Could not be tried on the server, because the plan itself makes what it needs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
+}
+
+/// What a resource shall be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub enum Target {
+    /// A cluster.
+    #[serde(rename_all = "camelCase")]
+    Cluster {
+        /// Nodes.
+        pools: Vec<NodePoolState>,
+        /// What happens when its document goes.
+        deletion_policy: DeletionPolicy,
+    },
+    /// An object, with its marks; secret values as keyed digests.
+    #[serde(rename_all = "camelCase")]
+    Object {
+        /// The object.
+        object: Value,
+        /// Digest of it.
+        digest: String,
+        /// Components that it serves.
+        components: Vec<String>,
+    },
+}
+
+/// One field that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// `spec.template.spec.containers[name=web].image`.
+    pub path: String,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What it shall be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+}
+
+/// What must still hold when a change is applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Precondition {
+    /// Serial of its record; `None` = there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_serial: Option<u64>,
+    /// Uid of the live object; `None` = it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Digest of the live object's projection on our fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<String>,
+    /// Uid of the cluster's kube-system; `None` = the plan makes the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
+}
+
+/// Something of somebody else's in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// Resource.
+    pub address: ResourceAddress,
+    /// Field, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Who has it.
+    pub owner: String,
+    /// What to do.
+    pub hint: String,
+    /// Where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Something worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// `drift`, `unreachable`, `idle`, `uncertain`…
+    pub topic: String,
+    /// A sentence.
+    pub text: String,
+}
+
+/// What the placement costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// Per month of 730 hours.
+    pub monthly: MicroUsd,
+    /// The same as of the last apply; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_before: Option<MicroUsd>,
+    /// Of that: nodes.
+    pub nodes: MicroUsd,
+    /// Of that: control planes.
+    pub fees: MicroUsd,
+    /// Of that: transferred data.
+    pub transfer: MicroUsd,
+    /// Over the horizon, where that is not a month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<(Micros, MicroUsd)>,
+}
+
+/// Where components run, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementReport {
+    /// Name and version of the search.
+    pub solver: String,
+    /// `recorded`, `exact` or `budget`.
+    pub method: String,
+    /// Cost over the horizon.
+    pub cost: MicroUsd,
+    /// Proven lower bound on it.
+    pub bound: MicroUsd,
+    /// Every instance of every component, sorted by component and cluster.
+    pub components: Vec<PlacedComponent>,
+    /// Clusters that are used or kept, with their nodes.
+    pub clusters: Vec<PlacedCluster>,
+    /// Flows between places, in the order of the model.
+    pub flows: Vec<PlacedFlow>,
+}
+
+/// One instance of a component.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedComponent {
+    /// `application/component`.
+    pub component: String,
+    /// Where it runs.
+    pub cluster: String,
+    /// Its share of the cost per month.
+    pub monthly: MicroUsd,
+    /// Why here, in one clause.
+    pub reason: String,
+    /// The next best place and what it would cost more per month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_up: Option<RunnerUp>,
+    /// What excluded other places: (cluster, reason).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ExcludedPlace>,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// The next best place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunnerUp {
+    /// Cluster.
+    pub cluster: String,
+    /// What it would cost more per month.
+    pub extra: MicroUsd,
+}
+
+/// A place where a component cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExcludedPlace {
+    /// Cluster.
+    pub cluster: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// A cluster with its nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedCluster {
+    /// Name.
+    pub cluster: String,
+    /// `aws/us-east-1/us-east-1a`, as far as it is known.
+    pub site: String,
+    /// Per month: control plane and nodes.
+    pub monthly: MicroUsd,
+    /// Control plane per month.
+    pub fee: MicroUsd,
+    /// (pool, nodes, per month).
+    pub nodes: Vec<PlacedNodes>,
+}
+
+/// Nodes of one pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedNodes {
+    /// Pool.
+    pub pool: String,
+    /// Number.
+    pub count: u32,
+    /// Per month.
+    pub monthly: MicroUsd,
+}
+
+/// A flow between two instances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedFlow {
+    /// Source component and cluster.
+    pub from: (String, String),
+    /// Target component and cluster.
+    pub to: (String, String),
+    /// Latency between the two, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Micros>,
+    /// Bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Micros>,
+    /// Bytes over the horizon.
+    pub bytes: u64,
+    /// What prices apply: `aws to internet`; `None` = free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<String>,
+}

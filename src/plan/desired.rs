@@ -1,0 +1,338 @@
+//! Model and placement → the resources that shall be, each with what it depends on.
+//!
+//! Knows identity marks, namespaces and the order in which kinds need each other; nothing of what is
+//! there now but which namespaces are somebody else's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::secret::Secrets;
+use crate::{
+    address::{ObjectAddress, ResourceAddress},
+    compile::{
+        model::{Access, AppObject, Cluster, Model},
+        pods::group_kind,
+    },
+    diagnostic::{Diagnostic, Diagnostics, Origin},
+    observed::{ClusterObserved, Connection, Observed},
+    plan::projection::digest,
+    spec::DeletionPolicy,
+    state::{State, record::NodePoolState},
+};
+
+/// Label that selects what a lineage owns.
+pub const LINEAGE_LABEL: &str = "skyplan.io/lineage";
+/// Annotation that names the object itself: `<lineage>:<address>`.
+pub const ADDRESS_ANNOTATION: &str = "skyplan.io/address";
+/// Namespaces that every cluster has.
+const BUILT_IN: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// A resource that shall be.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Resource {
+    pub(super) address: ResourceAddress,
+    pub(super) body: Body,
+    pub(super) depends_on: BTreeSet<ResourceAddress>,
+    pub(super) origin: Option<Origin>,
+}
+
+/// What a resource is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Body {
+    Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy },
+    Object { object: Value, digest: String, api_version: String, components: Vec<String> },
+}
+
+/// Everything that shall be, by address.
+pub(super) struct Desired {
+    pub(super) resources: BTreeMap<ResourceAddress, Resource>,
+    pub(super) connections: BTreeMap<String, Connection>,
+    pub(super) secrets: Secrets,
+}
+
+/// The field manager of a lineage.
+pub fn manager(lineage: &str) -> String {
+    format!("skyplan-{lineage}")
+}
+
+/// The identity annotation of an object.
+pub fn identity(lineage: &str, address: &ResourceAddress) -> String {
+    format!("{lineage}:{address}")
+}
+
+/// How to get at a cluster of the model.
+pub(super) fn connection(cluster: &Cluster) -> Connection {
+    match &cluster.access {
+        Access::Existing { kubeconfig, context } => {
+            Connection { driver: cluster.driver(), kubeconfig: kubeconfig.clone(), context: context.clone() }
+        }
+        Access::Local { .. } => Connection { driver: cluster.driver(), kubeconfig: None, context: None },
+    }
+}
+
+/// What shall be: `runs[component]` are indices of clusters, `nodes[cluster][pool]` bought nodes.
+pub(super) fn desired(
+    model: &Model,
+    runs: &[Vec<usize>],
+    nodes: &[Vec<u32>],
+    state: &State,
+    observed: &Observed,
+    out: &mut Diagnostics,
+) -> Desired {
+    let mut all =
+        Desired { resources: BTreeMap::new(), connections: BTreeMap::new(), secrets: Secrets::default() };
+    let used: BTreeSet<usize> = runs.iter().flatten().copied().collect();
+    for (i, cluster) in model.clusters.iter().enumerate() {
+        let address = ResourceAddress::Cluster(cluster.name.clone());
+        if used.contains(&i) || cluster.always() && !is_existing(cluster) || state.records.contains_key(&address) {
+            all.connections.insert(cluster.name.clone(), connection(cluster));
+            let body = Body::Cluster {
+                pools: pools(cluster, &nodes[i]),
+                deletion_policy: cluster.deletion_policy,
+            };
+            let origin = Some(cluster.origin.clone());
+            all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
+        }
+    }
+    for object in &model.objects {
+        let clusters: BTreeSet<usize> = object.components.iter().flat_map(|c| runs[*c].iter().copied()).collect();
+        for cluster in clusters {
+            add_object(model, object, &model.clusters[cluster], runs, &state.secret_key, &mut all, out);
+        }
+    }
+    namespaces(&mut all, state, observed, &model.lineage);
+    dependencies(model, runs, &mut all);
+    all
+}
+
+fn is_existing(cluster: &Cluster) -> bool {
+    matches!(cluster.access, Access::Existing { .. })
+}
+
+/// Nodes of a cluster: those that placement buys, or the default ones of a local cluster.
+fn pools(cluster: &Cluster, bought: &[u32]) -> Vec<NodePoolState> {
+    if let Access::Local { nodes: (count @ 1.., size) } = &cluster.access {
+        return vec![NodePoolState {
+            name: "default".into(),
+            count: *count,
+            milli_cpu: size.milli_cpu,
+            memory: size.memory,
+            gpus: size.gpus,
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+        }];
+    }
+    let pool = |(pool, count): (&crate::compile::model::Pool, &u32)| NodePoolState {
+        name: pool.name.clone(),
+        count: *count,
+        milli_cpu: pool.size.milli_cpu,
+        memory: pool.size.memory,
+        gpus: pool.size.gpus,
+        labels: pool.labels.clone(),
+        taints: pool.taints.clone(),
+    };
+    cluster.pools.iter().zip(bought).filter(|(_, count)| **count > 0).map(pool).collect()
+}
+
+fn address_of(cluster: &str, object: &Value) -> ResourceAddress {
+    let (group, kind) = group_kind(object);
+    let metadata = &object["metadata"];
+    ResourceAddress::Object(ObjectAddress {
+        cluster: cluster.to_owned(),
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        namespace: metadata["namespace"].as_str().map(str::to_owned),
+        name: metadata["name"].as_str().unwrap_or_default().to_owned(),
+    })
+}
+
+fn add_object(
+    model: &Model,
+    source: &AppObject,
+    cluster: &Cluster,
+    runs: &[Vec<usize>],
+    key: &str,
+    all: &mut Desired,
+    out: &mut Diagnostics,
+) {
+    let address = address_of(&cluster.name, &source.object);
+    let mut object = source.object.clone();
+    if is_autoscaled(model, source) {
+        // A live autoscaler owns the number.
+        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.remove("replicas");
+        }
+    }
+    mark(&mut object, &model.lineage, &address);
+    all.secrets.seal(&address, &mut object, key);
+    let digest = digest(&object);
+    let here: Vec<String> = source
+        .components
+        .iter()
+        .filter(|c| runs[**c].iter().any(|i| model.clusters[*i].name == cluster.name))
+        .map(|c| model.components[*c].name.clone())
+        .collect();
+    if let Some(other) = all.resources.get_mut(&address) {
+        match &mut other.body {
+            Body::Object { digest: first, components, .. } if *first == digest => {
+                components.extend(here);
+                components.sort();
+                components.dedup();
+            }
+            _ => {
+                let mut d = Diagnostic::error("SKY0503", format!("{} is written twice, not alike", address.short()))
+                    .at(&source.origin)
+                    .about(&address)
+                    .hint("keep one of the two, or make them the same");
+                if let Some(origin) = &other.origin {
+                    d = d.label(origin, "the other one");
+                }
+                out.push(d);
+            }
+        }
+        return;
+    }
+    let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let body = Body::Object { object, digest, api_version, components: here };
+    let resource =
+        Resource { address: address.clone(), body, depends_on: BTreeSet::new(), origin: Some(source.origin.clone()) };
+    all.resources.insert(address, resource);
+}
+
+fn is_autoscaled(model: &Model, source: &AppObject) -> bool {
+    let object = &source.object;
+    model.objects.iter().any(|o| {
+        o.application == source.application
+            && o.object["kind"] == "HorizontalPodAutoscaler"
+            && o.object["spec"]["scaleTargetRef"]["kind"] == object["kind"]
+            && o.object["spec"]["scaleTargetRef"]["name"] == object["metadata"]["name"]
+            && o.object["metadata"]["namespace"] == object["metadata"]["namespace"]
+    })
+}
+
+/// Labels to select by, and the annotation that names the object itself (labels are copied to
+/// children, an annotation that names another object is not believed).
+fn mark(object: &mut Value, lineage: &str, address: &ResourceAddress) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let mut put = |map: &str, key: &str, value: String| {
+        let entry = metadata.entry(map).or_insert_with(|| Value::Object(Map::new()));
+        if !entry.is_object() {
+            *entry = Value::Object(Map::new());
+        }
+        entry[key] = Value::from(value);
+    };
+    put("labels", "app.kubernetes.io/managed-by", "skyplan".into());
+    put("labels", LINEAGE_LABEL, lineage.to_owned());
+    put("annotations", ADDRESS_ANNOTATION, identity(lineage, address));
+}
+
+/// Namespaces that objects need and nobody else provides.
+fn namespaces(all: &mut Desired, state: &State, observed: &Observed, lineage: &str) {
+    let needed: BTreeMap<(String, String), Option<Origin>> = all
+        .resources
+        .values()
+        .filter_map(|r| {
+            let object = r.address.object()?;
+            Some(((object.cluster.clone(), object.namespace.clone()?), r.origin.clone()))
+        })
+        .rev()
+        .collect();
+    for ((cluster, name), origin) in needed {
+        let mut object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let address = address_of(&cluster, &object);
+        let foreign = match observed.clusters.get(&cluster) {
+            Some(ClusterObserved::Reached { namespaces, objects, .. }) => {
+                namespaces.contains_key(&name)
+                    && !state.records.contains_key(&address)
+                    && !objects.contains_key(&address)
+            }
+            _ => false,
+        };
+        if BUILT_IN.contains(&name.as_str()) || foreign || all.resources.contains_key(&address) {
+            continue;
+        }
+        mark(&mut object, lineage, &address);
+        let digest = digest(&object);
+        let body = Body::Object { object, digest, api_version: "v1".into(), components: Vec::new() };
+        all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
+    }
+}
+
+/// What each resource needs to be there before it.
+fn dependencies(model: &Model, runs: &[Vec<usize>], all: &mut Desired) {
+    let addresses: Vec<ResourceAddress> = all.resources.keys().cloned().collect();
+    // (cluster, group, kind) that a CRD in the plan defines → the CRD.
+    let mut definitions: BTreeMap<(String, String, String), ResourceAddress> = BTreeMap::new();
+    // Objects of one component on one cluster.
+    let mut members: BTreeMap<(String, String), Vec<ResourceAddress>> = BTreeMap::new();
+    for (address, resource) in &all.resources {
+        let Body::Object { object, components, .. } = &resource.body else { continue };
+        let cluster = address.cluster().to_owned();
+        if object["kind"] == "CustomResourceDefinition" {
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            let key = (cluster.clone(), text(&object["spec"]["group"]), text(&object["spec"]["names"]["kind"]));
+            definitions.insert(key, address.clone());
+        }
+        for component in components {
+            members.entry((component.clone(), cluster.clone())).or_default().push(address.clone());
+        }
+    }
+    let after: BTreeMap<&str, &Vec<String>> =
+        model.components.iter().map(|c| (c.name.as_str(), &c.depends_on)).collect();
+    let index: BTreeMap<&str, usize> = model.components.iter().enumerate().map(|(i, c)| (c.name.as_str(), i)).collect();
+    for address in addresses {
+        let Some(object) = address.object() else { continue };
+        let mut needs = BTreeSet::from([ResourceAddress::Cluster(object.cluster.clone())]);
+        if let Some(namespace) = &object.namespace {
+            needs.insert(address_of(
+                &object.cluster,
+                &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            ));
+        }
+        let key = (object.cluster.clone(), object.group.clone(), object.kind.clone());
+        needs.extend(definitions.get(&key).cloned());
+        let rank = rank(&object.kind);
+        if let Some(Resource { body: Body::Object { components, .. }, .. }) = all.resources.get(&address) {
+            for component in components {
+                let here = members.get(&(component.clone(), object.cluster.clone()));
+                let before = here.into_iter().flatten().filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) < rank));
+                needs.extend(before.cloned());
+                if rank < Rank::Workload {
+                    continue;
+                }
+                for other in after.get(component.as_str()).into_iter().flat_map(|d| d.iter()) {
+                    for cluster in index.get(other.as_str()).into_iter().flat_map(|i| &runs[*i]) {
+                        let theirs = members.get(&(other.clone(), model.clusters[*cluster].name.clone()));
+                        let workloads = theirs.into_iter().flatten();
+                        needs.extend(workloads.filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) == Rank::Workload)).cloned());
+                    }
+                }
+            }
+        }
+        needs.retain(|n| *n != address && all.resources.contains_key(n));
+        if let Some(resource) = all.resources.get_mut(&address) {
+            resource.depends_on = needs;
+        }
+    }
+}
+
+/// The order in which kinds of one component need each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// What pods refer to.
+    Config,
+    /// What runs pods.
+    Workload,
+    /// What refers to running pods.
+    Front,
+}
+
+fn rank(kind: &str) -> Rank {
+    match kind {
+        "CronJob" | "DaemonSet" | "Deployment" | "Job" | "Pod" | "ReplicaSet" | "StatefulSet" => Rank::Workload,
+        "HorizontalPodAutoscaler" | "Ingress" | "MutatingWebhookConfiguration" | "PodDisruptionBudget"
+        | "ValidatingWebhookConfiguration" | "APIService" => Rank::Front,
+        _ => Rank::Config,
+    }
+}

@@ -1,0 +1,171 @@
+//! What a placement is told as: shares, reasons, runners-up, flows. Knows the words, not the search.
+
+use super::change::{
+    Cost, ExcludedPlace, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, RunnerUp,
+};
+use crate::{
+    compile::model::{Cluster, Model},
+    money::{HOURS_PER_MONTH, MicroUsd},
+    place::{
+        decide::{Placed, monthly_total},
+        explain::{Explanation, Verdict, explain},
+        problem::Method,
+    },
+};
+
+/// Name and version of the search, for the plan.
+const SOLVER: &str = concat!("skyplan-bnb ", env!("CARGO_PKG_VERSION"));
+
+/// What everything costs per month, and over the horizon where that is not a month.
+pub(super) fn cost(model: &Model, placed: &Placed) -> Cost {
+    let monthly = placed.monthly.cost;
+    let horizon = model.settings.horizon;
+    let of_horizon = placed.solution.cost;
+    Cost {
+        monthly: monthly_total(placed),
+        monthly_before: None,
+        nodes: monthly.nodes,
+        fees: monthly.fees,
+        transfer: monthly.transfer,
+        horizon: (horizon.seconds() != HOURS_PER_MONTH * 3600)
+            .then(|| (horizon, of_horizon.nodes + of_horizon.fees + of_horizon.transfer)),
+    }
+}
+
+/// The placement in words.
+pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
+    let explanations = explain(&placed.month, &placed.monthly);
+    let name = |place: usize| model.clusters[place].name.clone();
+    let components = explanations
+        .iter()
+        .map(|e| PlacedComponent {
+            component: model.components[e.component].name.clone(),
+            cluster: name(e.place),
+            monthly: e.share.nodes + e.share.fee + e.share.transfer,
+            reason: reason(model, placed, e),
+            runner_up: e.runner_up.map(|(place, extra)| RunnerUp { cluster: name(place), extra }),
+            excluded: e.others.iter().filter_map(|(place, v)| excluded(model, *place, v)).collect(),
+            origin: model.components[e.component].origin.clone(),
+        })
+        .collect();
+    PlacementReport {
+        solver: SOLVER.into(),
+        method: match placed.solution.method {
+            Method::Recorded => "recorded",
+            Method::Exact => "exact",
+            Method::Budget => "budget",
+        }
+        .into(),
+        cost: placed.solution.cost.total(),
+        bound: placed.solution.bound,
+        components,
+        clusters: clusters(model, placed),
+        flows: flows(model, placed),
+    }
+}
+
+/// Why here, in one clause.
+fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String {
+    let component = &model.components[e.component];
+    let required: Vec<&str> = component
+        .required
+        .iter()
+        .filter(|g| g.any_of.iter().any(|f| f.clusters.contains(&e.place)))
+        .flat_map(|g| g.any_of.iter().map(|f| f.text.as_str()))
+        .collect();
+    if !required.is_empty() {
+        return format!("required ({})", required.join(" or "));
+    }
+    let open: Vec<&(usize, Verdict)> =
+        e.others.iter().filter(|(_, v)| matches!(v, Verdict::Dearer(_) | Verdict::NoRoom | Verdict::TooFar { .. })).collect();
+    let places = model.clusters.len();
+    if places == 1 {
+        return "the only cluster".into();
+    }
+    if open.is_empty() && e.others.iter().all(|(_, v)| matches!(v, Verdict::Excluded(..))) {
+        return match e.others.first() {
+            Some((_, Verdict::Excluded(why, _))) => format!("the only place allowed: elsewhere {why}"),
+            _ => "the only place allowed".into(),
+        };
+    }
+    if placed.problem.components[e.component].pinned && placed.solution.method == Method::Recorded {
+        return "stays where it runs".into();
+    }
+    // A cheaper-looking place that a constraint rules out is worth more words than a dearer one.
+    let too_far = open.iter().find_map(|(place, v)| match v {
+        Verdict::TooFar { .. } => Some(format!("{} is too far", model.clusters[*place].name)),
+        Verdict::NoRoom => Some(format!("no room on {}", model.clusters[*place].name)),
+        _ => None,
+    });
+    match too_far {
+        Some(text) if e.runner_up.is_none() => format!("the only place left: {text}"),
+        Some(text) => format!("cheapest; {text}"),
+        None => "cheapest".into(),
+    }
+}
+
+fn excluded(model: &Model, place: usize, verdict: &Verdict) -> Option<ExcludedPlace> {
+    let reason = match verdict {
+        Verdict::Excluded(reason, _) => reason.clone(),
+        Verdict::NoRoom => "no room".into(),
+        Verdict::TooFar { .. } => "too far".into(),
+        Verdict::Required(group) => format!("needed where it is ({group})"),
+        Verdict::Pinned => "it stays where it runs".into(),
+        Verdict::Taken | Verdict::Dearer(_) => return None,
+    };
+    Some(ExcludedPlace { cluster: model.clusters[place].name.clone(), reason })
+}
+
+fn clusters(model: &Model, placed: &Placed) -> Vec<PlacedCluster> {
+    let used = |i: usize| placed.solution.instances.iter().flatten().any(|p| *p == i);
+    let mut out = Vec::new();
+    for (i, cluster) in model.clusters.iter().enumerate() {
+        let counts = &placed.monthly.nodes[i];
+        if !used(i) && counts.iter().all(|n| *n == 0) {
+            continue;
+        }
+        let place = &placed.month.places[i];
+        let nodes: Vec<PlacedNodes> = place
+            .offers
+            .iter()
+            .zip(counts)
+            .filter(|(_, n)| **n > 0)
+            .map(|(offer, n)| PlacedNodes {
+                pool: offer.name.clone(),
+                count: *n,
+                monthly: offer.price.times(u64::from(*n)),
+            })
+            .collect();
+        let fee = if used(i) { place.fee } else { MicroUsd::ZERO };
+        out.push(PlacedCluster {
+            cluster: cluster.name.clone(),
+            site: site(cluster),
+            monthly: fee + nodes.iter().map(|n| n.monthly).sum(),
+            fee,
+            nodes,
+        });
+    }
+    out
+}
+
+fn site(cluster: &Cluster) -> String {
+    cluster.site.as_ref().map_or_else(String::new, |s| format!("{}/{}/{}", s.platform.word(), s.region, s.zone))
+}
+
+fn flows(model: &Model, placed: &Placed) -> Vec<PlacedFlow> {
+    let mut out = Vec::new();
+    for (i, flow) in placed.month.flows.iter().enumerate() {
+        for (from, to) in placed.monthly.instances[flow.from].iter().zip(&placed.monthly.targets[i]) {
+            let route = &placed.month.routes[*from][*to];
+            out.push(PlacedFlow {
+                from: (model.components[flow.from].name.clone(), model.clusters[*from].name.clone()),
+                to: (model.components[flow.to].name.clone(), model.clusters[*to].name.clone()),
+                latency: if from == to { None } else { route.latency },
+                bound: flow.latency,
+                bytes: flow.bytes,
+                meter: route.meter.map(|m| placed.month.meters[m].name.clone()),
+            });
+        }
+    }
+    out
+}

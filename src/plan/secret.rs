@@ -1,0 +1,153 @@
+//! Secret values stay out of plans: what a `Secret` holds is taken out when the desired objects are
+//! made and put back only in the bytes that are sent.
+//!
+//! In place of a value stands a keyed digest (HMAC-SHA-256 under the state's key), so that a change
+//! is visible and the value is not.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::projection::hex;
+use crate::address::ResourceAddress;
+
+/// Prefix of a digest that stands for a value.
+const MARK: &str = "hmac-sha256:";
+
+/// The values of planned Secrets: address → key of `data` → base64 text. Never serialised.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(BTreeMap<ResourceAddress, BTreeMap<String, String>>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets of {} objects", self.0.len())
+    }
+}
+
+impl Secrets {
+    /// Takes the values out of an object that shall be applied: `stringData` becomes `data`, every
+    /// value a digest. Other kinds are left alone.
+    pub fn seal(&mut self, address: &ResourceAddress, object: &mut Value, key: &str) {
+        if !is_secret(object) {
+            return;
+        }
+        let mut data = BTreeMap::new();
+        for (name, value) in object["data"].as_object().into_iter().flatten() {
+            data.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
+        }
+        for (name, value) in object["stringData"].as_object().into_iter().flatten() {
+            data.insert(name.clone(), base64(value.as_str().unwrap_or_default().as_bytes()));
+        }
+        if let Some(map) = object.as_object_mut() {
+            map.remove("stringData");
+            if !data.is_empty() {
+                map.insert("data".into(), data.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect());
+            }
+        }
+        redact(object, key);
+        self.0.insert(address.clone(), data);
+    }
+
+    /// Puts the values back, for the bytes that are sent.
+    ///
+    /// # Errors
+    /// The name of a value that is not held, or is not the one that was planned.
+    pub fn unseal(&self, address: &ResourceAddress, object: &mut Value, key: &str) -> Result<(), String> {
+        if !is_secret(object) {
+            return Ok(());
+        }
+        let Some(data) = object.get_mut("data").and_then(Value::as_object_mut) else { return Ok(()) };
+        let held = self.0.get(address);
+        for (name, value) in data.iter_mut() {
+            let real = held.and_then(|h| h.get(name)).ok_or_else(|| name.clone())?;
+            if value.as_str() != Some(&keyed_digest(key, real)) {
+                return Err(name.clone());
+            }
+            *value = Value::from(real.as_str());
+        }
+        Ok(())
+    }
+}
+
+/// Whether an object holds secret values.
+pub fn is_secret(object: &Value) -> bool {
+    object["apiVersion"] == "v1" && object["kind"] == "Secret"
+}
+
+/// Replaces the values of a Secret by keyed digests; also the copy that `kubectl apply` leaves in an
+/// annotation.
+pub fn redact(object: &mut Value, key: &str) {
+    if !is_secret(object) {
+        return;
+    }
+    for (_, value) in object.get_mut("data").and_then(Value::as_object_mut).into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        if !text.starts_with(MARK) {
+            *value = Value::from(keyed_digest(key, text));
+        }
+    }
+    if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+/// HMAC-SHA-256 (RFC 2104) of a value, marked.
+fn keyed_digest(key: &str, value: &str) -> String {
+    const BLOCK: usize = 64;
+    let mut pad = [0_u8; BLOCK];
+    let short = if key.len() > BLOCK { Sha256::digest(key.as_bytes()).to_vec() } else { key.as_bytes().to_vec() };
+    pad[..short.len()].copy_from_slice(&short);
+    let inner = Sha256::new().chain_update(pad.map(|b| b ^ 0x36)).chain_update(value.as_bytes()).finalize();
+    let outer = Sha256::new().chain_update(pad.map(|b| b ^ 0x5c)).chain_update(inner).finalize();
+    format!("{MARK}{}", hex(&outer))
+}
+
+/// Base64 with padding (RFC 4648), as in `data`.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().chain([0; 2].iter()).take(3).fold(0_u32, |w, b| w << 8 | u32::from(*b));
+        for i in 0..4 {
+            let index = (word >> (18 - 6 * i)) as usize & 63;
+            out.push(if i <= chunk.len() { char::from(ALPHABET[index]) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn known_answers() {
+        // RFC 4231, test case 2.
+        assert_eq!(
+            keyed_digest("Jefe", "what do ya want for nothing?"),
+            "hmac-sha256:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        for (text, want) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            assert_eq!(base64(text.as_bytes()), want);
+        }
+    }
+
+    #[test]
+    fn values_leave_and_come_back() {
+        let address: ResourceAddress = "object/a/core/Secret/shop/db".parse().unwrap();
+        let mut object = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"p": "hunter2"}, "data": {"u": "Zm9v"}});
+        let mut secrets = Secrets::default();
+        secrets.seal(&address, &mut object, "k");
+        let text = object.to_string();
+        assert!(!text.contains("hunter2") && !text.contains("Zm9v") && !text.contains("stringData"), "{text}");
+        let mut sent = object.clone();
+        secrets.unseal(&address, &mut sent, "k").unwrap();
+        assert_eq!(sent["data"], json!({"p": "aHVudGVyMg==", "u": "Zm9v"}));
+        assert_eq!(Secrets::default().unseal(&address, &mut object.clone(), "k"), Err("p".into()));
+        assert_eq!(secrets.unseal(&address, &mut object, "other key"), Err("p".into()));
+        assert!(!format!("{secrets:?}").contains("Zm9v"));
+    }
+}

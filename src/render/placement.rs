@@ -1,0 +1,99 @@
+//! Where components run, on what, at what price, and why.
+
+use super::{Style, table::columns};
+use crate::{
+    money::MicroUsd,
+    plan::change::{Cost, PlacedComponent, PlacementReport},
+    quantity::Bytes,
+};
+
+/// The placement as tables.
+pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
+    let mut out = format!("{}  {}\n", style.bold("Placement"), style.dim(&method(report)));
+    let priced = cost.monthly != MicroUsd::ZERO;
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for placed in &report.components {
+        let mut row = vec![placed.component.clone(), style.bold(&placed.cluster)];
+        if priced {
+            row.push(format!("{}/month", placed.monthly));
+        }
+        row.push(why(placed));
+        rows.push(row);
+    }
+    out.push_str(&columns(&rows, 2));
+    let nodes: Vec<Vec<String>> = report
+        .clusters
+        .iter()
+        .map(|c| {
+            let pools: Vec<String> = c.nodes.iter().map(|n| format!("{} × {}", n.count, n.pool)).collect();
+            let mut row = vec![style.bold(&c.cluster), style.dim(&c.site), pools.join(", ")];
+            if priced {
+                let fee = if c.fee == MicroUsd::ZERO { String::new() } else { format!(" (control plane {})", c.fee) };
+                row.push(format!("{}/month{fee}", c.monthly));
+            }
+            row
+        })
+        .collect();
+    if priced || report.clusters.len() > 1 {
+        out.push_str(&format!("{}\n", style.bold("Clusters")));
+        out.push_str(&columns(&nodes, 2));
+    }
+    let flows: Vec<Vec<String>> = report
+        .flows
+        .iter()
+        .map(|f| {
+            let latency = match (f.latency, f.bound) {
+                (Some(latency), Some(bound)) => format!("{latency} (≤ {bound})"),
+                (Some(latency), None) => latency.to_string(),
+                _ => String::new(),
+            };
+            let volume = if f.bytes == 0 { String::new() } else { format!("{}/month", gigabytes(f.bytes)) };
+            vec![
+                format!("{} → {}", short(&f.from.0), short(&f.to.0)),
+                if f.from.1 == f.to.1 { format!("within {}", f.from.1) } else { format!("{} → {}", f.from.1, f.to.1) },
+                latency,
+                volume,
+                f.meter.clone().map_or_else(String::new, |m| style.dim(&m)),
+            ]
+        })
+        .collect();
+    if !flows.is_empty() {
+        let note = "priced and bounded; no mesh link carries them yet";
+        out.push_str(&format!("{}  {}\n", style.bold("Flows"), style.dim(note)));
+        out.push_str(&columns(&flows, 2));
+    }
+    out
+}
+
+fn method(report: &PlacementReport) -> String {
+    match report.method.as_str() {
+        "exact" => "cheapest that meets all constraints (proven)".into(),
+        "recorded" => "as it was: nothing that bears on it changed".into(),
+        _ => {
+            let gap = (report.cost - report.bound).0;
+            let percent = if report.cost.0 == 0 { 0 } else { gap.saturating_mul(1000) / report.cost.0 };
+            format!("best found; at most {}.{} % above the cheapest", percent / 10, percent % 10)
+        }
+    }
+}
+
+fn why(placed: &PlacedComponent) -> String {
+    match &placed.runner_up {
+        Some(next) if next.extra == MicroUsd::ZERO => format!("{}; {} would cost the same", placed.reason, next.cluster),
+        Some(next) => format!("{}; next best {} +{}", placed.reason, next.cluster, next.extra),
+        None => placed.reason.clone(),
+    }
+}
+
+fn short(component: &str) -> &str {
+    component.split_once('/').map_or(component, |(_, name)| name)
+}
+
+fn gigabytes(bytes: u64) -> String {
+    if bytes >= 1_000_000_000 && bytes.is_multiple_of(100_000_000) {
+        let tenths = bytes / 100_000_000;
+        if tenths.is_multiple_of(10) { format!("{} GB", tenths / 10) } else { format!("{}.{} GB", tenths / 10, tenths % 10) }
+    } else {
+        Bytes(bytes).to_string() + "B"
+    }
+}

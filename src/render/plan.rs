@@ -1,0 +1,241 @@
+//! A plan as text: where components run and at what price, then what changes on each cluster, then
+//! totals.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Style, placement};
+use crate::{
+    address::ResourceAddress,
+    money::MicroUsd,
+    plan::{
+        Plan,
+        change::{Action, ActionReason, Change, FieldChange, Target},
+    },
+};
+
+/// Longer values are cut in a line of the text; the JSON has them whole.
+const MOST_CHARS: usize = 60;
+/// More fields of one object are counted, not shown.
+const MOST_FIELDS: usize = 12;
+
+/// The whole plan.
+pub fn render(plan: &Plan, style: Style) -> String {
+    let mut out = String::new();
+    if let Some(report) = &plan.placement
+        && !report.components.is_empty()
+    {
+        out.push_str(&placement::render(report, &plan.cost, style));
+        out.push('\n');
+    }
+    for note in &plan.notes {
+        out.push_str(&format!("{} {}\n", style.warn("note:"), note.text));
+    }
+    if !plan.notes.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&changes(&plan.changes, style));
+    if !plan.conflicts.is_empty() {
+        out.push_str(&conflicts(plan, style));
+    }
+    out.push_str(&totals(plan, style));
+    out
+}
+
+fn changes(changes: &[Change], style: Style) -> String {
+    let mut by_cluster: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        by_cluster.entry(change.address.cluster()).or_default().push(change);
+    }
+    let mut out = String::new();
+    for (cluster, mut changes) in by_cluster {
+        changes.sort_by_key(|c| (rank(&c.address), c.address.short()));
+        out.push_str(&style.bold(&format!("on {cluster}")));
+        out.push('\n');
+        let width = changes.iter().map(|c| c.address.short().chars().count()).max().unwrap_or(0);
+        for change in changes {
+            out.push_str(&one(change, width, style));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What everything else stands on comes first.
+fn rank(address: &ResourceAddress) -> u8 {
+    match address {
+        ResourceAddress::Cluster(_) => 0,
+        ResourceAddress::Object(o) => match o.kind.as_str() {
+            "CustomResourceDefinition" => 1,
+            "Namespace" => 2,
+            _ => 3,
+        },
+    }
+}
+
+fn one(change: &Change, width: usize, style: Style) -> String {
+    let sign = change.action.sign();
+    let sign = match change.action {
+        Action::Create => style.good(sign),
+        Action::Update | Action::Replace => style.warn(sign),
+        Action::Delete => style.bad(sign),
+        Action::Forget => style.dim(sign),
+    };
+    let name = change.address.short();
+    let pad = " ".repeat(width.saturating_sub(name.chars().count()));
+    let mut remark = String::new();
+    if let Some(origin) = &change.origin {
+        remark = format!("# {origin}");
+    }
+    let why = reason(&change.reason);
+    if !why.is_empty() {
+        remark = if remark.is_empty() { format!("# {why}") } else { format!("{remark}, {why}") };
+    }
+    let mut out = format!("  {sign} {name}{pad}  {}", style.dim(&remark)).trim_end().to_owned() + "\n";
+    if let (Action::Create, Some(Target::Cluster { pools, .. })) = (change.action, &change.after) {
+        let nodes: Vec<String> = pools.iter().map(|p| format!("{} {}", p.count, p.name)).collect();
+        if !nodes.is_empty() {
+            out.push_str(&format!("      nodes: {}\n", nodes.join(", ")));
+        }
+    }
+    for field in change.fields.iter().take(MOST_FIELDS) {
+        out.push_str(&format!("      {}\n", field_line(field, style)));
+    }
+    if change.fields.len() > MOST_FIELDS {
+        out.push_str(&format!("      … and {} more fields\n", change.fields.len() - MOST_FIELDS));
+    }
+    out
+}
+
+fn field_line(field: &FieldChange, style: Style) -> String {
+    let before = field.before.as_ref().map(value);
+    let after = field.after.as_ref().map(value);
+    match (before, after) {
+        (Some(before), Some(after)) => format!("{}: {} → {}", field.path, style.bad(&before), style.good(&after)),
+        (None, Some(after)) => format!("{}: {}", style.good(&format!("+ {}", field.path)), after),
+        (Some(before), None) => format!("{}: {}", style.bad(&format!("- {}", field.path)), before),
+        (None, None) => field.path.clone(),
+    }
+}
+
+fn value(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) if text.starts_with("hmac-sha256:") => return "(secret)".into(),
+        Value::String(text) => text.replace('\n', "⏎"),
+        other => other.to_string(),
+    };
+    if text.chars().count() > MOST_CHARS {
+        text.chars().take(MOST_CHARS - 1).chain(['…']).collect()
+    } else {
+        text
+    }
+}
+
+/// The reason in words; empty for what is simply new.
+pub fn reason(reason: &ActionReason) -> String {
+    match reason {
+        ActionReason::New => "",
+        ActionReason::SpecChanged => "changed in the specs",
+        ActionReason::Drifted => "drift: changed outside of skyplan",
+        ActionReason::DeletedOutside => "drift: deleted outside of skyplan",
+        ActionReason::Removed => "no longer in the specs",
+        ActionReason::Moved => "its component moves away",
+        ActionReason::Destroyed => "",
+        ActionReason::Immutable { message } => return format!("must be made anew: {message}"),
+        ActionReason::ClusterReplaced => "its cluster is made anew",
+        ActionReason::GoneWithCluster => "goes with its cluster",
+        ActionReason::AlreadyGone => "gone already",
+        ActionReason::Retained => "left as it is, no longer remembered",
+        ActionReason::Uncertain => "left by an apply that was cut off",
+        ActionReason::NodesChanged => "another number of nodes",
+    }
+    .into()
+}
+
+fn conflicts(plan: &Plan, style: Style) -> String {
+    let mut out = format!("{}\n", style.bold(&style.bad("In the way")));
+    for conflict in &plan.conflicts {
+        let field = conflict.field.as_ref().map_or_else(String::new, |f| format!(" {f}"));
+        let origin = conflict.origin.as_ref().map_or_else(String::new, |o| format!("  # {o}"));
+        let on = conflict.address.cluster();
+        out.push_str(&format!(
+            "  {} {} on {on}:{field} is owned by {}{}\n      {}\n",
+            style.bad("!"),
+            conflict.address.short(),
+            conflict.owner,
+            style.dim(&origin),
+            conflict.hint
+        ));
+    }
+    out.push('\n');
+    out
+}
+
+/// How many changes there are of each sort.
+pub fn counts(plan: &Plan) -> [(Action, &'static str, usize); 5] {
+    let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
+    [
+        (Action::Create, "to create", count(Action::Create)),
+        (Action::Update, "to change", count(Action::Update)),
+        (Action::Replace, "to replace", count(Action::Replace)),
+        (Action::Delete, "to delete", count(Action::Delete)),
+        (Action::Forget, "to forget", count(Action::Forget)),
+    ]
+}
+
+fn totals(plan: &Plan, style: Style) -> String {
+    let mut out = String::new();
+    if plan.changes.is_empty() && plan.conflicts.is_empty() {
+        let text = if plan.complete { "No changes." } else { "No changes where clusters answered." };
+        out.push_str(&style.bold(&style.good(text)));
+        out.push_str(&format!(" {} resources are as the specs say.\n", plan.unchanged));
+    } else {
+        let parts: Vec<String> =
+            counts(plan).iter().filter(|(_, _, n)| *n > 0).map(|(_, words, n)| format!("{n} {words}")).collect();
+        let list = if parts.is_empty() { "nothing to change".into() } else { parts.join(", ") };
+        out.push_str(&format!("{} {list}; {} unchanged.\n", style.bold("Plan:"), plan.unchanged));
+    }
+    if let Some(line) = cost_line(plan) {
+        out.push_str(&format!("{} {line}\n", style.bold("Cost:")));
+    }
+    if !plan.conflicts.is_empty() {
+        let n = plan.conflicts.len();
+        let what = if n == 1 { "1 conflict is".into() } else { format!("{n} conflicts are") };
+        out.push_str(&style.bad(&format!("This plan cannot be applied until the {what} settled.\n")));
+    }
+    out
+}
+
+/// `$312.40/month (+$36.50): nodes $…, control planes $…, data $…`; nothing for what is free.
+fn cost_line(plan: &Plan) -> Option<String> {
+    let cost = &plan.cost;
+    let before = cost.monthly_before;
+    if cost.monthly == MicroUsd::ZERO && before.unwrap_or_default() == MicroUsd::ZERO {
+        return None;
+    }
+    let mut line = format!("{}/month", cost.monthly);
+    if let Some(before) = before.filter(|b| *b != cost.monthly) {
+        let delta = cost.monthly - before;
+        let sign = if delta.0 > 0 { "+" } else { "" };
+        line.push_str(&format!(" ({sign}{delta})"));
+    }
+    let parts = [("nodes", cost.nodes), ("control planes", cost.fees), ("data", cost.transfer)];
+    let parts: Vec<String> =
+        parts.iter().filter(|(_, m)| *m != MicroUsd::ZERO).map(|(what, m)| format!("{what} {m}")).collect();
+    if !parts.is_empty() {
+        line.push_str(&format!(": {}", parts.join(", ")));
+    }
+    if let Some((horizon, total)) = &cost.horizon {
+        line.push_str(&format!("; {total} over {horizon}"));
+    }
+    Some(line)
+}
+
+/// A resource's address with its cluster, for lines that stand alone: `edge: Deployment shop/web`.
+pub fn on_cluster(address: &ResourceAddress) -> String {
+    match address {
+        ResourceAddress::Cluster(name) => format!("cluster {name}"),
+        ResourceAddress::Object(o) => format!("{}: {}", o.cluster, address.short()),
+    }
+}
