@@ -1,0 +1,53 @@
+# What one does with this repository. `make` alone says what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/skyplan
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+KUBECTL = $(CACHE)/control-plane/current/kubectl
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.PHONY: control-plane
+control-plane: ## Build the Kubernetes control plane for local clusters (once; about 4 minutes)
+	@testdata/control-plane/build.sh >/dev/null
+
+.PHONY: build
+build: ## Build skyplan
+	cargo build --locked
+
+.PHONY: check
+check: ## Format, lints, pure tests and goldens
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --lib --locked
+	cargo test --test it --locked pure::
+
+.PHONY: test
+test: control-plane $(DENY) ## Everything: check, real control planes, licences, docs
+	@scripts/test.sh
+
+$(DENY):
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)
+
+.PHONY: bless
+bless: ## Write the goldens and schemas anew; read the diff before you commit it
+	SNAPSHOTS=overwrite cargo test --test it --locked pure::
+
+.PHONY: bench
+bench: ## Placement times; never in CI
+	cargo bench --locked --bench placement
+
+.PHONY: demo
+demo: control-plane ## Three clusters, placed, priced and applied, on this machine
+	@cargo build --release --locked
+	@scripts/demo.sh
+
+.PHONY: demo-down
+demo-down: ## Take the demo away
+	@scripts/demo.sh down

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# All tests in order, with totals at the end: passed, failed, not run and why.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+declare -a steps=() failed=()
+passed=0 failures=0
+
+step() { # name command...
+  local name=$1 begun=$SECONDS status
+  shift
+  echo "== $name"
+  "$@" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  while read -r ok bad; do
+    passed=$((passed + ok))
+    failures=$((failures + bad))
+  done < <(sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed;.*/\1 \2/p' "$log")
+  steps+=("$(printf '%-28s %4ss  %s' "$name" $((SECONDS - begun)) "$([[ $status == 0 ]] && echo ok || echo FAILED)")")
+  [[ $status == 0 ]] || failed+=("$name")
+}
+
+step "format" cargo fmt --all --check
+step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "unit tests" cargo test --workspace --lib --locked
+step "pure suites" cargo test --test it --locked pure::
+# Real control planes: one test at a time, each may start up to four clusters.
+step "real control planes" cargo test --test it --locked real:: -- --test-threads=1
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+step "licences and sources" cargo deny --all-features check bans licenses sources
+
+echo
+printf '%s\n' "${steps[@]}"
+echo "not run: 0"
+if ((${#failed[@]})); then
+  echo "failed steps: ${failed[*]}"
+  ((failures > 0)) || failures=${#failed[@]}
+fi
+echo "$passed passed, $failures failed"
+[[ ${#failed[@]} == 0 ]]

@@ -1,0 +1,179 @@
+//! What may be typed. A pure parse: nothing here looks at the world.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// One reviewed, priced plan over the clusters and workloads of a fleet.
+///
+/// Begin with `skyplan init`, look with `skyplan plan`, do it with `skyplan apply`.
+#[derive(Debug, Parser)]
+#[command(name = "skyplan", version, max_term_width = 100)]
+pub(super) struct Args {
+    /// Work in this folder
+    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(super) directory: PathBuf,
+
+    /// When to use colour; `NO_COLOR` is heeded
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", hide_default_value = true)]
+    pub(super) color: Color,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a small project that works as it is
+    Init(InitArgs),
+    /// Check the specs without asking any cluster
+    Validate,
+    /// Show what an apply would do, and why
+    Plan(PlanArgs),
+    /// Do what a plan says
+    Apply(ApplyArgs),
+    /// Take everything away that skyplan made
+    Destroy(DestroyArgs),
+    /// Show where components run, whether they are well, and what they cost
+    Status(StatusArgs),
+    /// Look at what skyplan remembers
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+    /// Run Kubernetes clusters on this machine: real control planes, simulated nodes
+    Local {
+        #[command(subcommand)]
+        command: LocalCommand,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct InitArgs {
+    /// Name of the project [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PlanArgs {
+    /// Write the plan to a file that `skyplan apply FILE` takes
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Print the plan as JSON (schema: schemas/plan.json)
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Plan to take everything away
+    #[arg(long)]
+    pub(super) destroy: bool,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// Write all that the plan was made from to a file, without secret values
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+    /// Make the plan from such a file, without asking any cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "destroy"])]
+    pub(super) replay: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ApplyArgs {
+    /// A plan written by `skyplan plan -o FILE`; without one, a plan is made and shown first
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DestroyArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+/// How an apply goes about it.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub(super) yes: bool,
+    /// Changes in flight per cluster
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) parallelism: u32,
+    /// How long one resource may take to become ready
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(super) timeout: std::time::Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// Addresses of all resources
+    List,
+    /// What is remembered of one resource, or of all, as JSON
+    Show {
+        /// Address, as `skyplan state list` prints it
+        #[arg(value_name = "ADDRESS")]
+        address: Option<String>,
+    },
+    /// Entries of the log, newest last
+    Log,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LocalCommand {
+    /// Start a cluster, or start it again
+    Up {
+        /// Name of the cluster
+        name: String,
+        /// Simulated nodes of a new cluster, 8 CPUs and 32Gi each
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        nodes: u32,
+        /// How long it may take to come up
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+        timeout: std::time::Duration,
+    },
+    /// Stop a cluster; its data are kept for the next `up`
+    Down {
+        /// Name of the cluster
+        name: String,
+        /// Delete its data too
+        #[arg(long)]
+        delete: bool,
+    },
+    /// Clusters on this machine
+    List,
+}
+
+/// A duration as in the specs.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::quantity::Micros::parse(text).map(|m| std::time::Duration::from_micros(m.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,10 @@
+//! One file per command: a `run` that shows, asks, and gives an exit status.
+
+pub(super) mod apply;
+pub(super) mod destroy;
+pub(super) mod init;
+pub(super) mod local;
+pub(super) mod plan;
+pub(super) mod state;
+pub(super) mod status;
+pub(super) mod validate;

@@ -1,0 +1,64 @@
+//! `skyplan plan`: what an apply would do.
+
+use std::path::Path;
+
+use crate::{
+    cli::{args::PlanArgs, exit::Exit, output::Output, planning, replay::Replay, session::Session},
+    diagnostic::Diagnostic,
+    driver::{Drivers, local::LocalRoot},
+    plan::Plan,
+    render,
+};
+
+pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -> Exit {
+    if let Some(file) = &args.replay {
+        let replay = match Replay::read(file) {
+            Ok(replay) => replay,
+            Err(d) => return output.fault(d),
+        };
+        return match replay.plan() {
+            Ok(plan) => show(&plan, args, output),
+            Err(faults) => output.diagnostics(&faults, &crate::diagnostic::SourceMap::default()),
+        };
+    }
+    let session = match Session::open(root, output) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let (log, local) = match session.log().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
+        Ok(both) => both,
+        Err(d) => return output.fault(d),
+    };
+    let drivers = Drivers::new(root, local);
+    let planned = match planning::make(&session, log.state(), &drivers, args.destroy, output).await {
+        Ok(planned) => planned,
+        Err(faults) => return session.show(&faults, output),
+    };
+    if let Some(file) = &args.record {
+        let replay =
+            Replay::new(&session.model, &session.inputs_digest, args.destroy, log.state(), &planned.observed);
+        if let Err(d) = replay.write(file) {
+            return output.fault(d);
+        }
+    }
+    show(&planned.plan, args, output)
+}
+
+fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
+    let json = || serde_json::to_string_pretty(plan).unwrap_or_default() + "\n";
+    if args.json {
+        output.print(&json());
+    } else {
+        output.print(&render::plan::render(plan, output.style));
+    }
+    if let Some(file) = &args.out {
+        if let Err(e) = std::fs::write(file, json()) {
+            return output.fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
+        }
+        output.say(&format!("The plan is in {}; do it with `skyplan apply {}`.", file.display(), file.display()));
+    }
+    if !plan.conflicts.is_empty() {
+        return Exit::Error;
+    }
+    if args.detailed_exitcode && !plan.changes.is_empty() { Exit::Changes } else { Exit::Done }
+}

@@ -1,0 +1,82 @@
+//! `skyplan state`: what skyplan remembers.
+
+use std::path::Path;
+
+use crate::{
+    address::ResourceAddress,
+    cli::{args::StateCommand, exit::Exit, output::Output, session::Session},
+    diagnostic::{Diagnostic, did_you_mean},
+    render::table::columns,
+    state::{Entry, State},
+};
+
+pub(in crate::cli) fn run(root: &Path, command: &StateCommand, output: &Output) -> Exit {
+    let session = match Session::open(root, output) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let log = match session.log() {
+        Ok(log) => log,
+        Err(d) => return output.fault(d),
+    };
+    match command {
+        StateCommand::List => {
+            let lines: Vec<String> = log.state().records.keys().map(|a| format!("{a}\n")).collect();
+            output.print(&lines.concat());
+        }
+        StateCommand::Show { address: None } => {
+            let mut state = log.state().clone();
+            // The key would let anybody test guesses of secret values.
+            state.secret_key = "(not shown)".into();
+            output.print(&(serde_json::to_string_pretty(&state).unwrap_or_default() + "\n"));
+        }
+        StateCommand::Show { address: Some(text) } => match text.parse::<ResourceAddress>() {
+            Ok(address) => match log.state().records.get(&address) {
+                Some(record) => output.print(&(serde_json::to_string_pretty(record).unwrap_or_default() + "\n")),
+                None => return output.fault(unknown(log.state(), text)),
+            },
+            Err(why) => return output.fault(Diagnostic::error("SKY0905", why)),
+        },
+        StateCommand::Log => match log.entries() {
+            Ok(entries) => {
+                let rows: Vec<Vec<String>> = entries.iter().map(|(serial, e)| row(*serial, e)).collect();
+                output.print(&columns(&rows, 0));
+            }
+            Err(d) => return output.fault(d),
+        },
+    }
+    Exit::Done
+}
+
+fn unknown(state: &State, text: &str) -> Diagnostic {
+    let known: Vec<String> = state.records.keys().map(ToString::to_string).collect();
+    let d = Diagnostic::error("SKY0905", format!("the state has no resource `{text}`"));
+    match did_you_mean(text, known.iter().map(String::as_str)) {
+        Some(near) => d.hint(format!("did you mean `{near}`?")),
+        None => d.hint("`skyplan state list` lists them all"),
+    }
+}
+
+fn row(serial: u64, entry: &Entry) -> Vec<String> {
+    let (kind, at, text) = match entry {
+        Entry::Snapshot(s) => ("snapshot", String::new(), format!("{} resources", s.state.records.len())),
+        Entry::Begin(b) => {
+            ("begin", seconds(&b.at), format!("plan {}, {} changes, until {}", short(&b.plan), b.writes.len(), seconds(&b.until)))
+        }
+        Entry::Delta(d) => {
+            let gone = d.outcomes.values().filter(|r| r.is_none()).count();
+            ("delta", String::new(), format!("{} recorded, {gone} gone", d.outcomes.len() - gone))
+        }
+        Entry::End(e) => ("end", seconds(&e.at), if e.complete { "complete" } else { "not complete" }.to_owned()),
+    };
+    vec![serial.to_string(), kind.into(), at, text]
+}
+
+/// A time of the log without what is below seconds.
+fn seconds(at: &str) -> String {
+    at.split('.').next().map_or_else(String::new, |t| format!("{}Z", t.trim_end_matches('Z')))
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

@@ -1,0 +1,54 @@
+//! The command line: arguments in, text and an exit status out. The only module that prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod planning;
+mod progress;
+mod replay;
+mod session;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+pub use self::exit::Exit;
+use self::{
+    args::{Args, Command},
+    output::Output,
+};
+
+/// Runs the command that the arguments name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(e) => {
+            let _ = e.print();
+            // `--help` and `--version` come as errors too.
+            return if e.use_stderr() { Exit::Error } else { Exit::Done };
+        }
+    };
+    let output = Output::new(args.color);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("error: no threads to work with: {e}");
+            return Exit::Error;
+        }
+    };
+    let root = args.directory;
+    runtime.block_on(async {
+        match args.command {
+            Command::Init(options) => commands::init::run(&root, &options, &output),
+            Command::Validate => commands::validate::run(&root, &output),
+            Command::Plan(options) => commands::plan::run(&root, &options, &output).await,
+            Command::Apply(options) => commands::apply::run(&root, &options, &output).await,
+            Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
+            Command::Status(options) => commands::status::run(&root, &options, &output).await,
+            Command::State { command } => commands::state::run(&root, &command, &output),
+            Command::Local { command } => commands::local::run(&command, &output).await,
+        }
+    })
+}

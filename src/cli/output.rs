@@ -1,0 +1,76 @@
+//! Where text goes: results to standard output, everything else to standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::{args::Color, exit::Exit};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Severity, SourceMap},
+    render::{Style, diagnostics},
+};
+
+/// The two streams and their styles.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Of standard output.
+    pub(super) style: Style,
+    error_style: Style,
+    /// Whether somebody can be asked.
+    pub(super) interactive: bool,
+    /// Whether standard error is a terminal, for progress.
+    pub(super) terminal: bool,
+}
+
+impl Output {
+    pub(super) fn new(color: Color) -> Self {
+        let allowed = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let style = |terminal: bool| Style {
+            color: match color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => terminal && allowed,
+            },
+        };
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            style: style(std::io::stdout().is_terminal()),
+            error_style: style(terminal),
+            interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+            terminal,
+        }
+    }
+
+    /// Prints a result. A reader that went away (`| head`) is no error.
+    pub(super) fn print(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Says something beside the result.
+    pub(super) fn say(&self, text: &str) {
+        let mut out = std::io::stderr().lock();
+        let _ = writeln!(out, "{text}");
+    }
+
+    /// Shows diagnostics and gives the exit status that they stand for.
+    pub(super) fn diagnostics(&self, all: &Diagnostics, sources: &SourceMap) -> Exit {
+        if all.is_empty() {
+            return Exit::Done;
+        }
+        self.say(diagnostics::render(all, sources, self.error_style).trim_end());
+        let errors: Vec<&str> =
+            all.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code.as_str()).collect();
+        if errors.is_empty() { Exit::Done } else { Exit::of(errors) }
+    }
+
+    /// Shows one diagnostic that has no place in the sources.
+    pub(super) fn fault(&self, diagnostic: Diagnostic) -> Exit {
+        self.diagnostics(&diagnostic.into(), &SourceMap::default())
+    }
+
+    /// Asks for the word `yes`.
+    pub(super) fn confirm(&self, question: &str) -> bool {
+        self.print(&format!("{question} Only 'yes' is taken for an answer: "));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}

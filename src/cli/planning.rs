@@ -1,0 +1,75 @@
+//! Planning with the world at hand: questions are answered until the plan is done.
+
+use super::{output::Output, session::Session};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics},
+    driver::Drivers,
+    observe,
+    observed::Observed,
+    place::problem::Limits,
+    plan::{self, Inputs, Plan, Step, secret::Secrets},
+    state::State,
+};
+
+/// A plan that never ends asking is a bug; two rounds are what it takes.
+const MOST_ROUNDS: usize = 4;
+
+/// A finished plan with what it was made from.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) secrets: Secrets,
+    pub(super) observed: Observed,
+}
+
+/// Makes a plan.
+pub(super) async fn make(
+    session: &Session,
+    state: &State,
+    drivers: &Drivers,
+    destroy: bool,
+    output: &Output,
+) -> Result<Planned, Diagnostics> {
+    let inputs = Inputs {
+        model: (!destroy).then_some(&session.model),
+        project: &session.model.project,
+        state,
+        inputs_digest: &session.inputs_digest,
+        limits: Limits::default(),
+    };
+    let mut observed = Observed::default();
+    for round in 0..MOST_ROUNDS {
+        match plan::plan(&inputs, &observed)? {
+            Step::Done(plan, secrets) => return Ok(Planned { plan: *plan, secrets, observed }),
+            Step::Ask(mut questions) => {
+                if output.terminal && round == 0 {
+                    let names: Vec<&str> = questions.clusters.keys().map(String::as_str).collect();
+                    output.say(&format!("looking at {}…", names.join(", ")));
+                }
+                if !questions.dry_runs.is_empty() {
+                    // What is sent as a dry-run carries the real secret values; what is kept does not.
+                    fill(session, state, &mut questions)?;
+                }
+                observe::answer(drivers, &questions, &state.secret_key, &mut observed).await;
+            }
+        }
+    }
+    Err(Diagnostic::error("SKY0903", "planning does not come to an end")
+        .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)")
+        .into())
+}
+
+/// Puts real values into the Secrets that are tried.
+fn fill(session: &Session, state: &State, questions: &mut crate::observed::Questions) -> Result<(), Diagnostics> {
+    let secrets = plan::secret_values(&session.model, questions.dry_runs.keys(), &state.secret_key);
+    for (address, question) in &mut questions.dry_runs {
+        secrets.unseal(address, &mut question.object, &state.secret_key).map_err(|key| not_held(address, &key))?;
+    }
+    Ok(())
+}
+
+/// A secret value that is not what was planned.
+pub(super) fn not_held(address: &crate::address::ResourceAddress, key: &str) -> Diagnostic {
+    Diagnostic::error("SKY0501", format!("the value of `{key}` is not the one that was planned"))
+        .about(address)
+        .hint("plan again")
+}

@@ -1,0 +1,88 @@
+//! Replay files: all that a plan was made from, without secret values, so that it can be made again
+//! anywhere.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::ResourceAddress,
+    compile::model::Model,
+    diagnostic::{Diagnostic, Diagnostics},
+    observed::Observed,
+    place::problem::Limits,
+    plan::{self, Inputs, Plan, Step, secret::Secrets},
+    state::State,
+};
+
+/// Version of the file's format.
+const FORMAT: u32 = 1;
+
+/// All that a plan was made from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Replay {
+    format: u32,
+    skyplan_version: String,
+    project: String,
+    inputs_digest: String,
+    destroy: bool,
+    model: Model,
+    state: State,
+    observed: Observed,
+}
+
+impl Replay {
+    pub(super) fn new(model: &Model, inputs_digest: &str, destroy: bool, state: &State, observed: &Observed) -> Self {
+        let mut model = model.clone();
+        for (i, object) in model.objects.iter_mut().enumerate() {
+            // The address only has to be unique: the values are thrown away.
+            let address = ResourceAddress::Cluster(i.to_string());
+            Secrets::default().seal(&address, &mut object.object, &state.secret_key);
+        }
+        Self {
+            format: FORMAT,
+            skyplan_version: env!("CARGO_PKG_VERSION").into(),
+            project: model.project.clone(),
+            inputs_digest: inputs_digest.into(),
+            destroy,
+            model,
+            state: state.clone(),
+            observed: observed.clone(),
+        }
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), Diagnostic> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| unreadable(path, &e.to_string()))?;
+        std::fs::write(path, text + "\n").map_err(|e| {
+            Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", path.display()))
+        })
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self, Diagnostic> {
+        let text = std::fs::read(path).map_err(|e| unreadable(path, &e.to_string()))?;
+        serde_json::from_slice(&text).map_err(|e| unreadable(path, &e.to_string()))
+    }
+
+    /// Makes the plan again.
+    pub(super) fn plan(&self) -> Result<Plan, Diagnostics> {
+        let inputs = Inputs {
+            model: (!self.destroy).then_some(&self.model),
+            project: &self.project,
+            state: &self.state,
+            inputs_digest: &self.inputs_digest,
+            limits: Limits::default(),
+        };
+        match plan::plan(&inputs, &self.observed)? {
+            Step::Done(plan, _) => Ok(*plan),
+            Step::Ask(_) => Err(Diagnostic::error("SKY0902", "the replay file lacks answers that this plan needs")
+                .hint(format!("it was recorded by skyplan {}; use that version", self.skyplan_version))
+                .into()),
+        }
+    }
+}
+
+fn unreadable(path: &Path, why: &str) -> Diagnostic {
+    Diagnostic::error("SKY0901", format!("{} is not a replay file that can be read: {why}", path.display()))
+        .hint("write one with `skyplan plan --record FILE`")
+}
