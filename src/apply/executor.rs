@@ -1,0 +1,221 @@
+//! Doing all that may be done, at once, within bounds.
+//!
+//! One task drives everything, so there is nothing to lock and a stop is a stop. A change holds a
+//! seat at its cluster while it sends requests, not while it waits for readiness.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    sync::{Mutex, PoisonError},
+};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Options, Progress, cluster,
+    fault::{Failure, interrupted},
+    graph::Graph,
+    journal::Journal,
+    object,
+    report::{Ending, Outcome},
+    site::Sites,
+    watches::Watches,
+};
+use crate::{
+    address::ResourceAddress,
+    driver::Drivers,
+    plan::{
+        change::{Change, Plan},
+        secret::Secrets,
+    },
+    state::{Record, State},
+};
+
+/// A resource and its new record; `None` = it is gone.
+pub(super) type Recorded = (ResourceAddress, Option<Record>);
+
+/// What all changes of one apply share.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) secrets: &'a Secrets,
+    pub(super) options: &'a Options,
+    pub(super) progress: &'a dyn Progress,
+    /// Whose fields they are.
+    pub(super) manager: String,
+    pub(super) secret_key: String,
+    /// Records of what is changed, as they were.
+    pub(super) records: BTreeMap<ResourceAddress, Record>,
+    pub(super) sites: Sites<'a>,
+    pub(super) watches: Watches,
+    /// When the apply gives up.
+    pub(super) deadline: Instant,
+    /// Nothing new is begun any more.
+    stop: CancellationToken,
+    /// What has been begun.
+    begun: Mutex<BTreeSet<ResourceAddress>>,
+    recorder: mpsc::UnboundedSender<Recorded>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        secrets: &'a Secrets,
+        drivers: &'a Drivers,
+        state: &State,
+        options: &'a Options,
+        progress: &'a dyn Progress,
+        begun: Instant,
+    ) -> (Self, mpsc::UnboundedReceiver<Recorded>) {
+        let (recorder, recorded) = mpsc::unbounded_channel();
+        let lineage = &plan.base.lineage;
+        let records = plan.changes.iter().filter_map(|c| state.records.get_key_value(&c.address));
+        let run = Self {
+            plan,
+            secrets,
+            options,
+            progress,
+            manager: format!("skyplan-{lineage}"),
+            secret_key: state.secret_key.clone(),
+            records: records.map(|(a, r)| (a.clone(), r.clone())).collect(),
+            sites: Sites::new(plan, drivers, options.parallelism),
+            watches: Watches::new(lineage),
+            deadline: begun + options.total,
+            stop: options.cancel.child_token(),
+            begun: Mutex::default(),
+            recorder,
+        };
+        (run, recorded)
+    }
+
+    pub(super) fn lineage(&self) -> &str {
+        &self.plan.base.lineage
+    }
+
+    /// What became of a change's resource goes to the log, now.
+    pub(super) fn record(&self, change: &Change, record: Option<Record>) {
+        // The other end lives as long as the run.
+        let _ = self.recorder.send((change.address.clone(), record));
+    }
+}
+
+/// Carries out all changes of the plan; every one of them has an ending.
+pub(super) async fn execute(
+    run: &Run<'_>,
+    mut recorded: mpsc::UnboundedReceiver<Recorded>,
+    journal: &mut Journal<'_>,
+) -> BTreeMap<ResourceAddress, Ending> {
+    let changes = &run.plan.changes;
+    let mut graph = Graph::new(changes);
+    let mut endings = Endings { run, all: BTreeMap::new() };
+    let mut flying = FuturesUnordered::new();
+    let mut ready = graph.take_ready();
+    let mut known = BTreeSet::new();
+    loop {
+        if !run.stop.is_cancelled() {
+            for place in ready.drain(..) {
+                flying.push(async move { (place, fly(run, &changes[place]).await) });
+            }
+        }
+        if flying.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = run.options.abort.cancelled() => break,
+            Some((address, record)) = recorded.recv() => {
+                known.insert(address.clone());
+                journal.add(address, record);
+            }
+            Some((place, ending)) = flying.next() => {
+                match &ending.outcome {
+                    Outcome::Done { .. } => ready.extend(graph.done(place)),
+                    Outcome::Failed(_) => {
+                        for lost in graph.failed(place) {
+                            let why = format!("it depends on {}, which failed", changes[place].address.short());
+                            endings.add(&changes[lost], Ending { outcome: Outcome::Skipped(why), settled: true });
+                        }
+                    }
+                    Outcome::Skipped(_) | Outcome::NotStarted => {}
+                }
+                endings.add(&changes[place], ending);
+            }
+            () = until(journal.due()) => journal.flush(),
+            () = sleep_until(run.deadline), if !run.stop.is_cancelled() => run.stop.cancel(),
+        }
+        // What is done from here on could not be recorded.
+        if journal.is_broken() {
+            run.stop.cancel();
+        }
+    }
+    drop(flying);
+    while let Ok((address, record)) = recorded.try_recv() {
+        known.insert(address.clone());
+        journal.add(address, record);
+    }
+    let begun = run.begun.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for change in changes.iter().filter(|c| begun.contains(&c.address)) {
+        if !endings.all.contains_key(&change.address) {
+            let applied = known.contains(&change.address);
+            let why = Box::new(interrupted(&change.address, applied));
+            endings.add(change, Ending { outcome: Outcome::Failed(why), settled: applied });
+        }
+    }
+    for change in changes {
+        if !endings.all.contains_key(&change.address) {
+            endings.add(change, Ending { outcome: Outcome::NotStarted, settled: true });
+        }
+    }
+    endings.all
+}
+
+struct Endings<'a, 'r> {
+    run: &'a Run<'r>,
+    all: BTreeMap<ResourceAddress, Ending>,
+}
+
+impl Endings<'_, '_> {
+    fn add(&mut self, change: &Change, ending: Ending) {
+        self.run.progress.finished(&change.address, &ending.outcome);
+        self.all.insert(change.address.clone(), ending);
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+/// One change from its first request until it is ready.
+async fn fly(run: &Run<'_>, change: &Change) -> Ending {
+    let not_started = Ending { outcome: Outcome::NotStarted, settled: true };
+    let Some(seats) = run.sites.seats(change.address.cluster()) else { return not_started };
+    let seat = tokio::select! {
+        biased;
+        () = run.stop.cancelled() => return not_started,
+        seat = seats.acquire() => seat,
+    };
+    run.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(change.address.clone());
+    run.progress.started(&change.address, change.action);
+    let begun = Instant::now();
+    let result = match &change.address {
+        ResourceAddress::Cluster(_) => cluster::perform(run, change).await,
+        ResourceAddress::Object(object) => match object::perform(run, change, object).await {
+            Ok(after) => {
+                drop(seat);
+                after.wait(run, change).await
+            }
+            Err(failure) => Err(failure),
+        },
+    };
+    match result {
+        Ok(()) => Ending { outcome: Outcome::Done { seconds: begun.elapsed().as_secs_f64() }, settled: true },
+        Err(Failure { why, settled }) => Ending { outcome: Outcome::Failed(why), settled },
+    }
+}

@@ -1,0 +1,136 @@
+//! Carries out a plan: every decision is in the plan, every outcome goes to the log.
+//!
+//! | file | knows |
+//! | --- | --- |
+//! | `check` | whether the plan is still true of the state, before anything is done |
+//! | `graph` | what may be done next |
+//! | `executor` | doing all that may be done, at once, within bounds |
+//! | `journal` | when what is written to the log |
+//! | `site` | which cluster an address is on, and that it is the one that was planned for |
+//! | `object`, `cluster` | one change |
+//! | `watches`, `wait` | knowing when it is ready, or gone, without asking again and again |
+//! | `fault` | what is said when it does not work |
+//! | `report` | what came of it |
+//!
+//! The order of things is what makes a kill at any moment harmless: `Begin` names all addresses
+//! before the first side effect, each outcome is written when its object has changed (not when it is
+//! ready), and every request carries what must still hold at the target.
+
+mod check;
+mod cluster;
+mod executor;
+mod fault;
+mod graph;
+mod journal;
+mod object;
+mod report;
+mod site;
+mod wait;
+mod watches;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use report::{Counts, Outcome, Report};
+
+use crate::{
+    address::ResourceAddress,
+    diagnostic::Diagnostic,
+    driver::{Drivers, Fallible},
+    plan::{
+        change::{Action, Plan},
+        secret::Secrets,
+    },
+    state::{End, Entry, PlacementRecord, store::Log},
+};
+
+/// How an apply goes about it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Changes in flight per cluster.
+    pub parallelism: usize,
+    /// How long one resource may take to become ready, or to go.
+    pub timeout: Duration,
+    /// How long all of it may take.
+    pub total: Duration,
+    /// Whether a change is done only when its object is ready (or gone). Else as soon as the server
+    /// has taken it.
+    pub wait: bool,
+    /// Start nothing new; finish what is in flight.
+    pub cancel: CancellationToken,
+    /// Stop now.
+    pub abort: CancellationToken,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallelism: 16,
+            timeout: Duration::from_secs(5 * 60),
+            total: Duration::from_secs(30 * 60),
+            wait: true,
+            cancel: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        }
+    }
+}
+
+/// Told how it goes. Every address is finished once; only what was begun is started.
+pub trait Progress: Send + Sync {
+    /// A change has begun.
+    fn started(&self, address: &ResourceAddress, action: Action);
+    /// What a change waits for; said again whenever that is something else.
+    fn waiting(&self, address: &ResourceAddress, text: &str);
+    /// What came of a change.
+    fn finished(&self, address: &ResourceAddress, outcome: &Outcome);
+}
+
+/// Nobody is told.
+impl Progress for () {
+    fn started(&self, _: &ResourceAddress, _: Action) {}
+    fn waiting(&self, _: &ResourceAddress, _: &str) {}
+    fn finished(&self, _: &ResourceAddress, _: &Outcome) {}
+}
+
+/// Carries out a plan. Failures of single changes are in the report; what they block is skipped,
+/// everything else goes on.
+///
+/// # Errors
+/// Nothing was done: the plan is stale (`SKY0501`), another apply is at work on the same resources
+/// (`SKY0805`), or the log cannot be written.
+pub async fn run(
+    plan: &Plan,
+    secrets: &Secrets,
+    drivers: &Drivers,
+    log: &mut Log,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Fallible<Report> {
+    let begun = Instant::now();
+    if !plan.applyable {
+        return Err(Box::new(
+            Diagnostic::error("SKY0719", "this plan may not be applied").hint("see its conflicts: `skyplan show PLAN`"),
+        ));
+    }
+    journal::begin(plan, log, options.total, Timestamp::now())?;
+    let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
+    let mut journal = journal::Journal::new(log);
+    let endings = executor::execute(&run, recorded, &mut journal).await;
+    let complete = plan.complete && endings.values().all(report::Ending::is_done);
+    let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();
+    journal.end(End {
+        at: Timestamp::now().to_string(),
+        complete,
+        placement: plan.placement_record.clone().filter(|_| complete),
+        settled,
+    });
+    Ok(Report::new(endings, journal.fault(), begun.elapsed().as_secs_f64()))
+}
+
+/// The entry that ends an apply that had nothing to change but where components are placed.
+pub fn end_of(placement: Option<PlacementRecord>) -> Entry {
+    Entry::End(End { at: Timestamp::now().to_string(), complete: true, placement, settled: Vec::new() })
+}

@@ -1,0 +1,273 @@
+//! One change of an object: what is asked, what is sent, what is recorded.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{
+    check::stale,
+    executor::Run,
+    fault::{Failure, occupied, placed, refused},
+    site::Site,
+    wait,
+};
+use crate::{
+    address::ObjectAddress,
+    diagnostic::Diagnostic,
+    driver::kubernetes::{Deleted, Fault, Id, Mode, Served, clean},
+    observed::KindRef,
+    plan::{
+        change::{Action, Change, Target},
+        projection::{owned_fields, projection_digest},
+    },
+    state::{ObjectRecord, Record, RecordDetail},
+};
+
+/// How often an update is tried while others write the same object.
+const ATTEMPTS: usize = 8;
+/// How often, and how long, a kind that was just defined is waited for until it is served.
+const SERVED: (usize, Duration) = (40, Duration::from_millis(250));
+/// Kinds that own pods: they go only when what they own is gone.
+const OWNERS: [&str; 6] = ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
+
+/// What is still to be awaited once all requests are done.
+pub(super) enum After {
+    /// Nothing.
+    Nothing,
+    /// That the object becomes ready; the answer of its apply.
+    Ready(Site, Served, Value),
+    /// That the object is gone; the answer of its deletion.
+    Gone(Site, Served, Box<Value>),
+}
+
+impl After {
+    pub(super) async fn wait(self, run: &Run<'_>, change: &Change) -> Result<(), Failure> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Ready(site, kind, answer) => wait::ready(run, change, &site, &kind, &answer).await,
+            Self::Gone(site, kind, going) => {
+                wait::gone(run, change, &site, &kind, &going, false).await?;
+                run.record(change, None);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Sends all requests of a change.
+pub(super) async fn perform(run: &Run<'_>, change: &Change, object: &ObjectAddress) -> Result<After, Failure> {
+    if change.action == Action::Forget {
+        run.record(change, None);
+        return Ok(After::Nothing);
+    }
+    let site = run.sites.site(change).await.map_err(|why| Failure::settled(placed(*why, change)))?;
+    let write = Write { run, change, object, site: &site };
+    match change.action {
+        Action::Delete => write.delete().await,
+        Action::Create => write.create().await,
+        Action::Update => write.update().await,
+        Action::Replace => write.replace().await,
+        Action::Forget => Ok(After::Nothing),
+    }
+}
+
+/// One change on its cluster.
+struct Write<'a, 'r> {
+    run: &'a Run<'r>,
+    change: &'a Change,
+    object: &'a ObjectAddress,
+    site: &'a Site,
+}
+
+impl Write<'_, '_> {
+    fn id(&self) -> Id<'_> {
+        Id { namespace: self.object.namespace.as_deref(), name: &self.object.name }
+    }
+
+    async fn create(&self) -> Result<After, Failure> {
+        let kind = self.kind().await?;
+        if !self.run.sites.is_new(self.change) {
+            self.absent(&kind).await?;
+        }
+        let body = self.body()?;
+        self.send(&kind, &body).await
+    }
+
+    async fn update(&self) -> Result<After, Failure> {
+        let kind = self.kind().await?;
+        let mut body = self.body()?;
+        let precondition = &self.change.precondition;
+        if let Some(uid) = &precondition.uid {
+            body["metadata"]["uid"] = uid.clone().into();
+        }
+        let Some(planned) = &precondition.projection else { return self.send(&kind, &body).await };
+        for attempt in 1.. {
+            let live = self.site.cluster.get(&kind, self.id()).await;
+            let live = live.map_err(|f| Failure::settled(refused(self.change, "read", &f)))?;
+            let Some(live) = live else { return Err(self.stale("it has been deleted since the plan was made")) };
+            // Together: a resourceVersion alone lets an apply make what is no longer there.
+            body["metadata"]["uid"] = live["metadata"]["uid"].clone();
+            body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            self.unchanged(&live, planned)?;
+            match self.site.cluster.apply(&kind, &body, &self.run.manager, Mode::Real).await {
+                Ok(answer) => return self.applied(&kind, answer),
+                // A controller wrote its status in between: look again whether ours is as planned.
+                Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}
+                Err(fault) => return Err(Failure::of_write(self.change, "apply", &fault)),
+            }
+        }
+        Ok(After::Nothing)
+    }
+
+    async fn replace(&self) -> Result<After, Failure> {
+        let kind = self.kind().await?;
+        let body = self.body()?;
+        match self.request_delete(&kind).await? {
+            Deleted::Gone => {}
+            Deleted::Going(going) => wait::gone(self.run, self.change, self.site, &kind, &going, true).await?,
+        }
+        self.run.record(self.change, None);
+        self.send(&kind, &body).await
+    }
+
+    async fn delete(&self) -> Result<After, Failure> {
+        let asked = self.site.cluster.kind_by_now(&self.kind_ref()).await;
+        let asked = asked.map_err(|f| Failure::settled(refused(self.change, "delete", &f)))?;
+        // A kind that is gone has taken its objects along.
+        let Some(kind) = asked else {
+            self.run.record(self.change, None);
+            return Ok(After::Nothing);
+        };
+        match self.request_delete(&kind).await? {
+            Deleted::Going(going) => Ok(After::Gone(self.site.clone(), kind, going)),
+            Deleted::Gone => {
+                self.run.record(self.change, None);
+                Ok(After::Nothing)
+            }
+        }
+    }
+
+    async fn request_delete(&self, kind: &Served) -> Result<Deleted, Failure> {
+        let uid = self.change.precondition.uid.as_deref().or_else(|| match &self.run.records.get(&self.change.address)?.detail {
+            RecordDetail::Object(record) => Some(record.uid.as_str()),
+            RecordDetail::Cluster(_) => None,
+        });
+        let foreground = self.run.options.wait && OWNERS.contains(&self.object.kind.as_str());
+        match self.site.cluster.delete(kind, self.id(), uid, foreground).await {
+            Ok(deleted) => Ok(deleted),
+            // Another object of the same name: ours is gone, and that one is none of our business.
+            Err(Fault::Stale(_)) if uid.is_some() && self.change.action == Action::Delete => Ok(Deleted::Gone),
+            Err(fault) => Err(Failure::of_write(self.change, "delete", &fault)),
+        }
+    }
+
+    /// Sends the object; the answer is recorded at once, then its readiness is awaited.
+    async fn send(&self, kind: &Served, body: &Value) -> Result<After, Failure> {
+        match self.site.cluster.apply(kind, body, &self.run.manager, Mode::Real).await {
+            Ok(answer) => self.applied(kind, answer),
+            Err(fault) => Err(Failure::of_write(self.change, "apply", &fault)),
+        }
+    }
+
+    fn applied(&self, kind: &Served, answer: Value) -> Result<After, Failure> {
+        let Some(Target::Object { digest, components, .. }) = &self.change.after else { return Ok(After::Nothing) };
+        // As `observe` will see it: a Secret's values are digests there.
+        let seen = clean(answer.clone(), &self.run.secret_key);
+        let owned = owned_fields(&seen, &self.run.manager).cloned().unwrap_or_default();
+        let detail = RecordDetail::Object(ObjectRecord {
+            api_version: self.change.api_version.clone(),
+            uid: seen["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            cluster_uid: self.site.uid.clone(),
+            sent: digest.clone(),
+            projection: projection_digest(&seen, &owned),
+            owned,
+            components: components.clone(),
+        });
+        let record = Record {
+            serial: 0,
+            detail,
+            depends_on: self.change.requires.clone(),
+            origin: self.change.origin.clone(),
+        };
+        self.run.record(self.change, Some(record));
+        Ok(After::Ready(self.site.clone(), kind.clone(), answer))
+    }
+
+    /// What is sent: the planned object with its secret values.
+    fn body(&self) -> Result<Value, Failure> {
+        let Some(Target::Object { object, .. }) = &self.change.after else {
+            let why = Diagnostic::error("SKY0719", "the plan does not say what the object shall be");
+            return Err(Failure::settled(placed(why, self.change)));
+        };
+        let mut body = object.clone();
+        self.run.secrets.unseal(&self.change.address, &mut body, &self.run.secret_key).map_err(|name| {
+            let short = self.change.address.short();
+            Failure::settled(placed(
+                Diagnostic::error("SKY0717", format!("the value `{name}` of {short} is not the one that was planned"))
+                    .detail("Plans hold no secret values; they are read from the project when it is applied.")
+                    .hint("put back the file that it came from, or plan again: `skyplan plan`"),
+                self.change,
+            ))
+        })?;
+        Ok(body)
+    }
+
+    fn kind_ref(&self) -> KindRef {
+        KindRef { api_version: self.change.api_version.clone(), kind: self.object.kind.clone() }
+    }
+
+    /// How its kind is served. One that the plan has just defined may take a moment.
+    async fn kind(&self) -> Result<Served, Failure> {
+        let kind = self.kind_ref();
+        let (attempts, pause) = if self.change.unverified { SERVED } else { (1, Duration::ZERO) };
+        for attempt in 1..=attempts {
+            match self.site.cluster.kind_by_now(&kind).await {
+                Ok(Some(served)) => return Ok(served),
+                Ok(None) if attempt < attempts => sleep(pause).await,
+                Ok(None) => {}
+                Err(fault) => return Err(Failure::settled(refused(self.change, "apply", &fault))),
+            }
+        }
+        let cluster = self.site.cluster.name();
+        Err(Failure::settled(placed(
+            Diagnostic::error("SKY0718", format!("cluster `{cluster}` does not serve {}", kind.key()))
+                .hint("see whether its CustomResourceDefinition is there and established; then plan again"),
+            self.change,
+        )))
+    }
+
+    /// What is to be made must not be there.
+    async fn absent(&self, kind: &Served) -> Result<(), Failure> {
+        let found = self.site.cluster.stamp(kind, self.id()).await;
+        match found.map_err(|f| Failure::settled(refused(self.change, "look for", &f)))? {
+            None => Ok(()),
+            Some(stamp) => Err(Failure::settled(occupied(self.change, &stamp, self.run.lineage()))),
+        }
+    }
+
+    /// The live object must be as it was planned on: the same one, and the same in our fields.
+    fn unchanged(&self, live: &Value, planned: &str) -> Result<(), Failure> {
+        let metadata = &live["metadata"];
+        if self.change.precondition.uid.as_deref().is_some_and(|uid| metadata["uid"] != uid) {
+            return Err(self.stale("it has been deleted and made again since the plan was made"));
+        }
+        if metadata["deletionTimestamp"].is_string() {
+            return Err(self.stale("it is being deleted"));
+        }
+        let seen = clean(live.clone(), &self.run.secret_key);
+        let recorded = match self.run.records.get(&self.change.address).map(|r| &r.detail) {
+            Some(RecordDetail::Object(record)) => Some(&record.owned),
+            _ => None,
+        };
+        let same = [recorded, owned_fields(&seen, &self.run.manager)]
+            .into_iter()
+            .flatten()
+            .any(|owned| projection_digest(&seen, owned) == planned);
+        if same { Ok(()) } else { Err(self.stale("its fields have been changed since the plan was made")) }
+    }
+
+    fn stale(&self, what: &str) -> Failure {
+        Failure::settled(placed(stale(&self.change.address, what), self.change))
+    }
+}

@@ -1,0 +1,150 @@
+//! One watch per cluster and kind, shared by all that wait for objects of it.
+//!
+//! A watch begins with the first that waits and ends with the apply. Each object has its own channel,
+//! so that an event wakes only those whom it concerns.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::StreamExt as _;
+use kube::{
+    Api,
+    core::{DynamicObject, TypeMeta},
+    runtime::{WatchStreamExt as _, watcher},
+};
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::driver::kubernetes::{Cluster, Served};
+
+/// What a watch last saw of an object.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Seen {
+    /// Nothing yet: the watch has just begun.
+    #[default]
+    Nothing,
+    /// It is not there, or no longer has our label.
+    Absent,
+    /// It is there.
+    Present(Arc<Value>),
+}
+
+/// Namespace and name.
+type Key = (Option<String>, String);
+
+#[derive(Default)]
+struct Objects {
+    /// Whether all objects have been listed once.
+    listed: bool,
+    channels: BTreeMap<Key, watch::Sender<Seen>>,
+}
+
+type Shared = Arc<Mutex<Objects>>;
+
+struct Watch {
+    objects: Shared,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// All watches of one apply.
+pub(super) struct Watches {
+    labels: String,
+    running: Mutex<BTreeMap<(String, String), Watch>>,
+}
+
+impl Watches {
+    /// Of objects with the label of a lineage.
+    pub(super) fn new(lineage: &str) -> Self {
+        Self { labels: format!("skyplan.io/lineage={lineage}"), running: Mutex::default() }
+    }
+
+    /// What is seen of an object from now on.
+    pub(super) fn follow(
+        &self,
+        cluster: &Cluster,
+        kind: &Served,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> watch::Receiver<Seen> {
+        let key = (cluster.name().to_owned(), format!("{}/{}", kind.resource.api_version, kind.resource.kind));
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = running.entry(key).or_insert_with(|| start(cluster, kind, &self.labels));
+        let mut objects = lock(&watch.objects);
+        let unseen = if objects.listed { Seen::Absent } else { Seen::Nothing };
+        let key = (namespace.map(str::to_owned), name.to_owned());
+        objects.channels.entry(key).or_insert_with(|| watch::Sender::new(unseen)).subscribe()
+    }
+
+    /// Ends the watches of a cluster: it goes, or is made anew.
+    pub(super) fn forget(&self, cluster: &str) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| of != cluster);
+    }
+}
+
+fn lock(objects: &Shared) -> MutexGuard<'_, Objects> {
+    objects.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(cluster: &Cluster, kind: &Served, labels: &str) -> Watch {
+    let api: Api<DynamicObject> = Api::all_with(cluster.client().clone(), &kind.resource);
+    let config = watcher::Config::default().labels(labels);
+    let objects = Shared::default();
+    let resource = &kind.resource;
+    let types = TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() };
+    let task = tokio::spawn(listen(api, config, types, objects.clone()));
+    Watch { objects, task }
+}
+
+/// Takes in events until it is aborted. What breaks is taken up again by the library, with pauses.
+async fn listen(api: Api<DynamicObject>, config: watcher::Config, types: TypeMeta, objects: Shared) {
+    let mut events = pin!(watcher(api, config).default_backoff());
+    let mut listed = BTreeSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => listed.clear(),
+            Ok(watcher::Event::InitApply(object)) => {
+                listed.insert(key(&object));
+                see(&objects, &types, object);
+            }
+            Ok(watcher::Event::InitDone) => {
+                let mut objects = lock(&objects);
+                objects.listed = true;
+                for (key, channel) in &objects.channels {
+                    if !listed.contains(key) {
+                        channel.send_replace(Seen::Absent);
+                    }
+                }
+            }
+            Ok(watcher::Event::Apply(object)) => see(&objects, &types, object),
+            Ok(watcher::Event::Delete(object)) => show(&objects, key(&object), Seen::Absent),
+            Err(error) => tracing::debug!(%error, "a watch broke"),
+        }
+    }
+}
+
+fn key(object: &DynamicObject) -> Key {
+    (object.metadata.namespace.clone(), object.metadata.name.clone().unwrap_or_default())
+}
+
+fn see(objects: &Shared, types: &TypeMeta, mut object: DynamicObject) {
+    // Built-in kinds do not say in a list what they are, and health is a matter of kind.
+    object.types = Some(types.clone());
+    object.metadata.managed_fields = None;
+    let key = key(&object);
+    if let Ok(value) = serde_json::to_value(object) {
+        show(objects, key, Seen::Present(Arc::new(value)));
+    }
+}
+
+fn show(objects: &Shared, key: Key, seen: Seen) {
+    lock(objects).channels.entry(key).or_default().send_replace(seen);
+}

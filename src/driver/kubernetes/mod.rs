@@ -1,0 +1,26 @@
+//! Objects of any kind on a Kubernetes cluster, as JSON.
+//!
+//! | file | knows |
+//! | --- | --- |
+//! | `requests` | which request each verb is, pages, time limits, what may be repeated |
+//! | `served` | which kinds a server has (discovery), asked once per group and version |
+//! | `fault` | what the server's refusals mean |
+//! | `object` | which parts of an object are noise |
+//! | `health` | whether an object is as its spec wants it |
+//! | `explain` | why a workload's pods do not start |
+//!
+//! Knows nothing of plans or State. Faults are SKY0701 to SKY0709.
+
+mod explain;
+mod fault;
+mod health;
+mod object;
+mod requests;
+mod served;
+
+pub use explain::explain;
+pub use fault::{Fault, diagnose};
+pub use health::{Health, health, replicas};
+pub use object::{address, clean};
+pub use requests::{Cluster, Deleted, Id, Mode, Stamp};
+pub use served::Served;

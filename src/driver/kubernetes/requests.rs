@@ -1,0 +1,340 @@
+//! Which request each verb is: pages, time limits, preconditions, and what may be repeated.
+//!
+//! The library repeats what a busy server refuses (429, 503, 504). What got no answer is repeated
+//! here, and only where repeating it changes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{
+    Client,
+    core::{
+        DynamicObject, ListMeta, Request, Resource as _,
+        params::{
+            DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy,
+            ValidationDirective,
+        },
+    },
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    fault::Fault,
+    served::{Discovery, Served},
+};
+use crate::observed::KindRef;
+
+/// Objects per page of a list.
+const PAGE: u32 = 500;
+/// How often a list may begin anew because its pages grew too old.
+const RESTARTS: usize = 3;
+/// How long a small question may take, repetitions included.
+const SHORT: Duration = Duration::from_secs(10);
+/// How long a page of a list, or a write, may take.
+const LONG: Duration = Duration::from_secs(60);
+/// Pauses between repetitions of what got no answer.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// A cluster that can be asked. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    name: Arc<str>,
+    client: Client,
+    discovery: Arc<Discovery>,
+}
+
+/// Which object of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id<'a> {
+    /// Namespace; `None` for what has none.
+    pub namespace: Option<&'a str>,
+    /// Name.
+    pub name: &'a str,
+}
+
+/// Whether an apply is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The object changes.
+    Real,
+    /// The server only says what would be.
+    DryRun,
+}
+
+/// Name, namespace and marks of an object, without the object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Uid.
+    pub uid: String,
+    /// Its metadata as the server sent them.
+    pub metadata: Value,
+}
+
+/// What a deletion came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deleted {
+    /// It is gone, or was not there.
+    Gone,
+    /// It will go: something still has to happen first. The object as it is.
+    Going(Box<Value>),
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page {
+    metadata: ListMeta,
+    #[serde(default = "Vec::new")]
+    items: Vec<Value>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// A cluster by its name in the project.
+    pub fn new(name: &str, client: Client) -> Self {
+        Self { name: name.into(), client, discovery: Arc::default() }
+    }
+
+    /// Its name in the project.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The library's client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Version of the API server, such as `v1.36.3`.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn version(&self) -> Result<String, Fault> {
+        Ok(within(SHORT, self.client.apiserver_version()).await?.git_version)
+    }
+
+    /// Uid of the namespace `kube-system`: which cluster this really is.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn uid(&self) -> Result<String, Fault> {
+        let found = self.stamp(&Served::namespaces(), Id { namespace: None, name: "kube-system" }).await?;
+        found.map(|s| s.uid).ok_or_else(|| Fault::Refused(404, "it has no namespace kube-system".into()))
+    }
+
+    /// How a kind is served; `None` = it is not (any more, or yet).
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn kind(&self, kind: &KindRef) -> Result<Option<Served>, Fault> {
+        let ask = async { self.discovery.kind(&self.client, kind).await };
+        timeout(SHORT, ask).await.unwrap_or_else(|_| Err(silent(SHORT)))
+    }
+
+    /// Like [`Cluster::kind`], asking the server again for a kind that was not there.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn kind_by_now(&self, kind: &KindRef) -> Result<Option<Served>, Fault> {
+        if let Some(served) = self.kind(kind).await? {
+            return Ok(Some(served));
+        }
+        self.discovery.forget(&kind.api_version);
+        self.kind(kind).await
+    }
+
+    /// All objects of a kind that a label selector takes, in all namespaces.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn list(&self, kind: &Served, labels: &str) -> Result<Vec<Value>, Fault> {
+        self.pages(kind, None, &ListParams::default().labels(labels), false).await
+    }
+
+    /// Objects of one namespace that a field selector takes.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn list_in(&self, kind: &Served, namespace: &str, select: &ListParams) -> Result<Vec<Value>, Fault> {
+        self.pages(kind, Some(namespace), select, false).await
+    }
+
+    /// Like [`Cluster::list`], metadata only.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn list_metadata(&self, kind: &Served, labels: &str) -> Result<Vec<Value>, Fault> {
+        self.pages(kind, None, &ListParams::default().labels(labels), true).await
+    }
+
+    async fn pages(
+        &self,
+        kind: &Served,
+        namespace: Option<&str>,
+        select: &ListParams,
+        metadata: bool,
+    ) -> Result<Vec<Value>, Fault> {
+        let request = Request::new(DynamicObject::url_path(&kind.resource, namespace));
+        let (mut items, mut restarts, mut token) = (Vec::new(), 0, None::<String>);
+        loop {
+            let mut params = select.clone().limit(PAGE);
+            params.continue_token.clone_from(&token);
+            let verb = if metadata { Verb::ListMetadata(&params) } else { Verb::List(&params) };
+            match self.ask::<Page>(LONG, &request, verb).await {
+                Ok(page) => {
+                    items.extend(page.items);
+                    token = page.metadata.continue_.filter(|t| !t.is_empty());
+                    if token.is_none() {
+                        break;
+                    }
+                }
+                Err(Fault::Expired) if restarts < RESTARTS => {
+                    restarts += 1;
+                    items.clear();
+                    token = None;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        // Built-in kinds do not say in a list what they are.
+        for item in &mut items {
+            item["apiVersion"] = kind.resource.api_version.clone().into();
+            item["kind"] = kind.resource.kind.clone().into();
+        }
+        Ok(items)
+    }
+
+    /// An object; `None` = it is not there.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn get(&self, kind: &Served, id: Id<'_>) -> Result<Option<Value>, Fault> {
+        let request = request(kind, id);
+        found(self.ask(SHORT, &request, Verb::Get(id.name)).await)
+    }
+
+    /// Uid and metadata of an object; `None` = it is not there.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn stamp(&self, kind: &Served, id: Id<'_>) -> Result<Option<Stamp>, Fault> {
+        let request = request(kind, id);
+        let found = found(self.ask::<Value>(SHORT, &request, Verb::Stamp(id.name)).await)?;
+        Ok(found.map(|mut object| {
+            let metadata = object["metadata"].take();
+            Stamp { uid: metadata["uid"].as_str().unwrap_or_default().to_owned(), metadata }
+        }))
+    }
+
+    /// Server-side apply, never forced. `metadata.uid` and `metadata.resourceVersion` in the object are
+    /// preconditions. The answer is the whole object as it is, or would be.
+    ///
+    /// # Errors
+    /// No answer (then a real one may have been done), or refused.
+    pub async fn apply(&self, kind: &Served, object: &Value, manager: &str, mode: Mode) -> Result<Value, Fault> {
+        let id = Id {
+            namespace: object["metadata"]["namespace"].as_str().filter(|_| kind.namespaced),
+            name: object["metadata"]["name"].as_str().unwrap_or_default(),
+        };
+        let request = request(kind, id);
+        let params = PatchParams {
+            dry_run: mode == Mode::DryRun,
+            force: false,
+            field_manager: Some(manager.to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+        };
+        let verb = Verb::Apply(id.name, &params, object);
+        match mode {
+            Mode::DryRun => self.ask(LONG, &request, verb).await,
+            Mode::Real => within(LONG, self.once(&request, verb)).await,
+        }
+    }
+
+    /// Deletes an object if it has that uid. `foreground`: what it owns goes first.
+    ///
+    /// # Errors
+    /// No answer (then it may have been done), or refused; [`Fault::Stale`] if it has another uid.
+    pub async fn delete(&self, kind: &Served, id: Id<'_>, uid: Option<&str>, foreground: bool) -> Result<Deleted, Fault> {
+        let policy = if foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
+        let params = DeleteParams {
+            propagation_policy: Some(policy),
+            preconditions: uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            ..DeleteParams::default()
+        };
+        // With a uid it can be repeated: the second one finds nothing, or the same object going.
+        let request = request(kind, id);
+        match self.ask::<Value>(LONG, &request, Verb::Delete(id.name, &params)).await {
+            // The server answers with a Status when nothing is left to be done.
+            Ok(answer) if answer["kind"] == "Status" => Ok(Deleted::Gone),
+            Ok(object) => Ok(Deleted::Going(Box::new(object))),
+            Err(Fault::NotFound) => Ok(Deleted::Gone),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Asks, and asks again when no answer came.
+    async fn ask<T: DeserializeOwned>(&self, limit: Duration, request: &Request, verb: Verb<'_>) -> Result<T, Fault> {
+        let all = async {
+            for pause in PAUSES {
+                match self.once(request, verb).await.map_err(Fault::from) {
+                    Err(Fault::Unreachable(_)) => sleep(pause).await,
+                    other => return other,
+                }
+            }
+            self.once(request, verb).await.map_err(Fault::from)
+        };
+        timeout(limit, all).await.unwrap_or_else(|_| Err(silent(limit)))
+    }
+
+    async fn once<T: DeserializeOwned>(&self, request: &Request, verb: Verb<'_>) -> kube::Result<T> {
+        let made = match verb {
+            Verb::List(select) => request.list(select),
+            Verb::ListMetadata(select) => request.list_metadata(select),
+            Verb::Get(name) => request.get(name, &GetParams::default()),
+            Verb::Stamp(name) => request.get_metadata(name, &GetParams::default()),
+            Verb::Apply(name, params, object) => request.patch(name, params, &Patch::Apply(object)),
+            Verb::Delete(name, params) => request.delete(name, params),
+        };
+        self.client.request(made.map_err(kube::Error::BuildRequest)?).await
+    }
+}
+
+/// What is asked at a path.
+#[derive(Clone, Copy)]
+enum Verb<'a> {
+    List(&'a ListParams),
+    ListMetadata(&'a ListParams),
+    Get(&'a str),
+    Stamp(&'a str),
+    Apply(&'a str, &'a PatchParams, &'a Value),
+    Delete(&'a str, &'a DeleteParams),
+}
+
+fn request(kind: &Served, id: Id<'_>) -> Request {
+    let namespace = id.namespace.filter(|_| kind.namespaced);
+    Request::new(DynamicObject::url_path(&kind.resource, namespace))
+}
+
+fn found<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Fault::NotFound) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = kube::Result<T>>) -> Result<T, Fault> {
+    match timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(Fault::from),
+        Err(_) => Err(silent(limit)),
+    }
+}
+
+fn silent(limit: Duration) -> Fault {
+    Fault::Unreachable(format!("no answer within {} s", limit.as_secs()))
+}

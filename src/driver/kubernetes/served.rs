@@ -1,0 +1,108 @@
+//! Which kinds a server has: one request per group and version, remembered for the run.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use kube::{Client, core::ApiResource};
+use tokio::sync::OnceCell;
+
+use super::fault::Fault;
+use crate::observed::KindRef;
+
+/// A kind that a server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Group, version, kind and the word in paths.
+    pub resource: ApiResource,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+}
+
+impl Served {
+    /// A kind that every server has, without asking.
+    fn core(kind: &str, plural: &str, namespaced: bool) -> Self {
+        let resource = ApiResource {
+            group: String::new(),
+            version: "v1".to_owned(),
+            api_version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        };
+        Self { resource, namespaced }
+    }
+
+    /// `Namespace`.
+    pub fn namespaces() -> Self {
+        Self::core("Namespace", "namespaces", false)
+    }
+
+    /// `Node`.
+    pub fn nodes() -> Self {
+        Self::core("Node", "nodes", false)
+    }
+
+    /// `Pod`.
+    pub fn pods() -> Self {
+        Self::core("Pod", "pods", true)
+    }
+
+    /// `Event`.
+    pub fn events() -> Self {
+        Self::core("Event", "events", true)
+    }
+}
+
+/// Kinds of one group and version, by name.
+type Kinds = BTreeMap<String, Served>;
+
+/// What was found out so far. Each group and version has its own cell, so that many who ask at once
+/// cause one request.
+#[derive(Debug, Default)]
+pub(super) struct Discovery {
+    groups: Mutex<BTreeMap<String, Arc<OnceCell<Kinds>>>>,
+}
+
+impl Discovery {
+    /// How a kind is served; `None` = it is not.
+    pub(super) async fn kind(&self, client: &Client, kind: &KindRef) -> Result<Option<Served>, Fault> {
+        let cell = {
+            let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+            groups.entry(kind.api_version.clone()).or_default().clone()
+        };
+        let kinds = cell.get_or_try_init(|| ask(client, &kind.api_version)).await?;
+        Ok(kinds.get(&kind.kind).cloned())
+    }
+
+    /// Asks anew next time: a kind was missing, and may have come since.
+    pub(super) fn forget(&self, api_version: &str) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(api_version);
+    }
+}
+
+async fn ask(client: &Client, api_version: &str) -> Result<Kinds, Fault> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let answer = if group.is_empty() {
+        client.list_core_api_resources(version).await
+    } else {
+        client.list_api_group_resources(api_version).await
+    };
+    let resources = match answer.map_err(Fault::from) {
+        Ok(list) => list.resources,
+        Err(Fault::NotFound) => Vec::new(),
+        Err(fault) => return Err(fault),
+    };
+    let own = resources.into_iter().filter(|r| !r.name.contains('/'));
+    let kinds = own.map(|r| {
+        let resource = ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: api_version.to_owned(),
+            kind: r.kind.clone(),
+            plural: r.name,
+        };
+        (r.kind, Served { resource, namespaced: r.namespaced })
+    });
+    Ok(kinds.collect())
+}

@@ -1,0 +1,42 @@
+//! Answers what the planner asks: all clusters at once, all kinds of a cluster at once.
+//!
+//! Reads only. What it hands on has no secret value in it; no answer is ever "nothing" because a
+//! question failed: then the whole cluster counts as unreachable, with the reason.
+
+mod capacity;
+mod cluster;
+mod health;
+mod questions;
+
+pub use health::{HealthTarget, ObjectHealth, health};
+
+use futures::future::join_all;
+
+use crate::{
+    driver::Drivers,
+    observed::{ClusterObserved, Observed, Questions},
+};
+
+/// Requests in flight per cluster. A plain user has about 49 seats at an API server with its default
+/// fairness; more than these would only queue there.
+const AT_ONCE: usize = 40;
+
+/// Answers `questions` into `observed`, beside what is answered there already. What is sent as a
+/// dry-run is sent as it is; what comes back is redacted with `secret_key`.
+///
+/// Lookups and dry-runs are about clusters that these or earlier questions reached. One that stops
+/// answering in between becomes unreachable in `observed`.
+pub async fn answer(drivers: &Drivers, questions: &Questions, secret_key: &str, observed: &mut Observed) {
+    let clusters = questions.clusters.iter().map(|(name, question)| async move {
+        (name.clone(), cluster::observe(drivers, name, question, secret_key).await)
+    });
+    observed.clusters.extend(join_all(clusters).await);
+
+    let context = questions::Context { drivers, questions, secret_key };
+    let (lookups, dry_runs) = futures::join!(context.lookups(), context.dry_runs());
+    for (cluster, why) in lookups.failed.into_iter().chain(dry_runs.failed) {
+        observed.clusters.insert(cluster, ClusterObserved::Unreachable { why });
+    }
+    observed.lookups.extend(lookups.answers);
+    observed.dry_runs.extend(dry_runs.answers);
+}
