@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn check(set: &SpecSet, out: &mut Diagnostics) {
     let mut kinds: BTreeMap<&str, Vec<&At<String>>> = BTreeMap::new();
     let mut add = |kind, name| kinds.entry(kind).or_default().push(name);
-    for project in &set.project {
+    if let Some(project) = &set.project {
         add("Project", &project.spec.name);
         if let Some(lineage) = &project.spec.lineage {
             add("lineage", lineage);

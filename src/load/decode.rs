@@ -24,7 +24,7 @@ use crate::{
 const MOST_FAULTS: usize = 100;
 
 /// Decodes one document. `None` when it has faults, which are in `out` then.
-pub fn decode<T: DeserializeOwned>(node: &Node, file: &Arc<str>, out: &mut Diagnostics) -> Option<T> {
+pub(super) fn decode<T: DeserializeOwned>(node: &Node, file: &Arc<str>, out: &mut Diagnostics) -> Option<T> {
     let known = std::cell::RefCell::new(BTreeSet::new());
     let poisoned = std::cell::RefCell::new(BTreeSet::new());
     let found = std::cell::RefCell::new(Vec::new());

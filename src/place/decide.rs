@@ -80,6 +80,8 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
         d.detail = faults.join("; ");
         return Err(d.into());
     }
+    // What is shown compares with every place, whether the component would be reconsidered or not.
+    present.pinned.clear();
     let month = formulate(model, &present, Micros(HOURS_PER_MONTH * 3_600_000_000));
     let monthly = evaluate_recorded(&month, &solution.instances).unwrap_or_else(|| solution.clone());
     let record = PlacementRecord {

@@ -163,10 +163,13 @@ fn candidate(
     if component.dedicated {
         return dedicated(component, cluster);
     }
-    let free = present.free.get(&cluster.name).map_or(&[][..], Vec::as_slice);
+    let free: Vec<Resources> = match &cluster.access {
+        Access::Local { nodes: (count @ 1.., size) } => vec![*size; *count as usize],
+        _ => present.free.get(&cluster.name).into_iter().flatten().map(FreeNode::resources).collect(),
+    };
     for compute in &component.compute {
         let offered = cluster.pools.iter().any(|p| compute.any_of.iter().any(|k| serves(p, k)));
-        let there = free.iter().any(|n| compute.any_of.iter().any(|k| k.pattern.is_none() && at_least(&n.resources(), &k.size)));
+        let there = free.iter().any(|n| compute.any_of.iter().any(|k| k.pattern.is_none() && at_least(n, &k.size)));
         if !offered && !there {
             return excluded("no node here is what `compute` asks for".into(), Some(compute.origin.clone()));
         }

@@ -375,7 +375,7 @@ pub struct PlacedFlow {
     /// Bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<Micros>,
-    /// Bytes over the horizon.
+    /// Bytes per month of 730 hours, as the monthly cost counts them.
     pub bytes: u64,
     /// What prices apply: `aws to internet`; `None` = free.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -142,12 +142,19 @@ fn cluster<'a>(
                         add(Action::Update, ActionReason::NodesChanged, Some(uid), node_changes(&record.pools, pools));
                     } else if drifted {
                         add(Action::Update, ActionReason::Drifted, Some(uid), live_nodes(live, pools));
+                    } else if state.uncertain.contains_key(&resource.address) {
+                        add(Action::Update, ActionReason::Uncertain, Some(uid), Vec::new());
                     } else {
                         diff.unchanged += 1;
                     }
                 }
             }
             there
+        }
+        // It was being made when an apply was cut off: nothing can be on it yet.
+        Some(ClusterObserved::Unreachable { .. }) if driver == ClusterDriver::Local && record.is_none() => {
+            add(Action::Create, ActionReason::Uncertain, None, Vec::new());
+            Standing::Made
         }
         Some(ClusterObserved::Unreachable { why }) => {
             diff.complete = false;
@@ -228,6 +235,7 @@ fn object(
         && known.projection == *projection
         && known.components == *components
         && precondition.uid.as_ref() == Some(&known.uid)
+        && !state.uncertain.contains_key(address)
     {
         diff.unchanged += 1;
         return;
@@ -270,9 +278,14 @@ fn object(
             planned.fields = live.map_or_else(Vec::new, |live| fields::changes(live, merged));
             let owns = |o: &Value| owned_fields(o, &manager(&state.lineage)).is_some();
             // Nothing would change, and what there is is remembered: the words differ, not the object.
-            if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) {
+            let uncertain = state.uncertain.contains_key(address);
+            if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
                 diff.unchanged += 1;
             } else {
+                if planned.fields.is_empty() && uncertain {
+                    // It is as it shall be; applying it once more writes the record that is missing.
+                    planned.reason = ActionReason::Uncertain;
+                }
                 diff.changes.insert(address.clone(), planned);
             }
         }
@@ -440,45 +453,70 @@ fn deletes(record: &ClusterRecord) -> bool {
     record.driver == ClusterDriver::Local && record.deletion_policy == DeletionPolicy::Delete
 }
 
-/// Objects with our marks that no record knows and nobody wants.
+/// What an apply that was cut off may have made, and what carries our marks, though no record knows
+/// it and nobody wants it.
 fn orphans(desired: &Desired, state: &State, observed: &Observed, diff: &mut Diff) {
+    let unwanted = |address: &ResourceAddress| {
+        !desired.resources.contains_key(address) && !state.records.contains_key(address)
+    };
+    for (address, uncertain) in state.uncertain.iter().filter(|(a, _)| unwanted(a)) {
+        let ours = uncertain.connection.as_ref().is_some_and(|c| c.driver == ClusterDriver::Local);
+        let action = match (address, observed.clusters.get(address.cluster())) {
+            (ResourceAddress::Cluster(_), Some(ClusterObserved::Reached { .. } | ClusterObserved::Unreachable { .. })) if ours => Action::Delete,
+            (ResourceAddress::Object(_), Some(ClusterObserved::Reached { objects, .. })) if objects.contains_key(address) => continue,
+            (ResourceAddress::Object(_), Some(ClusterObserved::Unreachable { .. })) => continue,
+            // It never came to be, or is gone.
+            _ => Action::Forget,
+        };
+        let mut gone = leftover(address, action, Precondition::default(), uncertain.api_version.clone());
+        if action == Action::Forget {
+            gone.reason = ActionReason::AlreadyGone;
+        }
+        diff.changes.insert(address.clone(), gone);
+    }
     for (name, cluster) in &observed.clusters {
         let ClusterObserved::Reached { objects, uid, .. } = cluster else { continue };
         for (address, object) in objects {
-            if desired.resources.contains_key(address)
-                || state.records.contains_key(address)
-                || !is_ours(object, &state.lineage, address)
-            {
+            if !unwanted(address) || !is_ours(object, &state.lineage, address) {
                 continue;
             }
-            if state.uncertain.contains(address) {
-                // An apply was cut off after it made this and before it could say so.
-                diff.changes.insert(
-                    address.clone(),
-                    Change {
-                        address: address.clone(),
-                        action: Action::Delete,
-                        reason: ActionReason::Uncertain,
-                        fields: Vec::new(),
-                        after: None,
-                        origin: None,
-                        depends_on: Vec::new(),
-                        precondition: Precondition {
-                            uid: object["metadata"]["uid"].as_str().map(str::to_owned),
-                            cluster_uid: Some(uid.clone()),
-                            ..Precondition::default()
-                        },
-                        requires: Vec::new(),
-                        api_version: object["apiVersion"].as_str().unwrap_or_default().to_owned(),
-                        unverified: false,
-                    },
-                );
+            let text = |v: &Value| v.as_str().map(str::to_owned);
+            let precondition = Precondition {
+                uid: text(&object["metadata"]["uid"]),
+                cluster_uid: Some(uid.clone()),
+                ..Precondition::default()
+            };
+            let cluster = ResourceAddress::Cluster(name.clone());
+            let goes = diff.changes.get(&cluster).is_some_and(|c| c.action == Action::Delete);
+            if state.uncertain.contains_key(address) && !goes {
+                let api_version = text(&object["apiVersion"]).unwrap_or_default();
+                diff.changes.insert(address.clone(), leftover(address, Action::Delete, precondition, api_version));
             } else {
                 diff.notes.push(Note {
                     topic: "orphan".into(),
-                    text: format!("{} on {name} carries this project's marks, but no record knows it; it is left alone", address.short()),
+                    text: format!(
+                        "{} on {name} carries this project's marks, but no record knows it; it is left alone",
+                        address.short()
+                    ),
                 });
             }
         }
+    }
+}
+
+/// The end of something that an apply left behind when it was cut off.
+fn leftover(address: &ResourceAddress, action: Action, precondition: Precondition, api_version: String) -> Change {
+    Change {
+        address: address.clone(),
+        action,
+        reason: ActionReason::Uncertain,
+        fields: Vec::new(),
+        after: None,
+        origin: None,
+        depends_on: Vec::new(),
+        precondition,
+        requires: Vec::new(),
+        api_version,
+        unverified: false,
     }
 }

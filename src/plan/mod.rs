@@ -110,7 +110,9 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     let mut clusters: BTreeMap<String, Connection> = BTreeMap::new();
     for change in &changes {
         let name = change.address.cluster();
-        let known = wanted.connections.get(name).cloned().or_else(|| recorded_connection(inputs.state, name));
+        let uncertain = || inputs.state.uncertain.get(&change.address).and_then(|u| u.connection.clone());
+        let known =
+            wanted.connections.get(name).cloned().or_else(|| recorded_connection(inputs.state, name)).or_else(uncertain);
         clusters.extend(known.map(|c| (name.to_owned(), c)));
     }
     let before = inputs.state.placement.monthly;
@@ -152,6 +154,10 @@ fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
         let name = address.cluster();
         connections.extend(recorded_connection(inputs.state, name).map(|c| (name.to_owned(), c)));
     }
+    // What an apply that was cut off may have made, where nobody else would look.
+    for (address, uncertain) in &inputs.state.uncertain {
+        connections.extend(uncertain.connection.clone().map(|c| (address.cluster().to_owned(), c)));
+    }
     connections.extend(inputs.model.into_iter().flat_map(|m| &m.clusters).map(|c| (c.name.clone(), connection(c))));
     for (name, connection) in connections {
         if observed.clusters.contains_key(&name) {
@@ -164,6 +170,11 @@ fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
             if let (RecordDetail::Object(o), Some(object)) = (&record.detail, address.object()) {
                 kinds.insert(KindRef { api_version: o.api_version.clone(), kind: object.kind.clone() });
                 ours.insert(o.uid.clone());
+            }
+        }
+        for (address, uncertain) in inputs.state.uncertain.iter().filter(|(a, _)| a.cluster() == name) {
+            if let Some(object) = address.object().filter(|_| !uncertain.api_version.is_empty()) {
+                kinds.insert(KindRef { api_version: uncertain.api_version.clone(), kind: object.kind.clone() });
             }
         }
         let capacity = connection.driver == ClusterDriver::Existing && inputs.model.is_some();

@@ -27,11 +27,20 @@ pub(super) fn order(changes: &mut BTreeMap<ResourceAddress, Change>) {
                 _ => false,
             };
         }
+        // What goes with its cluster and is made elsewhere: the cluster waits for that.
+        if change.reason == ActionReason::GoneWithCluster {
+            let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
+            let made = changes.values().filter(|other| {
+                !matches!(other.action, Action::Delete | Action::Forget) && same_object(&other.address, address)
+            });
+            if changes.contains_key(&cluster) {
+                edges.entry(cluster).or_default().extend(made.map(|other| other.address.clone()));
+            }
+        }
         // A component that moves is deleted where it was only once it is up where it goes.
         if change.reason == ActionReason::Moved && change.action == Action::Delete {
             let made = changes.values().filter(|other| {
-                other.action == Action::Create
-                    && same_object(&other.address, address)
+                !matches!(other.action, Action::Delete | Action::Forget) && same_object(&other.address, address)
             });
             for other in made {
                 edges.entry(address.clone()).or_default().insert(other.address.clone());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{record::PlacementRecord, record::Record, replay::State};
-use crate::address::ResourceAddress;
+use crate::{address::ResourceAddress, observed::Connection};
 
 /// Format of entries written by this version.
 pub const FORMAT: u32 = 1;
@@ -43,10 +43,31 @@ pub struct Begin {
     pub plan: String,
     /// Addresses that it will change.
     pub writes: Vec<ResourceAddress>,
+    /// How to get at the clusters that they are on: the specs may be gone when somebody has to look.
+    #[serde(default)]
+    pub clusters: BTreeMap<String, Connection>,
+    /// API versions of the objects among them.
+    #[serde(default)]
+    pub api_versions: BTreeMap<ResourceAddress, String>,
+    /// The process that does it: where that is known to have ended, nobody waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
     /// When it gives up at the latest (RFC 3339, UTC). After that nobody waits for it.
     pub until: String,
     /// When it began.
     pub at: String,
+}
+
+/// A process, for all time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// Number.
+    pub pid: u32,
+    /// When it started, in the kernel's ticks since boot.
+    pub started: u64,
+    /// Boot and process namespace within which the other two mean anything.
+    pub space: String,
 }
 
 /// Outcomes, in the order they happened.

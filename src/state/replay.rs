@@ -1,7 +1,7 @@
 //! Entries → [`State`]. Pure: the same entries give the same state anywhere.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::{
     entry::{Begin, Entry},
     record::{PlacementRecord, Record},
 };
-use crate::address::ResourceAddress;
+use crate::{address::ResourceAddress, observed::Connection};
 
 /// Everything that skyplan remembers of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,11 +29,23 @@ pub struct State {
     #[serde(default)]
     pub placement: PlacementRecord,
     /// Addresses that an apply was about to change when it was cut off: nobody knows whether it did.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub uncertain: BTreeSet<ResourceAddress>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uncertain: BTreeMap<ResourceAddress, Uncertain>,
     /// The apply that has begun and not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Begin>,
+}
+
+/// What is needed to find out what became of an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Uncertain {
+    /// How to get at its cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Connection>,
+    /// API version of the object; empty for a cluster.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
 }
 
 impl State {
@@ -43,7 +55,13 @@ impl State {
         match entry {
             Entry::Snapshot(snapshot) => self = snapshot.state.clone(),
             Entry::Begin(begin) => {
-                self.uncertain.extend(begin.writes.iter().cloned());
+                for address in &begin.writes {
+                    let uncertain = Uncertain {
+                        connection: begin.clusters.get(address.cluster()).cloned(),
+                        api_version: begin.api_versions.get(address).cloned().unwrap_or_default(),
+                    };
+                    self.uncertain.insert(address.clone(), uncertain);
+                }
                 self.open = Some(begin.clone());
             }
             Entry::Delta(delta) => {
@@ -104,6 +122,9 @@ mod tests {
             Entry::Begin(Begin {
                 plan: "p".into(),
                 writes: vec![a.clone(), b.clone()],
+                clusters: BTreeMap::new(),
+                api_versions: BTreeMap::new(),
+                holder: None,
                 until: "2026-01-01T00:30:00Z".into(),
                 at: "2026-01-01T00:00:00Z".into(),
             }),
@@ -111,7 +132,7 @@ mod tests {
         ];
         let state = (1..).zip(&entries).fold(State::default(), |s, (serial, e)| s.after(serial, e));
         assert_eq!((state.serial, state.records[&a].serial), (3, 3));
-        assert_eq!(state.uncertain, BTreeSet::from([b.clone()]));
+        assert_eq!(state.uncertain.keys().collect::<Vec<_>>(), [&b]);
         let end = Entry::End(End { at: String::new(), complete: false, placement: None, settled: vec![b] });
         let state = state.after(4, &end);
         assert!(state.open.is_none() && state.uncertain.is_empty());
