@@ -30,7 +30,7 @@ check: ## Format, lints, pure tests and goldens
 
 .PHONY: test
 test: control-plane $(DENY) ## Everything: check, real control planes, licences, docs
-	@scripts/test.sh
+	@DENY=$(DENY) scripts/test.sh
 
 $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)

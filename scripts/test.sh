@@ -29,7 +29,7 @@ step "pure suites" cargo test --test it --locked pure::
 # Real control planes: one test at a time, each may start up to four clusters.
 step "real control planes" cargo test --test it --locked real:: -- --test-threads=1
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
-step "licences and sources" cargo deny --all-features check bans licenses sources
+step "licences and sources" "${DENY:?run me by make test}" check bans licenses sources
 
 echo
 printf '%s\n' "${steps[@]}"
