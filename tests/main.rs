@@ -1,0 +1,5 @@
+//! The one integration-test binary: `pure::` needs nothing, `real::` starts control planes.
+
+mod real {
+    mod cli;
+}

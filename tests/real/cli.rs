@@ -1,0 +1,282 @@
+//! The examples by the command line on real control planes: what a user does, and what must hold.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+/// A copy of a project with a home of its own, so that no cluster of the user is touched.
+struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    fn new(example: &str) -> Self {
+        let home = Self { dir: tempfile::tempdir().unwrap() };
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+        copy(&from, &home.project());
+        home
+    }
+
+    fn empty() -> Self {
+        let home = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(home.project()).unwrap();
+        home
+    }
+
+    fn project(&self) -> PathBuf {
+        self.dir.path().join("project")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_skyplan"));
+        command.current_dir(self.project()).args(args);
+        command.env("XDG_STATE_HOME", self.dir.path().join("state")).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs skyplan and wants this exit status; the answer is standard output.
+    #[track_caller]
+    fn run(&self, args: &[&str], status: i32) -> String {
+        let output = self.command(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "skyplan {args:?}: {}", both(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same, and standard error.
+    #[track_caller]
+    fn said(&self, args: &[&str], status: i32) -> String {
+        let output = self.command(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "skyplan {args:?}: {}", both(&output));
+        both(&output)
+    }
+
+    fn kubectl(&self, cluster: &str, args: &[&str]) -> String {
+        let root = skyplan::driver::local::LocalRoot::from_env().unwrap();
+        let kubectl = skyplan::driver::local::kubectl(&root).expect("kubectl: run `make control-plane`");
+        let config = self.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
+        let output = Command::new(kubectl).arg("--kubeconfig").arg(config).args(args).output().unwrap();
+        assert!(output.status.success(), "kubectl {args:?}: {}", both(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.project().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} holds {from}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    /// The changes of the present plan: (action, address, why).
+    fn changes(&self) -> Vec<(String, String, String)> {
+        let plan: serde_json::Value = serde_json::from_str(&self.run(&["plan", "--json"], 0)).unwrap();
+        let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+        let changes = plan["changes"].as_array().unwrap().iter();
+        changes.map(|c| (text(&c["action"]), text(&c["address"]), text(&c["reason"]["why"]))).collect()
+    }
+
+    fn state_files(&self) -> usize {
+        fs::read_dir(self.project().join(".skyplan/state")).unwrap().count()
+    }
+}
+
+impl Drop for Home {
+    /// A failed test leaves no processes behind.
+    fn drop(&mut self) {
+        let list = self.command(&["local", "list"]).output().map(|o| o.stdout).unwrap_or_default();
+        for name in String::from_utf8_lossy(&list).lines().filter_map(|l| l.split_whitespace().next()) {
+            if name != "no" {
+                let _ = self.command(&["local", "down", name, "--delete"]).output();
+            }
+        }
+    }
+}
+
+fn both(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_name() == ".skyplan" {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn change(action: &str, address: &str, why: &str) -> (String, String, String) {
+    (action.into(), address.into(), why.into())
+}
+
+#[test]
+fn quickstart_from_nothing_to_nothing() {
+    let home = Home::new("quickstart");
+    assert!(home.said(&["apply"], 1).contains("SKY0904"), "nobody can be asked, so nothing is done");
+    assert_eq!(home.run(&["local", "list"], 0).lines().count(), 1);
+    let applied = home.said(&["apply", "--yes"], 0);
+    assert!(applied.contains("7 done"), "{applied}");
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    assert!(home.run(&["status"], 0).contains("2/2  ready"));
+    assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7);
+    assert!(home.run(&["state", "log"], 0).contains("complete"));
+    assert!(home.run(&["state", "show", "cluster/quickstart"], 0).contains("\"local\""));
+    // A second apply does nothing and says so.
+    let entries = home.state_files();
+    assert!(home.run(&["apply", "--yes"], 0).contains("No changes."));
+    assert_eq!(home.state_files(), entries);
+    home.run(&["destroy", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0), "");
+    assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
+    assert!(!home.dir.path().join("state/skyplan/local/quickstart").exists());
+}
+
+#[test]
+fn what_init_writes_works_as_it_is() {
+    let home = Home::empty();
+    home.run(&["init", "--name", "mine"], 0);
+    assert!(home.said(&["init"], 1).contains("SKY0906"));
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    home.run(&["destroy", "--yes"], 0);
+}
+
+#[test]
+fn the_shop_is_placed_applied_changed_and_restored() {
+    let home = Home::new("shop");
+    let first = home.run(&["plan"], 0);
+    assert!(first.contains("Plan: 17 to create; 0 unchanged."), "{first}");
+    assert!(first.contains("Cost: $1,206.32/month"), "{first}");
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+
+    // One replica more is exactly one change.
+    home.edit("shop/manifests/api.yaml", "replicas: 3", "replicas: 4");
+    assert_eq!(home.changes(), [change("update", "object/gcp/apps/Deployment/shop/api", "specChanged")]);
+    home.run(&["apply", "--yes"], 0);
+    assert_eq!(home.kubectl("gcp", &["-n", "shop", "get", "deploy", "api", "-o", "jsonpath={.spec.replicas}"]), "4");
+
+    // What somebody else adds is theirs; what somebody else takes away is restored.
+    home.kubectl("gcp", &["-n", "shop", "label", "deployment", "api", "theirs=yes"]);
+    home.kubectl("store", &["-n", "shop", "delete", "deployment", "till"]);
+    assert_eq!(home.changes(), [change("create", "object/store/apps/Deployment/shop/till", "deletedOutside")]);
+    let text = home.run(&["plan"], 0);
+    assert!(text.contains("drift: deleted outside of skyplan"), "{text}");
+    home.run(&["apply", "--yes"], 0);
+    assert_eq!(home.changes(), []);
+    let label = ["-n", "shop", "get", "deploy", "api", "-o", "jsonpath={.metadata.labels.theirs}"];
+    assert_eq!(home.kubectl("gcp", &label), "yes");
+
+    // A field of ours with another value is drift, named with both values.
+    home.kubectl("gcp", &["-n", "shop", "set", "image", "deployment/api", "api=other:1"]);
+    let drift = home.said(&["plan"], 1);
+    assert!(drift.contains("kubectl-set"), "the owner of the field is named: {drift}");
+    home.kubectl("gcp", &["-n", "shop", "delete", "deployment", "api"]);
+    home.run(&["apply", "--yes"], 0);
+
+    // The same inputs give the same bytes, also from the replay file; no secret value is in any.
+    let recorded = home.run(&["plan", "--json", "--record", "replay.json"], 0);
+    assert_eq!(home.run(&["plan", "--json"], 0), recorded);
+    assert_eq!(home.run(&["plan", "--json", "--replay", "replay.json"], 0), recorded);
+    fs::rename(home.project().join("replay.json"), home.dir.path().join("replay.json")).unwrap();
+    for file in walk(&home.project().join(".skyplan")).into_iter().chain([home.dir.path().join("replay.json")]) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("change-me") && !text.contains("Y2hhbmdlLW1l"), "{}", file.display());
+    }
+    let secret = ["-n", "shop", "get", "secret", "orders", "-o", "jsonpath={.data.password}"];
+    assert_eq!(home.kubectl("gcp", &secret), "Y2hhbmdlLW1l");
+
+    home.run(&["destroy", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0), "");
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+#[test]
+fn a_stale_plan_is_refused_whatever_moved() {
+    let home = Home::new("quickstart");
+    home.run(&["apply", "--yes"], 0);
+    let web = "hello/manifests/web.yaml";
+
+    // The specs moved.
+    home.edit(web, "replicas: 2", "replicas: 3");
+    home.run(&["plan", "-o", "plan.json"], 0);
+    home.edit(web, "replicas: 3", "replicas: 4");
+    let said = home.said(&["apply", "plan.json"], 4);
+    assert!(said.contains("SKY0501") && said.contains("specs"), "{said}");
+
+    // The state moved: the same plan applied twice.
+    home.run(&["plan", "-o", "plan.json"], 0);
+    home.run(&["apply", "plan.json"], 0);
+    let said = home.said(&["apply", "plan.json"], 4);
+    assert!(said.contains("SKY0501") && said.contains("Deployment hello/web"), "{said}");
+
+    // The cluster moved: the object was made anew meanwhile.
+    home.edit(web, "replicas: 4", "replicas: 5");
+    home.run(&["plan", "-o", "plan.json"], 0);
+    home.kubectl("quickstart", &["-n", "hello", "scale", "deployment", "web", "--replicas=1"]);
+    let said = home.said(&["apply", "plan.json"], 4);
+    assert!(said.contains("SKY0501"), "{said}");
+    let replicas = ["-n", "hello", "get", "deploy", "web", "-o", "jsonpath={.spec.replicas}"];
+    assert_eq!(home.kubectl("quickstart", &replicas), "1", "nothing was done");
+}
+
+#[test]
+fn an_apply_killed_anywhere_is_finished_by_the_next() {
+    let home = Home::new("quickstart");
+    for (i, delay) in [50, 400, 1200, 2400, 3200, 3600, 4200].into_iter().enumerate() {
+        let mut child = home.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(delay));
+        let _ = child.kill();
+        child.wait().unwrap();
+        // Every second time the next run is the one that finishes; else it is killed too.
+        if i % 2 == 1 {
+            home.run(&["apply", "--yes"], 0);
+            assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+            home.run(&["destroy", "--yes"], 0);
+            assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
+        }
+    }
+    home.run(&["apply", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7);
+    // A destroy that is killed is finished by the next, too.
+    let mut child = home.command(&["destroy", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(120));
+    let _ = child.kill();
+    child.wait().unwrap();
+    home.run(&["destroy", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0), "");
+    assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_to_do() {
+    let home = Home::new("quickstart");
+    let nowhere = home.dir.path().join("nowhere");
+    fs::create_dir(&nowhere).unwrap();
+    let output = home.command(&["apply", "--yes"]).env("SKYPLAN_CONTROL_PLANE", &nowhere).output().unwrap();
+    let said = both(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("SKY0603") && said.contains("nowhere"), "{said}");
+    assert_eq!(home.run(&["state", "list"], 0), "", "nothing was made");
+    // And the next apply, with the programs there, goes on.
+    home.run(&["apply", "--yes"], 0);
+}
