@@ -45,7 +45,7 @@ bench: ## Placement times; never in CI
 
 .PHONY: demo
 demo: control-plane ## Three clusters, placed, priced and applied, on this machine
-	@cargo build --release --locked
+	@cargo build --locked
 	@scripts/demo.sh
 
 .PHONY: demo-down

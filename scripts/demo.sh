@@ -3,7 +3,7 @@
 # `demo.sh down` takes it away.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-skyplan=$root/target/release/skyplan
+skyplan=$root/target/debug/skyplan
 kubectl=${XDG_CACHE_HOME:-$HOME/.cache}/skyplan/control-plane/current/kubectl
 clusters=${XDG_STATE_HOME:-$HOME/.local/state}/skyplan/local
 demo=$root/target/demo/shop

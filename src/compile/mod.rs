@@ -20,25 +20,22 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     money::{HOURS_PER_MONTH, MicroUsd},
     quantity::{Micros, Percent},
-    spec::{LatencyBound, SpecSet},
+    spec::{LatencyBound, PlacementSettings, SpecSet},
 };
 
 /// Compiles a set of specs. With an error among the diagnostics there is no model.
 pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut out = Diagnostics::new();
-    let Some(project) = &set.project else { return (None, out) };
     names::check(set, &mut out);
     let clusters = clusters::compile(set, &mut out);
     let mut applications = applications::compile(set, &mut out);
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
+    // Without a root there is no model, but all faults of the other documents are known by now.
+    let Some(project) = &set.project else { return (None, out) };
+    let settings = settings(&project.spec.placement, &mut out);
     let spec = &project.spec;
-    let lineage = spec.lineage.as_ref().unwrap_or(&spec.name);
-    let placement = &spec.placement;
-    if let Some(horizon) = placement.horizon.as_ref().filter(|h| h.seconds() == 0) {
-        out.push(Diagnostic::error("SKY0107", "a horizon is at least a second").at(&horizon.origin));
-    }
     let state_url = spec.state.url.as_ref();
     if let Some(url) = state_url.filter(|u| !u.starts_with("file://")) {
         out.push(
@@ -49,14 +46,9 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     }
     let model = Model {
         project: spec.name.value.clone(),
-        lineage: lineage.value.clone(),
+        lineage: spec.lineage.as_ref().unwrap_or(&spec.name).value.clone(),
         state_url: state_url.map(|u| u.value.clone()),
-        settings: Settings {
-            horizon: placement.horizon.as_ref().map_or(Micros(HOURS_PER_MONTH * 3_600_000_000), |h| h.value),
-            move_cost: placement.move_cost.as_ref().map_or(MicroUsd::ZERO, |m| m.value),
-            strict_latency: placement.latency_bound == Some(LatencyBound::Strict),
-            headroom: placement.headroom.as_ref().map_or(Percent(1_000), |h| h.value),
-        },
+        settings,
         clusters,
         components: applications.components,
         objects: applications.objects,
@@ -64,4 +56,16 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         latency,
     };
     (if out.has_errors() { None } else { Some(model) }, out)
+}
+
+fn settings(placement: &PlacementSettings, out: &mut Diagnostics) -> Settings {
+    if let Some(horizon) = placement.horizon.as_ref().filter(|h| h.seconds() == 0) {
+        out.push(Diagnostic::error("SKY0107", "a horizon is at least a second").at(&horizon.origin));
+    }
+    Settings {
+        horizon: placement.horizon.as_ref().map_or(Micros(HOURS_PER_MONTH * 3_600_000_000), |h| h.value),
+        move_cost: placement.move_cost.as_ref().map_or(MicroUsd::ZERO, |m| m.value),
+        strict_latency: placement.latency_bound == Some(LatencyBound::Strict),
+        headroom: placement.headroom.as_ref().map_or(Percent(1_000), |h| h.value),
+    }
 }

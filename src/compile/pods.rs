@@ -106,7 +106,7 @@ fn surge(written: &Value, replicas: u32) -> u32 {
     u32::try_from((u64::from(replicas) * percent).div_ceil(100)).unwrap_or(u32::MAX)
 }
 
-fn requests(spec: &Value) -> Result<Resources, String> {
+pub(crate) fn requests(spec: &Value) -> Result<Resources, String> {
     let mut running = Resources::default();
     let mut starting = Resources::default();
     for container in list(&spec["containers"]) {
@@ -122,8 +122,10 @@ fn requests(spec: &Value) -> Result<Resources, String> {
             starting = larger(starting, sum(sidecars, own));
         }
     }
+    // What is requested for the pod as a whole counts instead of its containers' sum.
+    let whole = amounts(&spec["resources"]["requests"])?;
     let overhead = amounts(&spec["overhead"])?;
-    let mut all = sum(larger(sum(running, sidecars), starting), overhead);
+    let mut all = sum(larger(larger(sum(running, sidecars), starting), whole), overhead);
     all.pods = 1;
     Ok(all)
 }
@@ -139,7 +141,7 @@ fn container_requests(container: &Value) -> Result<Resources, String> {
     amounts(&Value::Object(merged))
 }
 
-fn amounts(map: &Value) -> Result<Resources, String> {
+pub(crate) fn amounts(map: &Value) -> Result<Resources, String> {
     let mut out = Resources::default();
     for (name, value) in map.as_object().into_iter().flatten() {
         let text = match value {
@@ -149,14 +151,15 @@ fn amounts(map: &Value) -> Result<Resources, String> {
         match name.as_str() {
             "cpu" => out.milli_cpu = MilliCpu::parse(&text)?.0,
             "memory" => out.memory = Bytes::parse(&text)?.0,
-            gpu if gpu.ends_with("/gpu") => out.gpus = Bytes::parse(&text)?.0,
+            "pods" => out.pods = Bytes::parse(&text)?.0,
+            gpu if gpu.ends_with("/gpu") => out.gpus = out.gpus.saturating_add(Bytes::parse(&text)?.0),
             _ => {}
         }
     }
     Ok(out)
 }
 
-fn sum(a: Resources, b: Resources) -> Resources {
+pub(crate) fn sum(a: Resources, b: Resources) -> Resources {
     Resources {
         milli_cpu: a.milli_cpu.saturating_add(b.milli_cpu),
         memory: a.memory.saturating_add(b.memory),

@@ -3,6 +3,7 @@
 //! serde stops at the first fault. So a fault is noted, the value that caused it is *poisoned*
 //! (from then on skipped, as if it were not written), and the document is decoded again, until
 //! nothing new is found. Knows serde and nodes, and no kind.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -156,7 +157,11 @@ impl de::Error for Fault {
         Self::new("SKY0107", msg.to_string())
     }
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new("SKY0104", format!("expected {}, found {}", wanted(expected), found(&unexpected)))
+        let quotes = matches!(unexpected, Unexpected::Bool(_)) && wanted(expected) == "text";
+        Self {
+            hint: quotes.then(|| "if it is a word, write it in quotes: YAML takes y, n, yes, no, on and off for true or false".into()),
+            ..Self::new("SKY0104", format!("expected {}, found {}", wanted(expected), found(&unexpected)))
+        }
     }
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::new("SKY0107", format!("expected {}, found {}", wanted(expected), found(&unexpected)))

@@ -2,6 +2,7 @@
 //!
 //! Scalars are read as Kubernetes reads them (YAML 1.1 booleans, legacy octals); duplicate keys and
 //! unknown tags are errors. Knows nothing of kinds.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::{fmt, sync::Arc};
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::{
     observed::FreeNode,
-    quantity::{Bytes, MilliCpu, Resources},
+    compile::pods::{amounts, requests, sum},
+    quantity::Resources,
     spec::Taint,
 };
 
@@ -27,8 +28,8 @@ pub(super) fn free(nodes: &[Value], pods: &[Value], owners: &[Value], ours: &BTr
             && !over
             && !is_owned(pod, &own)
         {
-            let sum = used.entry(node).or_default();
-            *sum = add(*sum, requests(&pod["spec"]));
+            let total = used.entry(node).or_default();
+            *total = sum(*total, requests(&pod["spec"]).unwrap_or_default());
         }
     }
     let mut all: Vec<FreeNode> = nodes.iter().filter(|n| takes_pods(n)).filter_map(|n| left(n, &used)).collect();
@@ -51,7 +52,7 @@ fn takes_pods(node: &Value) -> bool {
 
 fn left(node: &Value, used: &BTreeMap<&str, Resources>) -> Option<FreeNode> {
     let name = node["metadata"]["name"].as_str()?;
-    let all = amounts(&node["status"]["allocatable"]);
+    let all = amounts(&node["status"]["allocatable"]).unwrap_or_default();
     let used = used.get(name).copied().unwrap_or_default();
     let labels = node["metadata"]["labels"].as_object().into_iter().flatten();
     let taints = node["spec"]["taints"].as_array().into_iter().flatten();
@@ -75,61 +76,6 @@ fn taint(value: &Value) -> Option<Taint> {
         }
     }
     serde_json::from_value(Value::Object(taint)).ok()
-}
-
-/// What a pod requests, as the scheduler counts: the larger of its init containers and the sum of
-/// the others (with sidecars), plus overhead. The server has put defaults in already.
-fn requests(spec: &Value) -> Resources {
-    let list = |field: &str| spec[field].as_array().map_or(&[][..], Vec::as_slice);
-    let own = |container: &Value| amounts(&container["resources"]["requests"]);
-    let running = list("containers").iter().map(own).fold(Resources::default(), add);
-    let (mut sidecars, mut starting) = (Resources::default(), Resources::default());
-    for container in list("initContainers") {
-        if container["restartPolicy"] == "Always" {
-            sidecars = add(sidecars, own(container));
-            starting = larger(starting, sidecars);
-        } else {
-            starting = larger(starting, add(sidecars, own(container)));
-        }
-    }
-    let mut all = larger(add(running, sidecars), starting);
-    // What is requested for the pod as a whole counts instead of its containers' sum.
-    all = larger(all, amounts(&spec["resources"]["requests"]));
-    Resources { pods: 1, ..add(all, amounts(&spec["overhead"])) }
-}
-
-fn amounts(map: &Value) -> Resources {
-    let mut out = Resources::default();
-    for (name, value) in map.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let whole = || Bytes::parse(&text).map_or(0, |n| n.0);
-        match name.as_str() {
-            "cpu" => out.milli_cpu = MilliCpu::parse(&text).map_or(0, |n| n.0),
-            "memory" => out.memory = whole(),
-            "pods" => out.pods = whole(),
-            gpu if gpu.ends_with("/gpu") => out.gpus = out.gpus.saturating_add(whole()),
-            _ => {}
-        }
-    }
-    out
-}
-
-fn add(a: Resources, b: Resources) -> Resources {
-    Resources {
-        milli_cpu: a.milli_cpu.saturating_add(b.milli_cpu),
-        memory: a.memory.saturating_add(b.memory),
-        gpus: a.gpus.saturating_add(b.gpus),
-        pods: a.pods.saturating_add(b.pods),
-    }
-}
-
-fn larger(a: Resources, b: Resources) -> Resources {
-    Resources {
-        milli_cpu: a.milli_cpu.max(b.milli_cpu),
-        memory: a.memory.max(b.memory),
-        gpus: a.gpus.max(b.gpus),
-        pods: a.pods.max(b.pods),
-    }
 }
 
 #[cfg(test)]
@@ -179,6 +125,6 @@ mod tests {
             "containers": [{"resources": {"requests": {"cpu": "500m", "memory": "64Mi"}}}],
             "overhead": {"cpu": "10m"},
         }));
-        assert_eq!(got, Resources { milli_cpu: 2110, memory: 64 << 20, gpus: 0, pods: 1 });
+        assert_eq!(got, Ok(Resources { milli_cpu: 2110, memory: 64 << 20, gpus: 0, pods: 1 }));
     }
 }

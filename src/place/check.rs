@@ -226,7 +226,7 @@ fn serves(entries: &[Requirement], nodes: &[(usize, u32)]) -> bool {
     entries.len() == nodes.len() && entries.iter().zip(nodes).all(|(entry, node)| entry.anyof.contains(node))
 }
 
-/// kube-scheduler with `LeastAllocated`: every pod in order goes to the node with the largest free
+/// kube-scheduler with `LeastAllocated`: every pod, largest first, goes to the node with the largest free
 /// share of CPU and memory after it, the first of equals; free nodes first, then offers by name.
 fn schedules(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>)]) -> bool {
     struct Room {
@@ -242,7 +242,9 @@ fn schedules(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>
         }
     }
     let share = |size: u64, used: u64| (size > 0).then(|| u128::from(size - used) * 100 / u128::from(size));
-    for (pod, only) in pods {
+    let mut pods = pods.to_vec();
+    pods.sort_by(|(a, _), (b, _)| b.cmp(a));
+    for (pod, only) in &pods {
         let mut chosen: Option<(u128, usize)> = None;
         for (k, room) in rooms.iter().enumerate() {
             let allowed = match (only, room.offer) {

@@ -1,6 +1,7 @@
 //! Brute force over everything, for tests: every assignment, every node count, every target.
 //!
 //! Shares no code with the engine; the definition of "fits" is that of the simulated scheduler.
+#![allow(clippy::expect_used, clippy::panic, clippy::needless_range_loop, reason = "tests")]
 
 use super::problem::{Candidate, Demand, Offer, PodGroup, Problem, Resources};
 
@@ -20,7 +21,9 @@ fn scheduler(free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[(Reso
             nodes.push(N(Some(t), four(&offer.usable), four(&offer.usable)));
         }
     }
-    for (size, only) in pods {
+    let mut largest_first: Vec<_> = pods.iter().collect();
+    largest_first.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    for (size, only) in largest_first {
         let size = four(size);
         let mut pick: Option<(i64, usize)> = None;
         for (k, node) in nodes.iter().enumerate() {

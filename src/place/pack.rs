@@ -74,7 +74,8 @@ fn score(node: &Node, size: &Resources) -> u64 {
     }
 }
 
-/// Simulates the scheduler: pods come in the order of the groups; each goes to the allowed node with
+/// Simulates the scheduler: the largest pods come first, equals in the order of the groups (the order
+/// that a person would roll them out in, and the one that packs best); each goes to the allowed node with
 /// the highest score, of equals to the first (free nodes come first, then offers in order). Says
 /// which group has a pod that finds no node. Pods with `only` do not run on free nodes: those are
 /// of no offer.
@@ -84,7 +85,10 @@ pub(super) fn settle(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32]) -> R
     for (t, offer) in yard.offers.iter().enumerate() {
         nodes.extend((0..counts[t]).map(|_| node(Some(t), offer.usable)));
     }
-    for (g, group) in groups.iter().enumerate() {
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    order.sort_by_key(|g| std::cmp::Reverse(groups[*g].size));
+    for g in order {
+        let group = groups[g];
         let allowed = |node: &Node| match (&group.only, node.offer) {
             (None, _) => true,
             (Some(only), Some(offer)) => only.contains(&offer),

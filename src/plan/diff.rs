@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
+    order::same_object,
     change::{Action, ActionReason, Change, Conflict, Note, Precondition, Target},
     desired::{ADDRESS_ANNOTATION, Body, Desired, Resource, identity, manager},
     fields,
@@ -160,7 +161,7 @@ fn cluster<'a>(
             diff.complete = false;
             diff.notes.push(Note {
                 topic: "unreachable".into(),
-                text: format!("cluster {name} does not answer, its objects were not compared: {}", why.summary),
+                text: format!("cluster {name} was not compared: {}. {}", why.summary, why.detail).trim_end().to_owned(),
             });
             if driver == ClusterDriver::Local {
                 let precondition = Precondition { record_serial, ..Precondition::default() };
@@ -382,16 +383,6 @@ fn stranger_conflict(resource: &Resource, stranger: &crate::observed::Stranger) 
 
 /// Records whose resources shall no longer be.
 fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool, diff: &mut Diff) {
-    // A component that still runs somewhere has moved; else its words are gone.
-    let running: std::collections::BTreeSet<&String> = desired
-        .resources
-        .values()
-        .filter_map(|r| match &r.body {
-            Body::Object { components, .. } => Some(components),
-            Body::Cluster { .. } => None,
-        })
-        .flatten()
-        .collect();
     for (address, record) in state.records.iter().filter(|(a, _)| !desired.resources.contains_key(a)) {
         let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
         let cluster_goes = !desired.resources.contains_key(&cluster)
@@ -412,7 +403,9 @@ fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool,
                     let live = objects.get(address).filter(|l| is_ours(l, &state.lineage, address));
                     match live {
                         Some(_) if *uid == o.cluster_uid => {
-                            let moved = o.components.iter().any(|c| running.contains(c)) && !destroy;
+                            // A namespace goes when nothing is left in it, not with a component.
+                            let moved = !o.components.is_empty()
+                                && desired.resources.keys().any(|a| same_object(a, address));
                             (Action::Delete, if moved { ActionReason::Moved } else { why })
                         }
                         _ => (Action::Forget, ActionReason::AlreadyGone),
@@ -488,9 +481,17 @@ fn orphans(desired: &Desired, state: &State, observed: &Observed, diff: &mut Dif
             };
             let cluster = ResourceAddress::Cluster(name.clone());
             let goes = diff.changes.get(&cluster).is_some_and(|c| c.action == Action::Delete);
-            if state.uncertain.contains_key(address) && !goes {
+            if state.uncertain.contains_key(address) {
                 let api_version = text(&object["apiVersion"]).unwrap_or_default();
-                diff.changes.insert(address.clone(), leftover(address, Action::Delete, precondition, api_version));
+                let mut left = leftover(address, Action::Delete, precondition, api_version);
+                if goes {
+                    left.action = Action::Forget;
+                    left.reason = ActionReason::GoneWithCluster;
+                    left.requires = vec![cluster];
+                }
+                diff.changes.insert(address.clone(), left);
+            } else if goes {
+                // Nobody will miss it.
             } else {
                 diff.notes.push(Note {
                     topic: "orphan".into(),

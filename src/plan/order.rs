@@ -15,6 +15,10 @@ pub(super) fn order(changes: &mut BTreeMap<ResourceAddress, Change>) {
         let goes = matches!(change.action, Action::Delete | Action::Forget);
         for required in &change.requires {
             let Some(other) = changes.get(required) else { continue };
+            if shrinks(other) {
+                edges.entry(required.clone()).or_default().insert(address.clone());
+                continue;
+            }
             let other_goes = matches!(other.action, Action::Delete | Action::Forget);
             match (goes, other_goes) {
                 (false, false) => edges.entry(address.clone()).or_default().insert(required.clone()),
@@ -54,8 +58,17 @@ pub(super) fn order(changes: &mut BTreeMap<ResourceAddress, Change>) {
     }
 }
 
+/// Whether an update of a cluster only takes nodes away: it comes last there, when nothing needs them.
+fn shrinks(change: &Change) -> bool {
+    let count = |v: &Option<serde_json::Value>| v.as_ref().map_or(Some(0), serde_json::Value::as_u64);
+    change.action == Action::Update
+        && matches!(change.address, ResourceAddress::Cluster(_))
+        && !change.fields.is_empty()
+        && change.fields.iter().all(|f| f.path.starts_with("nodes") && count(&f.after) <= count(&f.before))
+}
+
 /// The same object on another cluster.
-fn same_object(a: &ResourceAddress, b: &ResourceAddress) -> bool {
+pub(super) fn same_object(a: &ResourceAddress, b: &ResourceAddress) -> bool {
     match (a.object(), b.object()) {
         (Some(a), Some(b)) => {
             (&a.group, &a.kind, &a.namespace, &a.name) == (&b.group, &b.kind, &b.namespace, &b.name)

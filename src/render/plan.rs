@@ -156,11 +156,11 @@ pub fn reason(reason: &ActionReason) -> String {
 fn conflicts(plan: &Plan, style: Style) -> String {
     let mut out = format!("{}\n", style.bold(&style.bad("In the way")));
     for conflict in &plan.conflicts {
-        let field = conflict.field.as_ref().map_or_else(String::new, |f| format!(" {f}"));
+        let field = conflict.field.as_ref().map_or_else(String::new, |f| format!(": {f}"));
         let origin = conflict.origin.as_ref().map_or_else(String::new, |o| format!("  # {o}"));
         let on = conflict.address.cluster();
         out.push_str(&format!(
-            "  {} {} on {on}:{field} is owned by {}{}\n      {}\n",
+            "  {} {} on {on}{field} is owned by {}{}\n      {}\n",
             style.bad("!"),
             conflict.address.short(),
             conflict.owner,

@@ -84,8 +84,8 @@ pub enum Deleted {
 #[derive(Deserialize)]
 struct Page {
     metadata: ListMeta,
-    #[serde(default = "Vec::new")]
-    items: Vec<Value>,
+    /// Lists of metadata say `null` for none.
+    items: Option<Vec<Value>>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -187,7 +187,7 @@ impl Cluster {
             let verb = if metadata { Verb::ListMetadata(&params) } else { Verb::List(&params) };
             match self.ask::<Page>(LONG, &request, verb).await {
                 Ok(page) => {
-                    items.extend(page.items);
+                    items.extend(page.items.unwrap_or_default());
                     token = page.metadata.continue_.filter(|t| !t.is_empty());
                     if token.is_none() {
                         break;

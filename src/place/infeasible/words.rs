@@ -32,10 +32,20 @@ pub(super) fn nodes(n: u32) -> String {
 fn amount(r: usize, n: u64) -> String {
     match r {
         0 => format!("{} CPU", MilliCpu(n)),
-        1 => format!("{} of memory", Bytes(n)),
+        1 => format!("{} of memory", size(n)),
         2 => format!("{n} GPU{}", if n == 1 { "" } else { "s" }),
         _ => format!("{n} node{}", if n == 1 { "" } else { "s" }),
     }
+}
+
+/// Bytes as people write them, rounded down to a tenth of a GiB where they are no round number.
+fn size(n: u64) -> String {
+    const GI: u64 = 1 << 30;
+    if n.is_multiple_of(1 << 20) || n < GI {
+        return Bytes(n).to_string();
+    }
+    let tenths = u128::from(n) * 10 / u128::from(GI);
+    format!("{}.{}Gi", tenths / 10, tenths % 10)
 }
 
 /// What a quota allows: ` (6 CPU, 3 nodes)`.
@@ -203,10 +213,10 @@ pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
                 diagnostic = diagnostic.at(origin);
             }
             for s in short {
-                diagnostic = diagnostic.label(&s.origin, format!("`{}` {}", s.place, s.text));
+                diagnostic = diagnostic.label(&s.origin, format!("`{}`: {}", s.place, s.text));
             }
             match short.first() {
-                Some(first) => diagnostic.hint(format!("make room at `{}`: it {}", first.place, first.text)),
+                Some(first) => diagnostic.hint(format!("make room at `{}`: {}", first.place, first.text)),
                 None => diagnostic.hint("add a cluster or an offering that is large enough"),
             }
         }

@@ -1,0 +1,76 @@
+//! A cluster that is not skyplan's: its capacity is read, its objects are left alone, and it stays.
+
+use std::fs;
+
+use super::home::Home;
+
+const PROJECT: &str = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: guest\nplacement: {headroom: 0%}\n";
+
+/// A host cluster that is up, and a project that uses it by its kubeconfig.
+fn guest() -> Home {
+    let home = Home::new("quickstart");
+    home.run(&["local", "up", "host", "--nodes", "2"], 0);
+    fs::write(home.project().join("skyplan.yaml"), PROJECT).unwrap();
+    let config = home.dir.path().join("state/skyplan/local/host/kubeconfig");
+    let cluster = format!(
+        "apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: prod\ndriver: existing\nexisting: {{kubeconfig: {}}}\n",
+        config.display()
+    );
+    fs::write(home.project().join("clusters.yaml"), cluster).unwrap();
+    home
+}
+
+#[test]
+fn objects_come_and_go_and_the_cluster_stays() {
+    let home = guest();
+    home.kubectl("host", &["create", "namespace", "theirs"]);
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    let destroyed = home.said(&["destroy", "--yes"], 0);
+    assert!(destroyed.contains("- Namespace hello"), "{destroyed}");
+    assert_eq!(home.run(&["state", "list"], 0), "");
+    let namespaces = home.kubectl("host", &["get", "namespaces", "-o", "name"]);
+    assert!(namespaces.contains("theirs") && !namespaces.contains("hello"), "{namespaces}");
+    assert!(home.run(&["local", "list"], 0).contains("running"));
+}
+
+#[test]
+fn what_was_there_before_is_not_taken() {
+    let home = guest();
+    home.kubectl("host", &["create", "namespace", "hello"]);
+    home.kubectl("host", &["-n", "hello", "create", "configmap", "web", "--from-literal=a=b"]);
+    let plan = home.said(&["plan"], 1);
+    assert!(plan.contains("In the way") && plan.contains("ConfigMap hello/web"), "{plan}");
+    assert!(home.said(&["apply", "--yes"], 1).contains("SKY0504"));
+    let data = ["-n", "hello", "get", "configmap", "web", "-o", "jsonpath={.data.a}"];
+    assert_eq!(home.kubectl("host", &data), "b", "nothing was done");
+    home.kubectl("host", &["-n", "hello", "delete", "configmap", "web"]);
+    home.run(&["apply", "--yes"], 0);
+    // The namespace was there before: it stays when all of skyplan's goes.
+    home.run(&["destroy", "--yes"], 0);
+    assert!(home.kubectl("host", &["get", "namespaces", "-o", "name"]).contains("hello"));
+}
+
+#[test]
+fn what_does_not_fit_is_said_before_anything_is_done() {
+    let home = guest();
+    home.edit("hello/manifests/cache.yaml", "replicas: 1", "replicas: 3");
+    home.edit("hello/manifests/cache.yaml", "cpu: 250m", "cpu: \"7\"");
+    let said = home.said(&["plan"], 3);
+    assert!(said.contains("SKY0405"), "{said}");
+    home.edit("hello/manifests/cache.yaml", "replicas: 3", "replicas: 2");
+    home.run(&["apply", "--yes"], 0);
+    // Its own pods do not count against it.
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_holds_nothing_else_up() {
+    let home = guest();
+    home.run(&["apply", "--yes"], 0);
+    home.run(&["local", "down", "host"], 0);
+    let plan = home.said(&["plan"], 0);
+    assert!(plan.contains("cluster prod was not compared") && !plan.contains("No changes. "), "{plan}");
+    home.run(&["local", "up", "host"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+}
