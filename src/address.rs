@@ -78,9 +78,7 @@ impl fmt::Display for ResourceAddress {
 impl FromStr for ResourceAddress {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || {
-            format!("`{text}` is not an address such as cluster/edge or object/edge/apps/Deployment/shop/web")
-        };
+        let bad = || format!("`{text}` is not an address such as cluster/edge or object/edge/apps/Deployment/shop/web");
         let parts: Vec<&str> = text.split('/').collect();
         if parts.iter().any(|p| p.is_empty()) {
             return Err(bad());

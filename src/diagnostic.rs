@@ -274,12 +274,10 @@ mod tests {
     #[test]
     fn diagnostics_are_sorted_by_place() {
         let at = |line| Origin { file: "a.yaml".into(), line, column: 1, start: 0, len: 0 };
-        let all: Diagnostics = [
-            Diagnostic::error("SKY0002", "second").at(&at(9)),
-            Diagnostic::warning("SKY0001", "first").at(&at(2)),
-        ]
-        .into_iter()
-        .collect();
+        let all: Diagnostics =
+            [Diagnostic::error("SKY0002", "second").at(&at(9)), Diagnostic::warning("SKY0001", "first").at(&at(2))]
+                .into_iter()
+                .collect();
         let order: Vec<&str> = all.sorted().iter().map(|d| d.summary.as_str()).collect();
         assert_eq!(order, ["first", "second"]);
         assert!(all.has_errors());

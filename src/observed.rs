@@ -10,12 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    address::ResourceAddress,
-    diagnostic::Diagnostic,
-    quantity::Resources,
-    spec::ClusterDriver,
-};
+use crate::{address::ResourceAddress, diagnostic::Diagnostic, quantity::Resources, spec::ClusterDriver};
 
 /// Group, version and kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

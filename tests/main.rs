@@ -1,6 +1,21 @@
 //! The one integration-test binary: `pure::` needs nothing, `real::` starts control planes.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests say what they find by panicking"
+)]
+
+mod support;
 
 mod pure {
+    mod architecture;
+    mod golden;
+    mod laws;
+    mod placement_cases;
     mod schemas;
     mod sizes;
 }

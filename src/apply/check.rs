@@ -16,11 +16,14 @@ pub(super) fn check(plan: &Plan, state: &State, now: Timestamp, ended: &dyn Fn(&
     if plan.base.lineage != state.lineage {
         return Err(Box::new(
             Diagnostic::error("SKY0501", "this plan is of another project")
-                .detail(format!("It was made for lineage `{}`; the state is of `{}`.", plan.base.lineage, state.lineage))
+                .detail(format!(
+                    "It was made for lineage `{}`; the state is of `{}`.",
+                    plan.base.lineage, state.lineage
+                ))
                 .hint("apply it in the project that it was made in, or plan again"),
         ));
     }
-    if let Some(open) = &state.open {
+    for open in state.open.values() {
         let killed = open.holder.as_ref().is_some_and(ended);
         let active = !killed && open.until.parse::<Timestamp>().is_ok_and(|until| until > now);
         let both: Vec<&ResourceAddress> =
@@ -33,7 +36,10 @@ pub(super) fn check(plan: &Plan, state: &State, now: Timestamp, ended: &dyn Fn(&
                     .about(first)
                     .detail(format!("It began at {} and gives up at {} at the latest.", open.at, open.until))
                     .hint("wait until it has ended, then plan again")
-                    .hint(format!("if it was killed: nobody has to clean up, after {} this one goes ahead", open.until)),
+                    .hint(format!(
+                        "if it was killed: nobody has to clean up, after {} this one goes ahead",
+                        open.until
+                    )),
             ));
         }
     }
@@ -121,15 +127,19 @@ mod tests {
     fn two_at_once_must_not_overlap() {
         let with = |write: &str, until: &str| State {
             lineage: "l".into(),
-            open: Some(Begin {
-                plan: String::new(),
-                writes: vec![write.parse().unwrap()],
-                clusters: std::collections::BTreeMap::new(),
-                api_versions: std::collections::BTreeMap::new(),
-                holder: Some(Holder { pid: 1, started: 2, space: String::new() }),
-                until: until.into(),
-                at: "2026-01-01T00:00:00Z".into(),
-            }),
+            open: [(
+                7,
+                Begin {
+                    plan: String::new(),
+                    writes: vec![write.parse().unwrap()],
+                    clusters: std::collections::BTreeMap::new(),
+                    api_versions: std::collections::BTreeMap::new(),
+                    holder: Some(Holder { pid: 1, started: 2, space: String::new() }),
+                    until: until.into(),
+                    at: "2026-01-01T00:00:00Z".into(),
+                },
+            )]
+            .into(),
             ..State::default()
         };
         assert_eq!(code(&plan(None), &with("cluster/a", "2026-01-01T00:30:00Z")), "SKY0805");
@@ -137,7 +147,7 @@ mod tests {
         assert_eq!(code(&plan(None), &with("cluster/a", "2026-01-01T00:05:00Z")), "");
         // Nobody waits for a process that is known to have ended.
         let mut killed = with("cluster/a", "2026-01-01T00:30:00Z");
-        killed.open.as_mut().unwrap().holder.as_mut().unwrap().pid = 0;
+        killed.open.get_mut(&7).unwrap().holder.as_mut().unwrap().pid = 0;
         assert_eq!(code(&plan(None), &killed), "");
     }
 }

@@ -49,7 +49,9 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
             // It may have been made and not got its nodes.
             made.map_err(|why| Failure { why: Box::new(placed(*why, change)), settled: false })?.uid
         }
-        ClusterDriver::Existing => run.sites.site(change).await.map_err(|why| placed(*why, change)).map_err(Failure::settled)?.uid,
+        ClusterDriver::Existing => {
+            run.sites.site(change).await.map_err(|why| placed(*why, change)).map_err(Failure::settled)?.uid
+        }
     };
     let detail = RecordDetail::Cluster(ClusterRecord {
         driver: connection.driver,
@@ -59,7 +61,10 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
         pools: pools.to_vec(),
         deletion_policy: policy,
     });
-    run.record(change, Some(Record { serial: 0, detail, depends_on: change.requires.clone(), origin: change.origin.clone() }));
+    run.record(
+        change,
+        Some(Record { serial: 0, detail, depends_on: change.requires.clone(), origin: change.origin.clone() }),
+    );
     Ok(())
 }
 

@@ -56,7 +56,8 @@ pub(super) fn refused(change: &Change, verb: &str, fault: &Fault) -> Diagnostic 
     let name = address.short();
     let diagnostic = match fault {
         Fault::Conflict(causes) => {
-            let owned: Vec<String> = causes.iter().map(|(field, manager)| format!("{field} belongs to {manager}")).collect();
+            let owned: Vec<String> =
+                causes.iter().map(|(field, manager)| format!("{field} belongs to {manager}")).collect();
             Diagnostic::error("SKY0712", format!("fields of {name} belong to somebody else"))
                 .detail(format!("{}.", owned.join("; ")))
                 .hint("take these fields out of the manifest, or let their owner give them up")
@@ -68,9 +69,11 @@ pub(super) fn refused(change: &Change, verb: &str, fault: &Fault) -> Diagnostic 
                 .hint("plan again: the plan will show that it is replaced")
         }
         Fault::Stale(words) => stale(address, &format!("cluster {cluster} says: {words}")),
-        Fault::Refused(code, words) => Diagnostic::error("SKY0711", format!("cluster `{cluster}` refused to {verb} {name}"))
-            .detail(format!("It answered {code}: {}.", words.trim_end_matches('.')))
-            .hint("mend the manifest, or what refuses it (a quota, an admission webhook), and apply again"),
+        Fault::Refused(code, words) => {
+            Diagnostic::error("SKY0711", format!("cluster `{cluster}` refused to {verb} {name}"))
+                .detail(format!("It answered {code}: {}.", words.trim_end_matches('.')))
+                .hint("mend the manifest, or what refuses it (a quota, an admission webhook), and apply again")
+        }
         Fault::NotFound => Diagnostic::error("SKY0711", format!("cluster `{cluster}` refused to {verb} {name}"))
             .detail("Its namespace, or its kind, is not there.")
             .hint("plan again: `skyplan plan`"),

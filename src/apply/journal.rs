@@ -28,8 +28,8 @@ const GROUP_SIZE: usize = 64;
 /// How often an entry that lost its place is appended again.
 const ATTEMPTS: usize = 20;
 
-/// Checks the plan and writes `Begin`.
-pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp) -> Fallible<()> {
+/// Checks the plan and writes `Begin`; the answer is its serial.
+pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp) -> Fallible<u64> {
     let total = SignedDuration::try_from(total).unwrap_or(SignedDuration::from_hours(1));
     let entry = Entry::Begin(Begin {
         plan: digest(&serde_json::to_value(plan).unwrap_or_default()),
@@ -49,7 +49,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
     for _ in 0..ATTEMPTS {
         check::check(plan, log.state(), now, &has_ended)?;
         match log.append(&entry) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(log.state().serial),
             Err(lost) if lost.code == "SKY0803" => reopen(log)?,
             Err(fault) => return Err(Box::new(fault)),
         }
@@ -66,8 +66,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
 }
 
 fn reopen(log: &mut Log) -> Fallible<()> {
-    let (folder, lineage, key) =
-        (log.folder().to_owned(), log.state().lineage.clone(), log.state().secret_key.clone());
+    let (folder, lineage, key) = (log.folder().to_owned(), log.state().lineage.clone(), log.state().secret_key.clone());
     *log = Log::open(&folder, &lineage, || key)?;
     Ok(())
 }
@@ -158,7 +157,7 @@ mod tests {
         let address = |n: usize| format!("cluster/c{n}").parse::<ResourceAddress>().unwrap();
         (0..GROUP_SIZE + 1).for_each(|n| journal.add(address(n), None));
         assert!(journal.due().is_some());
-        journal.end(End { at: String::new(), complete: true, placement: None, settled: Vec::new() });
+        journal.end(End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() });
         assert!(journal.due().is_none() && journal.fault().is_none());
         // Snapshot, two groups, End.
         assert_eq!(log.entries().unwrap().len(), 4);

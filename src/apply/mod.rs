@@ -115,13 +115,14 @@ pub async fn run(
             Diagnostic::error("SKY0719", "this plan may not be applied").hint("see its conflicts: `skyplan show PLAN`"),
         ));
     }
-    journal::begin(plan, log, options.total, Timestamp::now())?;
+    let begin = journal::begin(plan, log, options.total, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log);
     let endings = executor::execute(&run, recorded, &mut journal).await;
     let complete = plan.complete && endings.values().all(report::Ending::is_done);
     let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();
     journal.end(End {
+        begin: Some(begin),
         at: Timestamp::now().to_string(),
         complete,
         placement: plan.placement_record.clone().filter(|_| complete),
@@ -132,5 +133,5 @@ pub async fn run(
 
 /// The entry that ends an apply that had nothing to change but where components are placed.
 pub fn end_of(placement: Option<PlacementRecord>) -> Entry {
-    Entry::End(End { at: Timestamp::now().to_string(), complete: true, placement, settled: Vec::new() })
+    Entry::End(End { begin: None, at: Timestamp::now().to_string(), complete: true, placement, settled: Vec::new() })
 }

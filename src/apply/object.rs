@@ -149,9 +149,11 @@ impl Write<'_, '_> {
     }
 
     async fn request_delete(&self, kind: &Served) -> Result<Deleted, Failure> {
-        let uid = self.change.precondition.uid.as_deref().or_else(|| match &self.run.records.get(&self.change.address)?.detail {
-            RecordDetail::Object(record) => Some(record.uid.as_str()),
-            RecordDetail::Cluster(_) => None,
+        let uid = self.change.precondition.uid.as_deref().or_else(|| {
+            match &self.run.records.get(&self.change.address)?.detail {
+                RecordDetail::Object(record) => Some(record.uid.as_str()),
+                RecordDetail::Cluster(_) => None,
+            }
         });
         let foreground = self.run.options.wait && OWNERS.contains(&self.object.kind.as_str());
         match self.site.cluster.delete(kind, self.id(), uid, foreground).await {
@@ -184,12 +186,8 @@ impl Write<'_, '_> {
             owned,
             components: components.clone(),
         });
-        let record = Record {
-            serial: 0,
-            detail,
-            depends_on: self.change.requires.clone(),
-            origin: self.change.origin.clone(),
-        };
+        let record =
+            Record { serial: 0, detail, depends_on: self.change.requires.clone(), origin: self.change.origin.clone() };
         self.run.record(self.change, Some(record));
         Ok(After::Ready(self.site.clone(), kind.clone(), answer))
     }

@@ -240,7 +240,10 @@ mod tests {
     fn what_holds_an_object_is_named() {
         let object = json!({"metadata": {"finalizers": ["a/b", "c/d"]}});
         assert_eq!(holders(&object), "is being deleted, held by finalizers a/b, c/d");
-        assert_eq!(holders(&json!({"spec": {"finalizers": ["kubernetes"]}})), "is being deleted, held by finalizers kubernetes");
+        assert_eq!(
+            holders(&json!({"spec": {"finalizers": ["kubernetes"]}})),
+            "is being deleted, held by finalizers kubernetes"
+        );
         let namespace = json!({"status": {"conditions": [{"status": "True", "message": "1 pod left"}, {"status": "False", "message": "x"}]}});
         assert_eq!(remarks(&namespace), ["1 pod left"]);
     }

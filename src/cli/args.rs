@@ -11,7 +11,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(name = "skyplan", version, max_term_width = 100)]
 pub(super) struct Args {
     /// Work in this folder
-    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    #[arg(
+        short = 'C',
+        long = "directory",
+        global = true,
+        value_name = "DIR",
+        default_value = ".",
+        hide_default_value = true
+    )]
     pub(super) directory: PathBuf,
 
     /// When to use colour; `NO_COLOR` is heeded

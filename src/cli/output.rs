@@ -57,8 +57,7 @@ impl Output {
             return Exit::Done;
         }
         self.say(diagnostics::render(all, sources, self.error_style).trim_end());
-        let errors: Vec<&str> =
-            all.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code.as_str()).collect();
+        let errors: Vec<&str> = all.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code.as_str()).collect();
         if errors.is_empty() { Exit::Done } else { Exit::of(errors) }
     }
 

@@ -54,9 +54,8 @@ impl Replay {
 
     pub(super) fn write(&self, path: &Path) -> Result<(), Diagnostic> {
         let text = serde_json::to_string_pretty(self).map_err(|e| unreadable(path, &e.to_string()))?;
-        std::fs::write(path, text + "\n").map_err(|e| {
-            Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", path.display()))
-        })
+        std::fs::write(path, text + "\n")
+            .map_err(|e| Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", path.display())))
     }
 
     pub(super) fn read(path: &Path) -> Result<Self, Diagnostic> {

@@ -109,11 +109,8 @@ fn application(
     for (entry, component) in app.components.iter().enumerate() {
         claim(app, entry, component, &objects, &mut owner, out);
     }
-    let mut components: Vec<Component> = app
-        .components
-        .iter()
-        .map(|c| new_component(app, &c.name, &c.name.origin))
-        .collect();
+    let mut components: Vec<Component> =
+        app.components.iter().map(|c| new_component(app, &c.name, &c.name.origin)).collect();
     for (i, (origin, object)) in objects.iter().enumerate() {
         if owner[i].is_none() && pods::is_workload(object) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -264,16 +261,20 @@ fn claim(
         found = true;
         if let Some(other) = owner[i] {
             out.push(
-                Diagnostic::error("SKY0212", format!("two components select the same {}", object["kind"].as_str().unwrap_or("object")))
-                    .at(&component.origin)
-                    .label(&app.components[other].origin, "the other one")
-                    .label(origin, "the object"),
+                Diagnostic::error(
+                    "SKY0212",
+                    format!("two components select the same {}", object["kind"].as_str().unwrap_or("object")),
+                )
+                .at(&component.origin)
+                .label(&app.components[other].origin, "the other one")
+                .label(origin, "the object"),
             );
         }
         owner[i] = Some(entry);
     }
     if !found {
-        let names = objects.iter().filter(|(_, o)| pods::is_workload(o)).filter_map(|(_, o)| o["metadata"]["name"].as_str());
+        let names =
+            objects.iter().filter(|(_, o)| pods::is_workload(o)).filter_map(|(_, o)| o["metadata"]["name"].as_str());
         out.push(match &component.objects {
             Some(selector) => Diagnostic::error("SKY0213", "this selector matches none of the application's objects")
                 .at(&selector.origin),

@@ -51,7 +51,9 @@ pub(super) fn components(object: &Value, workloads: &[Workload<'_>], all: &[&Val
                 backends.extend(list(&rule["http"]["paths"]).iter().map(|p| &p["backend"]["service"]["name"]));
             }
             let services = all.iter().filter(|o| {
-                o["kind"] == "Service" && backends.contains(&&o["metadata"]["name"]) && o["metadata"]["namespace"] == *namespace
+                o["kind"] == "Service"
+                    && backends.contains(&&o["metadata"]["name"])
+                    && o["metadata"]["namespace"] == *namespace
             });
             services.flat_map(|s| by_labels(texts(&s["spec"]["selector"]))).collect()
         }
@@ -64,9 +66,8 @@ pub(super) fn components(object: &Value, workloads: &[Workload<'_>], all: &[&Val
 fn refers(pod: &Value, workload: &Value, kind: &str, name: &str) -> bool {
     let volumes = list(&pod["volumes"]);
     let volume = |pointer: &str| volumes.iter().any(|v| v.pointer(pointer).and_then(Value::as_str) == Some(name));
-    let projected = |field: &str| {
-        volumes.iter().flat_map(|v| list(&v["projected"]["sources"])).any(|s| s[field]["name"] == name)
-    };
+    let projected =
+        |field: &str| volumes.iter().flat_map(|v| list(&v["projected"]["sources"])).any(|s| s[field]["name"] == name);
     let in_environment = |from: &str, key: &str| {
         let containers = list(&pod["containers"]).iter().chain(list(&pod["initContainers"]));
         containers.into_iter().any(|c| {
@@ -106,15 +107,14 @@ mod tests {
 
     #[test]
     fn objects_go_with_the_pods_they_serve() {
-        let pod = json!({"containers": [{"envFrom": [{"configMapRef": {"name": "settings"}}]}], "serviceAccountName": "web"});
+        let pod =
+            json!({"containers": [{"envFrom": [{"configMapRef": {"name": "settings"}}]}], "serviceAccountName": "web"});
         let web = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
             "spec": {"template": {"metadata": {"labels": {"app": "web", "tier": "front"}}, "spec": pod}}});
         let db = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop"},
             "spec": {"template": {"metadata": {"labels": {"app": "db"}}, "spec": {}}}});
         let workloads = [Workload { object: &web, component: 0 }, Workload { object: &db, component: 1 }];
-        let object = |version: &str, kind: &str, name: &str, spec: Value| {
-            json!({"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec})
-        };
+        let object = |version: &str, kind: &str, name: &str, spec: Value| json!({"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec});
         let service = object("v1", "Service", "web", json!({"selector": {"app": "web"}}));
         let path = json!({"backend": {"service": {"name": "web"}}});
         let cases = [
@@ -122,11 +122,18 @@ mod tests {
             (object("v1", "ConfigMap", "settings", json!({})), vec![0]),
             (object("v1", "ConfigMap", "other", json!({})), vec![]),
             (object("v1", "ServiceAccount", "web", json!({})), vec![0]),
-            (object("policy/v1", "PodDisruptionBudget", "p", json!({"selector": {"matchLabels": {"app": "db"}}})), vec![1]),
+            (
+                object("policy/v1", "PodDisruptionBudget", "p", json!({"selector": {"matchLabels": {"app": "db"}}})),
+                vec![1],
+            ),
             (object("networking.k8s.io/v1", "Ingress", "i", json!({"rules": [{"http": {"paths": [path]}}]})), vec![0]),
             (
-                object("autoscaling/v2", "HorizontalPodAutoscaler", "h",
-                    json!({"scaleTargetRef": {"kind": "StatefulSet", "name": "db"}})),
+                object(
+                    "autoscaling/v2",
+                    "HorizontalPodAutoscaler",
+                    "h",
+                    json!({"scaleTargetRef": {"kind": "StatefulSet", "name": "db"}}),
+                ),
                 vec![1],
             ),
         ];

@@ -46,9 +46,12 @@ fn check_profile(profile: &ProviderProfile, out: &mut Diagnostics) {
             not_negative(&tier.price_per_gb, out);
             if let Some(begin) = tier.from_gb.as_ref().filter(|b| b.value != from) {
                 out.push(
-                    Diagnostic::error("SKY0205", format!("this tier begins at {begin} GB, the one before ends at {from} GB"))
-                        .at(&begin.origin)
-                        .hint("tiers follow each other without gaps; the first begins at 0"),
+                    Diagnostic::error(
+                        "SKY0205",
+                        format!("this tier begins at {begin} GB, the one before ends at {from} GB"),
+                    )
+                    .at(&begin.origin)
+                    .hint("tiers follow each other without gaps; the first begins at 0"),
                 );
             }
             let last = i + 1 == list.tiers.len();
@@ -181,11 +184,9 @@ fn site(provider: &ProviderProfile, spec: &spec::Cluster, out: &mut Diagnostics)
                 return None;
             }
         },
-        None => provider
-            .zones
-            .iter()
-            .find(|z| z.default && z.enabled)
-            .or_else(|| provider.zones.iter().find(|z| z.enabled)),
+        None => {
+            provider.zones.iter().find(|z| z.default && z.enabled).or_else(|| provider.zones.iter().find(|z| z.enabled))
+        }
     };
     let mut egress = BTreeMap::new();
     for list in &provider.egress {
@@ -250,9 +251,12 @@ fn pools(
         };
         if max.is_some_and(|max| max < pool.min) {
             out.push(
-                Diagnostic::error("SKY0107", format!("the pool's minimum is {}, its maximum {}", pool.min, max.unwrap_or(0)))
-                    .at(&pool.origin)
-                    .hint("`max` is bounded by the offering's `available`"),
+                Diagnostic::error(
+                    "SKY0107",
+                    format!("the pool's minimum is {}, its maximum {}", pool.min, max.unwrap_or(0)),
+                )
+                .at(&pool.origin)
+                .hint("`max` is bounded by the offering's `available`"),
             );
         }
         let name = pool.name.as_ref().map_or_else(|| dns_name(&offering.name), |n| n.value.clone());

@@ -15,9 +15,7 @@ pub(super) fn matrix(set: &SpecSet, clusters: &[Cluster], out: &mut Diagnostics)
     for profile in &set.latencies {
         for pair in &profile.spec.pairs {
             if pair.p95.or(pair.p99).or(pair.p50).is_none() {
-                out.push(
-                    Diagnostic::error("SKY0106", "a pair says at least one of p95, p99 and p50").at(&pair.origin),
-                );
+                out.push(Diagnostic::error("SKY0106", "a pair says at least one of p95, p99 and p50").at(&pair.origin));
             }
             for end in [&pair.a, &pair.b] {
                 if !known(set, end) {
@@ -52,9 +50,8 @@ fn between(set: &SpecSet, a: &Cluster, b: &Cluster) -> Option<Micros> {
         return Some(Micros(0));
     }
     let defaults = set.latencies.iter().flat_map(|d| &d.spec.defaults);
-    let fits = defaults.filter(|d| {
-        (d.a, d.b) == (x.zone_type, y.zone_type) || (d.b, d.a) == (x.zone_type, y.zone_type)
-    });
+    let fits =
+        defaults.filter(|d| (d.a, d.b) == (x.zone_type, y.zone_type) || (d.b, d.a) == (x.zone_type, y.zone_type));
     fits.map(|d| d.p95).min()
 }
 
@@ -85,8 +82,8 @@ fn known(set: &SpecSet, reference: &At<String>) -> bool {
             p.name.value == name
                 || is(&p.region)
                 || is(&p.region_alias)
-                || p.zones.iter().any(|z| {
-                    z.name.value == name || name.split_once('/') == Some((&p.name.value, &z.name.value))
-                })
+                || p.zones
+                    .iter()
+                    .any(|z| z.name.value == name || name.split_once('/') == Some((&p.name.value, &z.name.value)))
         })
 }

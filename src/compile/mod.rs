@@ -32,6 +32,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
+    let mut out: Diagnostics = out.iter().filter(|d| !names::echoes(d, set)).cloned().collect();
     // Without a root there is no model, but all faults of the other documents are known by now.
     let Some(project) = &set.project else { return (None, out) };
     let settings = settings(&project.spec.placement, &mut out);

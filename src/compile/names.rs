@@ -70,17 +70,26 @@ pub(super) fn dns_label(what: &str, name: &At<String>, out: &mut Diagnostics) {
     }
 }
 
+fn no_such(what: &str, name: &str) -> String {
+    format!("there is no {what} called `{name}`")
+}
+
+/// Whether a diagnostic only echoes a document that could not be read: what it holds is not known.
+pub(super) fn echoes(diagnostic: &Diagnostic, set: &SpecSet) -> bool {
+    diagnostic.code == "SKY0202"
+        && set.broken.iter().any(|(kind, name)| {
+            diagnostic.summary == no_such(kind, name)
+                || kind == "Application" && diagnostic.summary.starts_with("there is no component called")
+        })
+}
+
 /// A reference to something that is not there.
-pub(super) fn dangling<'a>(
-    what: &str,
-    reference: &At<String>,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Diagnostic {
+pub(super) fn dangling<'a>(what: &str, reference: &At<String>, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
     let known: Vec<&str> = known.into_iter().collect();
-    let d = Diagnostic::error("SKY0202", format!("there is no {what} called `{reference}`")).at(&reference.origin);
+    let d = Diagnostic::error("SKY0202", no_such(what, reference)).at(&reference.origin);
     match did_you_mean(reference, known.iter().copied()) {
         Some(near) => d.hint(format!("did you mean `{near}`?")),
         None if known.is_empty() => d.hint(format!("there is no {what} at all")),
-        None => d.hint(format!("there are {}", known.join(", "))),
+        None => d.hint(format!("known: {}", known.join(", "))),
     }
 }

@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::model::{PodNeed, Toleration};
-use crate::{
-    quantity::{Bytes, MilliCpu, Resources},
-};
+use crate::quantity::{Bytes, MilliCpu, Resources};
 
 /// Kinds whose pods are understood, with their groups.
 const WORKLOADS: [(&str, &str); 7] = [

@@ -31,7 +31,13 @@ pub(super) fn deployments(set: &SpecSet, clusters: &[Cluster], components: &mut 
     for component in components {
         let (min, max) = component.instances;
         let groups = u32::try_from(component.required.len()).unwrap_or(u32::MAX).max(1);
-        let min = if min > 0 { min } else if max > 0 { groups.min(max) } else { groups };
+        let min = if min > 0 {
+            min
+        } else if max > 0 {
+            groups.min(max)
+        } else {
+            groups
+        };
         component.instances = (min, max.max(min));
     }
 }
@@ -208,9 +214,7 @@ pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnosti
             Some((None, Some(bytes))) => Volume::Total(bytes.0),
             Some(_) => {
                 let origin = flow.volume.as_ref().map_or(&flow.origin, |v| &v.origin);
-                out.push(
-                    Diagnostic::error("SKY0115", "a volume has exactly one of `perMonth` and `total`").at(origin),
-                );
+                out.push(Diagnostic::error("SKY0115", "a volume has exactly one of `perMonth` and `total`").at(origin));
                 continue;
             }
         };

@@ -159,7 +159,9 @@ impl de::Error for Fault {
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let quotes = matches!(unexpected, Unexpected::Bool(_)) && wanted(expected) == "text";
         Self {
-            hint: quotes.then(|| "if it is a word, write it in quotes: YAML takes y, n, yes, no, on and off for true or false".into()),
+            hint: quotes.then(|| {
+                "if it is a word, write it in quotes: YAML takes y, n, yes, no, on and off for true or false".into()
+            }),
             ..Self::new("SKY0104", format!("expected {}, found {}", wanted(expected), found(&unexpected)))
         }
     }
@@ -341,12 +343,7 @@ impl<'de> de::SeqAccess<'de> for Placed<'de> {
         match self.step {
             1 => {
                 let span = self.cursor.node.span;
-                let fields = [
-                    ("line", span.line),
-                    ("column", span.column),
-                    ("start", span.start),
-                    ("len", span.len),
-                ];
+                let fields = [("line", span.line), ("column", span.column), ("start", span.start), ("len", span.len)];
                 let file = std::iter::once(("file", Part::Text(self.cursor.file)));
                 let parts = file.chain(fields.map(|(k, n)| (k, Part::Number(n))));
                 seed.deserialize(MapDeserializer::new(parts)).map(Some)

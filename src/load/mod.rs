@@ -113,10 +113,19 @@ impl Reader {
         if let Tree::Map(entries) = &mut node.value {
             entries.retain(|(k, _)| k.value != "apiVersion" && k.value != "kind");
         }
+        let name = node.get("name").and_then(Node::text).map(str::to_owned);
+        let faults = self.out.len();
+        self.take(kind, &node, origin, kind_origin);
+        if let Some(name) = name.filter(|_| self.out.len() > faults) {
+            self.set.broken.insert((kind.to_owned(), name));
+        }
+    }
+
+    fn take(&mut self, kind: &str, node: &Node, origin: Origin, kind_origin: Origin) {
         let (set, out) = (&mut self.set, &mut self.out);
         match kind {
             "Project" => {
-                let Some(project) = typed(&node, origin, out) else { return };
+                let Some(project) = typed(node, origin, out) else { return };
                 if let Some(first) = &set.project {
                     out.push(
                         Diagnostic::error("SKY0114", "a second document of kind Project")
@@ -128,12 +137,12 @@ impl Reader {
                     set.project = Some(project);
                 }
             }
-            "ProviderProfile" => set.providers.extend(typed(&node, origin, out)),
-            "LatencyProfile" => set.latencies.extend(typed(&node, origin, out)),
-            "Cluster" => set.clusters.extend(typed(&node, origin, out)),
-            "Application" => set.applications.extend(typed(&node, origin, out)),
-            "DeploymentPolicy" => set.deployments.extend(typed(&node, origin, out)),
-            "DataflowPolicy" => set.dataflows.extend(typed(&node, origin, out)),
+            "ProviderProfile" => set.providers.extend(typed(node, origin, out)),
+            "LatencyProfile" => set.latencies.extend(typed(node, origin, out)),
+            "Cluster" => set.clusters.extend(typed(node, origin, out)),
+            "Application" => set.applications.extend(typed(node, origin, out)),
+            "DeploymentPolicy" => set.deployments.extend(typed(node, origin, out)),
+            "DataflowPolicy" => set.dataflows.extend(typed(node, origin, out)),
             _ => {
                 let d = Diagnostic::error("SKY0113", format!("there is no kind `{kind}`")).at(&kind_origin);
                 out.push(match did_you_mean(kind, KINDS) {
@@ -152,9 +161,8 @@ impl Reader {
             let objects = manifests.entry(application.spec.name.value.clone()).or_default();
             for source in &application.spec.sources {
                 match (&source.objects, &source.path) {
-                    (Some(written), None) => objects.extend(
-                        written.iter().map(|o| Manifest { origin: o.origin.clone(), object: o.value.clone() }),
-                    ),
+                    (Some(written), None) => objects
+                        .extend(written.iter().map(|o| Manifest { origin: o.origin.clone(), object: o.value.clone() })),
                     (None, Some(path)) => {
                         let Some(wanted) = resolve(&application.origin.file, path) else {
                             self.out.push(
@@ -240,21 +248,13 @@ fn resolve(file: &str, path: &str) -> Option<String> {
 /// The file itself, or the YAML files below the folder.
 fn files_of(tree: &SourceTree, path: &str) -> Vec<Arc<str>> {
     let below = if path.is_empty() { String::new() } else { format!("{path}/") };
-    tree.files
-        .keys()
-        .filter(|f| &***f == path || (f.starts_with(&below) && is_yaml(f)))
-        .map(Arc::clone)
-        .collect()
+    tree.files.keys().filter(|f| &***f == path || (f.starts_with(&below) && is_yaml(f))).map(Arc::clone).collect()
 }
 
 fn no_files(tree: &SourceTree, wanted: &str, path: &crate::spec::At<String>) -> Diagnostic {
     let d = Diagnostic::error("SKY0110", format!("there are no YAML files at `{wanted}`")).at(&path.origin);
-    let mut known: Vec<&str> = tree
-        .files
-        .keys()
-        .flat_map(|f| [&**f, split(f).0.trim_end_matches('/')])
-        .filter(|p| !p.is_empty())
-        .collect();
+    let mut known: Vec<&str> =
+        tree.files.keys().flat_map(|f| [&**f, split(f).0.trim_end_matches('/')]).filter(|p| !p.is_empty()).collect();
     known.dedup();
     match did_you_mean(wanted, known) {
         Some(near) => d.hint(format!("did you mean `{near}`?")),
@@ -282,8 +282,12 @@ mod tests {
         let app = "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources:\n- path: ../manifests\n\
                    - objects:\n  - {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n";
         let list = "apiVersion: v1\nkind: List\nitems:\n- {kind: A}\n- {kind: B}\n";
-        let files =
-            [PROJECT, ("apps/web.yaml", app), ("manifests/a.yaml", list), ("other/b.yaml", "apiVersion: v1\nkind: Pod\n")];
+        let files = [
+            PROJECT,
+            ("apps/web.yaml", app),
+            ("manifests/a.yaml", list),
+            ("other/b.yaml", "apiVersion: v1\nkind: Pod\n"),
+        ];
         let (set, out) = read(&tree(&files));
         let kinds: Vec<&serde_json::Value> = set.manifests["web"].iter().map(|m| &m.object["kind"]).collect();
         assert_eq!(kinds, ["A", "B", "ConfigMap"]);

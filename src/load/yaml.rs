@@ -95,16 +95,15 @@ impl Node {
             Tree::Int(n) => Value::from(*n),
             Tree::UInt(n) => Value::from(*n),
             // A float with a whole value (`1e3`) is an integer to Kubernetes.
-            Tree::Float(x) if x.fract() == 0.0 && x.abs() < 9e15 => {
+            Tree::Float(x) if x.fract() == 0.0 && x.abs() < 9e15 =>
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
                 Value::from(*x as i64)
             }
             Tree::Float(x) => Value::from(*x),
             Tree::Text(text) => Value::String(text.clone()),
             Tree::List(items) => items.iter().map(Node::to_json).collect(),
-            Tree::Map(entries) => {
-                Value::Object(entries.iter().map(|(k, v)| (k.value.clone(), v.to_json())).collect())
-            }
+            Tree::Map(entries) => Value::Object(entries.iter().map(|(k, v)| (k.value.clone(), v.to_json())).collect()),
         }
     }
 }
@@ -122,7 +121,12 @@ fn span_of(location: serde_saphyr::Location) -> Span {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Tree>::deserialize(deserializer)?;
-        Ok(Self { span: span_of(spanned.referenced), value: spanned.value })
+        let mut span = span_of(spanned.referenced);
+        // The parser's length of a map or list is that of its first token: the rest of its line says more.
+        if matches!(spanned.value, Tree::Map(_) | Tree::List(_)) {
+            span.len = 0;
+        }
+        Ok(Self { span, value: spanned.value })
     }
 }
 
@@ -207,7 +211,9 @@ pub fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Box<Diagnostic>> 
     if let Some(at) = text.find('\0') {
         let line = u32::try_from(text[..at].matches('\n').count() + 1).unwrap_or(u32::MAX);
         let origin = Origin { line, ..Origin::file(Arc::clone(file)) };
-        return Err(Box::new(Diagnostic::error("SKY0101", "the file holds a NUL byte; it is not YAML text").at(&origin)));
+        return Err(Box::new(
+            Diagnostic::error("SKY0101", "the file holds a NUL byte; it is not YAML text").at(&origin),
+        ));
     }
     serde_saphyr::from_multiple_with_options::<Node>(text, options()).map_err(|e| Box::new(fault(file, &e)))
 }
@@ -292,9 +298,8 @@ mod tests {
         assert_eq!(code("a: !weird x\n").0, "SKY0101");
         assert_eq!(code("a: \0\n"), ("SKY0101".into(), 1));
         assert_eq!(code(&"[".repeat(20_000)).0, "SKY0103");
-        let bomb: String = (1..20).fold("a0: &a0 [x, x]\n".into(), |text, i| {
-            text + &format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}]\n", i - 1)
-        });
+        let bomb: String = (1..20)
+            .fold("a0: &a0 [x, x]\n".into(), |text, i| text + &format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}]\n", i - 1));
         assert_eq!(code(&bomb).0, "SKY0103");
     }
 }

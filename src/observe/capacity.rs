@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    observed::FreeNode,
     compile::pods::{amounts, requests, sum},
+    observed::FreeNode,
     quantity::Resources,
     spec::Taint,
 };

@@ -143,11 +143,7 @@ impl Ask<'_> {
     }
 
     /// Free capacity, where it is asked for; nodes per pool, where skyplan makes them.
-    async fn nodes(
-        &self,
-        local: bool,
-        question: &ClusterQuestion,
-    ) -> Fallible<(Vec<FreeNode>, BTreeMap<String, u32>)> {
+    async fn nodes(&self, local: bool, question: &ClusterQuestion) -> Fallible<(Vec<FreeNode>, BTreeMap<String, u32>)> {
         let mut pools = BTreeMap::new();
         if local {
             let listed = self.one("list Node", self.cluster.list_metadata(&Served::nodes(), POOL_LABEL)).await?;

@@ -52,8 +52,7 @@ pub async fn health(
 async fn of(drivers: &Drivers, name: &str, target: &HealthTarget) -> Fallible<BTreeMap<ResourceAddress, ObjectHealth>> {
     if target.connection.driver == ClusterDriver::Local && !cluster::stands(drivers, name)? {
         return Err(Box::new(
-            Diagnostic::error("SKY0707", format!("local cluster `{name}` is not there"))
-                .hint("make it: skyplan apply"),
+            Diagnostic::error("SKY0707", format!("local cluster `{name}` is not there")).hint("make it: skyplan apply"),
         ));
     }
     let handle = drivers.cluster(name, &target.connection).await?;

@@ -104,9 +104,9 @@ where
     }
     let one = &one;
     let clusters = clusters.into_iter().map(|(cluster, questions)| async move {
-        let asked = questions.into_iter().map(|(address, question)| async move {
-            Fallible::Ok((address.clone(), one(address, question).await?))
-        });
+        let asked = questions
+            .into_iter()
+            .map(|(address, question)| async move { Fallible::Ok((address.clone(), one(address, question).await?)) });
         // Collected, because a stream that holds the closure could not move between threads.
         let asked: Vec<_> = asked.collect();
         (cluster, stream::iter(asked).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await)

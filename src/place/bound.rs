@@ -220,9 +220,15 @@ impl<'a> Relaxation<'a> {
                 best_prices.clone_from(&prices);
             }
             idle += 1;
-            if idle > IDLE {
+            if idle > if view.is_deep() { IDLE / 2 } else { IDLE } {
                 idle = 0;
                 pace *= 0.7;
+                if view.is_deep() {
+                    // Steps are dear: go on from the best.
+                    prices.clone_from(&best_prices);
+                    found = view.evaluate(self, &prices, &mut slope);
+                    drift = view.blank();
+                }
                 if pace < 1e-3 {
                     break;
                 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{
+    arrival::order_matters,
     check::check,
     evaluate::evaluate_recorded,
     formulate::{Present, formulate},
@@ -37,6 +38,8 @@ pub struct Placed {
     pub month: Problem,
     /// The same choice at monthly prices.
     pub monthly: Solution,
+    /// For every cluster: whether pods must come in order of size to find their nodes.
+    pub in_order: Vec<bool>,
     /// What the state will remember.
     pub record: PlacementRecord,
 }
@@ -75,8 +78,9 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
         None => attempt(&problem, limits)?,
     };
     if let Err(faults) = check(&problem, &solution) {
-        let mut d = Diagnostic::error("SKY0490", "the placement found does not pass skyplan's own check; nothing is planned")
-            .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)");
+        let mut d =
+            Diagnostic::error("SKY0490", "the placement found does not pass skyplan's own check; nothing is planned")
+                .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)");
         d.detail = faults.join("; ");
         return Err(d.into());
     }
@@ -98,7 +102,8 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
         monthly: monthly.cost.total(),
         clusters: names,
     };
-    Ok(Placed { problem, solution, month, monthly, record })
+    let in_order = order_matters(&problem, &solution);
+    Ok(Placed { problem, solution, month, monthly, in_order, record })
 }
 
 /// Solves with what is pinned; where that cannot be, with everything free: a component that grew may
@@ -152,9 +157,8 @@ fn spec_digest(model: &Model, index: usize, component: &Component) -> String {
             json!([model.components[f.from].name, model.components[f.to].name, f.latency, per, bytes])
         })
         .collect();
-    let filters = |all: &[crate::compile::model::PlaceFilter]| -> Vec<String> {
-        all.iter().map(|f| f.text.clone()).collect()
-    };
+    let filters =
+        |all: &[crate::compile::model::PlaceFilter]| -> Vec<String> { all.iter().map(|f| f.text.clone()).collect() };
     let words = json!([
         format!("{:?}", component.pods),
         format!("{:?}", component.per_node),

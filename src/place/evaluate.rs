@@ -136,12 +136,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Everything about an assignment; `None` when it cannot be. `bound` is clipped to the cost.
-    pub(super) fn solution(
-        &mut self,
-        instances: &[Vec<usize>],
-        bound: MicroUsd,
-        method: Method,
-    ) -> Option<Solution> {
+    pub(super) fn solution(&mut self, instances: &[Vec<usize>], bound: MicroUsd, method: Method) -> Option<Solution> {
         let problem = self.problem;
         self.settle(instances);
         let transfer = self.haul.choose(instances)?;

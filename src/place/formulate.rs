@@ -125,7 +125,11 @@ fn component(model: &Model, component: &model::Component, present: &Present) -> 
             .iter()
             .map(|group| {
                 let places: BTreeSet<usize> = group.any_of.iter().flat_map(|f| f.clusters.iter().copied()).collect();
-                Group { places: places.into_iter().collect(), text: any_words(&group.any_of), origin: group.origin.clone() }
+                Group {
+                    places: places.into_iter().collect(),
+                    text: any_words(&group.any_of),
+                    origin: group.origin.clone(),
+                }
             })
             .collect(),
         min: component.instances.0,
@@ -245,7 +249,9 @@ fn glob(pattern: &str, text: &str) -> bool {
 /// Whether a pool's nodes take a pod: its taints are tolerated, its labels are those asked for.
 fn welcomes(pool: &Pool, need: &PodNeed) -> bool {
     let labels = need.node_selector.iter().all(|(k, v)| {
-        pool.labels.get(k) == Some(v) || k == "skyplan.io/node-pool" && *v == pool.name || k == "kubernetes.io/os" && v == "linux"
+        pool.labels.get(k) == Some(v)
+            || k == "skyplan.io/node-pool" && *v == pool.name
+            || k == "kubernetes.io/os" && v == "linux"
     });
     let hard = pool.taints.iter().filter(|t| t.effect != TaintEffect::PreferNoSchedule);
     labels && hard.into_iter().all(|taint| need.tolerations.iter().any(|t| tolerates(t, taint)))
@@ -294,10 +300,9 @@ fn routes(model: &Model, seconds: u64) -> (Vec<Meter>, Vec<Vec<Route>>) {
         let to = egress_between(a, b)?;
         let list = a.egress.get(&to)?;
         let index = *known.entry((a.platform, to, list.clone())).or_insert_with(|| {
-            let tiers = list.iter().map(|(up_to, price)| Tier {
-                up_to: up_to.map(|bytes| of_month(bytes, seconds)),
-                per_gb: *price,
-            });
+            let tiers = list
+                .iter()
+                .map(|(up_to, price)| Tier { up_to: up_to.map(|bytes| of_month(bytes, seconds)), per_gb: *price });
             meters.push(Meter { name: format!("{} to {}", a.platform.word(), to.word()), tiers: tiers.collect() });
             meters.len() - 1
         });

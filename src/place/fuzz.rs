@@ -1,10 +1,11 @@
 //! Property tests of the whole engine: against the oracle, the checker and itself.
+#![allow(clippy::expect_used, clippy::panic, clippy::needless_range_loop, reason = "tests")]
 
 use super::{
     check::check,
+    dice::Dice,
     explain::{Verdict, explain},
     infeasible::Conflict,
-    local::Dice,
     oracle::brute_force,
     problem::{Candidate, Limits, Method, Problem},
     samples::{Shape, problem},
@@ -109,10 +110,8 @@ fn excluding_what_is_not_used_changes_nothing() {
         let l = usize::try_from(seed % 5).unwrap_or(0);
         for (component, places) in less.components.iter_mut().zip(&found.instances) {
             if !places.contains(&l) && !component.incumbent.contains(&l) {
-                component.candidates[l] = Candidate::Excluded(super::problem::Exclusion {
-                    reason: "left out".into(),
-                    origin: None,
-                });
+                component.candidates[l] =
+                    Candidate::Excluded(super::problem::Exclusion { reason: "left out".into(), origin: None });
             }
         }
         let again = solve(&less, &Limits::default()).expect("the old solution is still there");

@@ -12,7 +12,10 @@ use super::{
     problem::{Candidate, Limits, Problem},
     site,
 };
-use crate::{diagnostic::{Diagnostic, Origin}, quantity::Micros};
+use crate::{
+    diagnostic::{Diagnostic, Origin},
+    quantity::Micros,
+};
 
 /// There is no placement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +169,13 @@ fn removed(problem: &Problem, domain: &Domain, i: usize, l: usize) -> Removed {
 }
 
 /// The least latency between a place and those of another component.
-fn nearest(problem: &Problem, l: usize, other: usize, forth: bool, counts: impl Fn(usize) -> bool) -> Option<(Micros, usize)> {
+fn nearest(
+    problem: &Problem,
+    l: usize,
+    other: usize,
+    forth: bool,
+    counts: impl Fn(usize) -> bool,
+) -> Option<(Micros, usize)> {
     (0..problem.places.len())
         .filter(|b| counts(*b) && matches!(problem.components[other].candidates[*b], Candidate::Allowed(_)))
         .filter_map(|b| {
@@ -194,7 +203,8 @@ pub(super) fn explain_filter(problem: &Problem, domain: &Domain, dead: Dead, lim
         return one(Conflict::Together { lines });
     }
     let component = &problem.components[i];
-    let places = (0..problem.places.len()).filter(|l| domain.marks[i][*l] == Mark::Out).map(|l| removed(problem, domain, i, l));
+    let places =
+        (0..problem.places.len()).filter(|l| domain.marks[i][*l] == Mark::Out).map(|l| removed(problem, domain, i, l));
     one(Conflict::NoPlace {
         component: component.name.clone(),
         origin: component.origin.clone(),
@@ -238,7 +248,13 @@ fn alone(problem: &Problem, i: usize) -> Option<Conflict> {
             needed: component.min,
         });
     }
-    let needed = hitting(&component.groups.iter().map(|g| g.places.iter().copied().filter(|l| domain.marks[i][*l] != Mark::Out).collect()).collect::<Vec<Vec<usize>>>());
+    let needed = hitting(
+        &component
+            .groups
+            .iter()
+            .map(|g| g.places.iter().copied().filter(|l| domain.marks[i][*l] != Mark::Out).collect())
+            .collect::<Vec<Vec<usize>>>(),
+    );
     if needed > component.max {
         return Some(Conflict::TooFewInstances {
             component: name,

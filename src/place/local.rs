@@ -6,33 +6,14 @@
 use std::collections::BTreeSet;
 
 use super::{
+    dice::Dice,
     domain::{Domain, Mark},
     evaluate::{Evaluator, Trial, permits},
     problem::Problem,
 };
 
-/// `SplitMix64`: small, seeded, the same everywhere.
-#[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`, 0 when `n` is 0.
-    pub(super) fn below(&mut self, n: usize) -> usize {
-        if n == 0 { 0 } else { usize::try_from(self.next() % n as u64).unwrap_or(0) }
-    }
-}
+/// Kicks without a better assignment after which the search ends.
+const PATIENCE: u32 = 200;
 
 /// A local search within a domain.
 #[derive(Debug)]
@@ -147,11 +128,12 @@ impl<'e, 'a> Local<'e, 'a> {
                     changed = true;
                 }
             }
-            if !changed && self.moves > 0 {
-                if let Some(trial) = self.merge(&best).or_else(|| self.exchange(&best)) {
-                    best = trial;
-                    changed = true;
-                }
+            if !changed
+                && self.moves > 0
+                && let Some(trial) = self.merge(&best).or_else(|| self.exchange(&best))
+            {
+                best = trial;
+                changed = true;
             }
         }
         best
@@ -249,7 +231,7 @@ impl<'e, 'a> Local<'e, 'a> {
         let movable: Vec<usize> = (0..n).filter(|i| !self.domain.fixed(*i)).collect();
         let mut current = best.clone();
         let mut idle = 0;
-        while self.moves > 0 && !movable.is_empty() && idle < 40 {
+        while self.moves > 0 && !movable.is_empty() && idle < PATIENCE {
             let mut now = current.rank.instances.clone();
             for _ in 0..2 + dice.below(2 + movable.len() / 6) {
                 let i = movable[dice.below(movable.len())];

@@ -2,12 +2,15 @@
 //!
 //! `formulate` turns a model into a [`problem::Problem`] of indices and integers; `search` finds the
 //! cheapest placement and proves it where it can; `check` verifies it with code of its own; `explain`
-//! and `infeasible` say why. Only `bound` knows the LP solver.
+//! and `infeasible` say why. The search is our own branch and bound on a Lagrangian bound (`bound`); no other
+//! solver is asked.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod arrival;
 mod bound;
 pub mod check;
 pub mod decide;
+mod dice;
 mod domain;
 pub mod evaluate;
 pub mod explain;
@@ -29,5 +32,3 @@ mod oracle;
 mod samples;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod timing;

@@ -80,13 +80,18 @@ fn score(node: &Node, size: &Resources) -> u64 {
 /// which group has a pod that finds no node. Pods with `only` do not run on free nodes: those are
 /// of no offer.
 pub(super) fn settle(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32]) -> Result<(), usize> {
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    order.sort_by_key(|g| std::cmp::Reverse(groups[*g].size));
+    settle_in(yard, groups, counts, order)
+}
+
+/// The same with groups coming in this order.
+pub(super) fn settle_in(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32], order: Vec<usize>) -> Result<(), usize> {
     let node = |offer, whole: Resources| Node { offer, whole, left: whole };
     let mut nodes: Vec<Node> = yard.free.iter().map(|free| node(None, *free)).collect();
     for (t, offer) in yard.offers.iter().enumerate() {
         nodes.extend((0..counts[t]).map(|_| node(Some(t), offer.usable)));
     }
-    let mut order: Vec<usize> = (0..groups.len()).collect();
-    order.sort_by_key(|g| std::cmp::Reverse(groups[*g].size));
     for g in order {
         let group = groups[g];
         let allowed = |node: &Node| match (&group.only, node.offer) {
@@ -136,9 +141,11 @@ pub(super) fn rows(yard: &Yard<'_>, groups: &[&PodGroup]) -> Vec<Row> {
         let need =
             groups.iter().fold(0_u64, |n, g| n.saturating_add(each(&g.size)[r].saturating_mul(u64::from(g.count))));
         let free = if anywhere { yard.free.iter().fold(0_u64, |n, f| n.saturating_add(each(f)[r])) } else { 0 };
-        let per_node = yard.offers.iter().enumerate().map(|(t, o)| {
-            if groups.iter().any(|g| suits(g, t, &o.usable)) { each(&o.usable)[r] } else { 0 }
-        });
+        let per_node = yard
+            .offers
+            .iter()
+            .enumerate()
+            .map(|(t, o)| if groups.iter().any(|g| suits(g, t, &o.usable)) { each(&o.usable)[r] } else { 0 });
         add(need, free, per_node.collect());
     }
     let mut sizes: Vec<Resources> = groups.iter().filter(|g| g.count > 0).map(|g| g.size).collect();
@@ -151,9 +158,11 @@ pub(super) fn rows(yard: &Yard<'_>, groups: &[&PodGroup]) -> Vec<Row> {
             (0..4).filter_map(|r| each(room)[r].checked_div(each(&size)[r])).min().unwrap_or(u64::from(u32::MAX))
         };
         let free = if class.iter().any(|g| g.only.is_none()) { yard.free.iter().map(times).sum() } else { 0 };
-        let per_node = yard.offers.iter().enumerate().map(|(t, o)| {
-            if class.iter().any(|g| suits(g, t, &o.usable)) { times(&o.usable) } else { 0 }
-        });
+        let per_node = yard
+            .offers
+            .iter()
+            .enumerate()
+            .map(|(t, o)| if class.iter().any(|g| suits(g, t, &o.usable)) { times(&o.usable) } else { 0 });
         add(need, free, per_node.collect());
     }
     rows
@@ -216,7 +225,8 @@ pub(super) fn hopeless(yard: &Yard<'_>, groups: &[&PodGroup]) -> bool {
 
 /// How much a row lacks with these counts.
 fn short(row: &Row, counts: &[u32]) -> u64 {
-    let have = row.per_node.iter().zip(counts).fold(0_u64, |n, (c, k)| n.saturating_add(c.saturating_mul(u64::from(*k))));
+    let have =
+        row.per_node.iter().zip(counts).fold(0_u64, |n, (c, k)| n.saturating_add(c.saturating_mul(u64::from(*k))));
     row.need.saturating_sub(have)
 }
 
@@ -245,7 +255,19 @@ fn hunt(yard: &Yard<'_>, groups: &[&PodGroup], work: u64, simulate: bool) -> Pac
     order.sort_by_key(|t| (std::cmp::Reverse(yard.offers[*t].price), *t));
     let ratios = ratios(yard, &rows, &order);
     let pods: u64 = groups.iter().map(|g| u64::from(g.count)).sum();
-    let mut hunt = Hunt { yard, groups, rows: &rows, most: &most, order: &order, ratios: &ratios, best: None, pods: pods + 1, work, out: false, simulate };
+    let mut hunt = Hunt {
+        yard,
+        groups,
+        rows: &rows,
+        most: &most,
+        order: &order,
+        ratios: &ratios,
+        best: None,
+        pods: pods + 1,
+        work,
+        out: false,
+        simulate,
+    };
     let least: Vec<u32> = yard.offers.iter().map(|o| o.min).collect();
     let sunk: MicroUsd = yard.offers.iter().map(|o| o.price.times(u64::from(o.min))).sum();
     if hunt.offer(&least) {

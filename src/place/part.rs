@@ -52,9 +52,7 @@ pub(super) fn extract(problem: &Problem, members: &[usize]) -> Problem {
         return problem.clone();
     }
     let index = |i: usize| members.binary_search(&i).ok();
-    let flows = problem.flows.iter().filter_map(|f| {
-        Some(Flow { from: index(f.from)?, to: index(f.to)?, ..f.clone() })
-    });
+    let flows = problem.flows.iter().filter_map(|f| Some(Flow { from: index(f.from)?, to: index(f.to)?, ..f.clone() }));
     Problem {
         components: members.iter().map(|i| problem.components[*i].clone()).collect(),
         flows: flows.collect(),

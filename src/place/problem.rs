@@ -4,11 +4,7 @@
 //! that a problem does not depend on the order of files. All money is for the whole horizon. This
 //! file knows nothing of specs but the [`Origin`]s that explanations point at.
 
-use crate::{
-    diagnostic::Origin,
-    money::MicroUsd,
-    quantity::Micros,
-};
+use crate::{diagnostic::Origin, money::MicroUsd, quantity::Micros};
 
 pub use crate::quantity::Resources;
 

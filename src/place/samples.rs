@@ -1,7 +1,8 @@
 //! Random problems for tests, from a seed.
+#![allow(clippy::expect_used, clippy::panic, clippy::needless_range_loop, reason = "tests")]
 
 use super::{
-    local::Dice,
+    dice::Dice,
     problem::{
         Candidate, Component, Demand, Exclusion, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
         Requirement, Resources, Route, Tier,
@@ -87,7 +88,9 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
             .collect();
         let mut free = Vec::new();
         if percent(shape.scarce) {
-            free = (0..1 + dice.below(2)).map(|_| Resources { pods: 10, ..size(1_000 + 500 * dice.below(5) as u64, 4) }).collect();
+            free = (0..1 + dice.below(2))
+                .map(|_| Resources { pods: 10, ..size(1_000 + 500 * dice.below(5) as u64, 4) })
+                .collect();
             if dice.below(2) == 0 {
                 offers.clear();
             }
@@ -123,7 +126,8 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
                 }
                 return Candidate::Allowed(Demand::Shared(groups));
             }
-            let mut anyof: Vec<(usize, u32)> = (0..1 + dice.below(2)).map(|_| (dice.below(offers), 1 + dice.below(2) as u32)).collect();
+            let mut anyof: Vec<(usize, u32)> =
+                (0..1 + dice.below(2)).map(|_| (dice.below(offers), 1 + dice.below(2) as u32)).collect();
             anyof.dedup();
             Candidate::Allowed(Demand::Dedicated(vec![Requirement { origin: line(70 + i), anyof }]))
         });
@@ -157,7 +161,8 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
         });
     }
     // Meters: free inside a region, one for every source region, one for every provider to outside.
-    let tier = |up_to: Option<u64>, per_gb: i64| Tier { up_to: up_to.map(|g| g * 1_000_000_000), per_gb: MicroUsd(per_gb) };
+    let tier =
+        |up_to: Option<u64>, per_gb: i64| Tier { up_to: up_to.map(|g| g * 1_000_000_000), per_gb: MicroUsd(per_gb) };
     let mut meters = Vec::new();
     for r in 0..regions {
         meters.push(Meter { name: format!("r{r} inter-region"), tiers: vec![tier(None, 20_000)] });
@@ -199,7 +204,13 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
             }
             let gb = [0, 1, 10, 100, 400, 1_500][dice.below(6)];
             let latency = percent(shape.bounded).then(|| Micros([20_000, 50_000, 90_000, 120_000][dice.below(4)]));
-            flows.push(Flow { from, to, bytes: gb * 1_000_000_000 + dice.below(1_000) as u64, latency, origin: line(150 + flows.len()) });
+            flows.push(Flow {
+                from,
+                to,
+                bytes: gb * 1_000_000_000 + dice.below(1_000) as u64,
+                latency,
+                origin: line(150 + flows.len()),
+            });
         }
     }
     flows.sort_by_key(|f| (f.from, f.to));

@@ -29,7 +29,7 @@ pub use super::{
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes: 4_000, moves: 60_000, gap_ppm: 0 }
+        Self { nodes: 4_000, moves: 120_000, gap_ppm: 0 }
     }
 }
 
@@ -39,9 +39,9 @@ const UNIT: u64 = 400_000;
 const ROOT_ROUNDS: u32 = 1_000;
 const NODE_ROUNDS: u32 = 30;
 /// Rounds at the root with places searched in depth, where tables are too large.
-const DEEP_ROUNDS: u32 = 300;
+const DEEP_ROUNDS: u32 = 120;
 /// What a set looked at in depth counts as.
-const LOOK: u64 = 100;
+const LOOK: u64 = 1_000;
 /// Places of each component that the local search looks at first.
 const KERNEL: usize = 7;
 
@@ -59,7 +59,11 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, Infeasible>
     let (mut bound, mut complete) = (MicroUsd::ZERO, true);
     for members in &parts {
         let part = part::extract(problem, members);
-        let share = Limits { nodes: limits.nodes / parts.len() as u64 + 1, moves: limits.moves / parts.len() as u64 + 1, ..limits.clone() };
+        let share = Limits {
+            nodes: limits.nodes / parts.len() as u64 + 1,
+            moves: limits.moves / parts.len() as u64 + 1,
+            ..limits.clone()
+        };
         let outcome = Tree::new(&part, share).run(false);
         bound += outcome.bound;
         complete &= outcome.complete;
@@ -134,6 +138,10 @@ impl Ord for Node {
         self.key().cmp(&other.key())
     }
 }
+
+/// How good it is to branch on a component: the second-least bound of the children, then few
+/// children, then names.
+type Promise = (MicroUsd, std::cmp::Reverse<usize>, std::cmp::Reverse<usize>);
 
 /// Branch and bound on one part of a problem.
 struct Tree<'a> {
@@ -244,7 +252,9 @@ impl<'a> Tree<'a> {
             let children = self.branch(&relaxation, &mut view, &node);
             for child in children {
                 let mut heard = Vec::new();
-                if let Some(next) = self.enter(&relaxation, child, &node.prices, node.depth + 1, NODE_ROUNDS, &mut heard) {
+                if let Some(next) =
+                    self.enter(&relaxation, child, &node.prices, node.depth + 1, NODE_ROUNDS, &mut heard)
+                {
                     open.push(next);
                 }
             }
@@ -383,15 +393,15 @@ impl<'a> Tree<'a> {
         for f in forced {
             by_component.entry(f.component).or_default().push((f.inside, f.outside, f.place));
         }
-        // (second-least bound of the children, fewest children, first name)
-        let mut choice: Option<((MicroUsd, std::cmp::Reverse<usize>, std::cmp::Reverse<usize>), Vec<Domain>)> = None;
+        let mut choice: Option<(Promise, Vec<Domain>)> = None;
         for (i, mut options) in by_component {
             options.sort_unstable();
             let single = self.problem.components[i].max == 1;
             let (second, count, best) = if single {
                 (options.get(1).map_or(IMPOSSIBLE, |o| o.0), options.len(), None)
             } else {
-                let Some(o) = options.iter().max_by_key(|o| (o.0.min(o.1), o.0.max(o.1), std::cmp::Reverse(o.2))) else {
+                let Some(o) = options.iter().max_by_key(|o| (o.0.min(o.1), o.0.max(o.1), std::cmp::Reverse(o.2)))
+                else {
                     continue;
                 };
                 (o.0.max(o.1), 2, Some(o.2))

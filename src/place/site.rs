@@ -173,12 +173,14 @@ pub(super) fn solve(problem: &Problem, place: usize, components: &[usize]) -> Si
     Site { cost: Some(cost), bound, exact, nodes, dedicated }
 }
 
+/// Cost, shared counts, alternative of every entry.
+type Chosen = (MicroUsd, Vec<u32>, Vec<(usize, u32)>);
+
 /// Search over alternatives of dedicated entries.
 struct Choice<'a> {
     /// Least cost of the shared nodes.
     floor: MicroUsd,
-    /// Cost, shared counts, alternative of every entry.
-    best: Option<(MicroUsd, Vec<u32>, Vec<(usize, u32)>)>,
+    best: Option<Chosen>,
     left: u32,
     exact: bool,
     ranked: &'a [Vec<(usize, u32)>],

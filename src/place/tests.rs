@@ -112,7 +112,11 @@ impl Fleet {
         component.groups = groups
             .iter()
             .enumerate()
-            .map(|(k, (text, places))| Group { places: places.to_vec(), text: (*text).into(), origin: line(30 + k as u32) })
+            .map(|(k, (text, places))| Group {
+                places: places.to_vec(),
+                text: (*text).into(),
+                origin: line(30 + k as u32),
+            })
             .collect();
         component.min = max.unwrap_or(groups.len() as u32).min(groups.len() as u32);
         component.max = max.unwrap_or(groups.len() as u32);
@@ -196,12 +200,12 @@ fn d1_redis_pipeline() {
 
 #[test]
 fn d3_loadtest() {
-    let fleet = two_points(20_000)
-        .cp("x", &[0, 1])
-        .required(BOTH, None)
-        .cp("y", &[0, 1])
-        .required(BOTH, None)
-        .flow(0, 1, GB / 2, Some(500_000));
+    let fleet = two_points(20_000).cp("x", &[0, 1]).required(BOTH, None).cp("y", &[0, 1]).required(BOTH, None).flow(
+        0,
+        1,
+        GB / 2,
+        Some(500_000),
+    );
     let solution = fleet.solved();
     assert_eq!(solution.cost.total().exact(), "0.2");
     assert_eq!(solution.targets, [vec![0, 1]]);
@@ -281,11 +285,8 @@ fn d11_fewer_instances_than_groups() {
 
 #[test]
 fn d12_a_cycle_is_fine() {
-    let fleet = two_points(20_000)
-        .cp("x", &[0])
-        .cp("y", &[1])
-        .flow(0, 1, GB / 2, Some(50_000))
-        .flow(1, 0, GB / 2, None);
+    let fleet =
+        two_points(20_000).cp("x", &[0]).cp("y", &[1]).flow(0, 1, GB / 2, Some(50_000)).flow(1, 0, GB / 2, None);
     assert_eq!(fleet.cost(), "0.205");
 }
 
@@ -345,16 +346,16 @@ fn e3_the_fee_keeps_them_together() {
         let fleet = flat().pods("a", &[AWS_US], 2000, 8, 1).pods("b", CLOUDS, 8000, 32, 1).flow(0, 1, bytes, None);
         assert_eq!(fleet.cost(), "353");
         // The runner-up: b anywhere but beside a.
-        let fleet = flat().pods("a", &[AWS_US], 2000, 8, 1).pods("b", &[AWS_EU, GCP_EU], 8000, 32, 1).flow(0, 1, bytes, None);
+        let fleet =
+            flat().pods("a", &[AWS_US], 2000, 8, 1).pods("b", &[AWS_EU, GCP_EU], 8000, 32, 1).flow(0, 1, bytes, None);
         assert_eq!(fleet.cost(), apart);
     }
 }
 
 #[test]
 fn e5_e6_latency_and_what_would_do() {
-    let fleet = |bound| {
-        flat().pods("a", &[EDGE], 2000, 8, 1).pods("b", CLOUDS, 2000, 8, 1).flow(0, 1, 10 * GB, Some(bound))
-    };
+    let fleet =
+        |bound| flat().pods("a", &[EDGE], 2000, 8, 1).pods("b", CLOUDS, 2000, 8, 1).flow(0, 1, 10 * GB, Some(bound));
     let near = fleet(20_000).solved();
     assert_eq!((near.cost.total().exact(), near.instances[1][0]), ("131".into(), GCP_EU));
     let Conflict::Latency { nearest, .. } = fleet(10_000).conflict() else { panic!() };
@@ -366,10 +367,13 @@ fn e5_e6_latency_and_what_would_do() {
 
 #[test]
 fn e7_dearer_each_cheaper_together() {
-    let fleet = flat()
-        .pods("a", &[AWS_EU, GCP_EU], 1000, 4, 1)
-        .pods("b", &[AWS_EU, AWS_US], 1000, 4, 1)
-        .pods("c", &[AWS_EU, GCP_EU], 2000, 8, 1);
+    let fleet = flat().pods("a", &[AWS_EU, GCP_EU], 1000, 4, 1).pods("b", &[AWS_EU, AWS_US], 1000, 4, 1).pods(
+        "c",
+        &[AWS_EU, GCP_EU],
+        2000,
+        8,
+        1,
+    );
     let solution = fleet.solved();
     assert_eq!(solution.cost.total().exact(), "205");
     assert_eq!(solution.instances, [[AWS_EU], [AWS_EU], [AWS_EU]]);
@@ -452,7 +456,9 @@ fn e14_the_joint_choice_of_targets() {
 
 #[test]
 fn e18_whole_pods_on_whole_nodes() {
-    let fleet = |cpu, count| Fleet::default().place("p", "0", &[("n", "1", cpu, 64)]).latency(&[]).pods("a", &[0], 3000, 1, count);
+    let fleet = |cpu, count| {
+        Fleet::default().place("p", "0", &[("n", "1", cpu, 64)]).latency(&[]).pods("a", &[0], 3000, 1, count)
+    };
     assert_eq!(fleet(4, 2).cost(), "2");
     assert_eq!(fleet(4, 3).cost(), "3");
     assert_eq!(fleet(8, 5).cost(), "3", "the sum of sizes says 2");
@@ -462,19 +468,23 @@ fn e18_whole_pods_on_whole_nodes() {
 fn the_scheduler_spreads_before_it_fills() {
     // Two nodes hold 2 × 3 CPU and 2 × 1 CPU in a packing, but the scheduler spreads pods over all nodes
     // there are: it ends with the same here, as the largest come first.
-    let fleet = Fleet::default()
-        .place("p", "0", &[("n", "1", 4, 64)])
-        .latency(&[])
-        .pods("a", &[0], 1000, 1, 3)
-        .pods("b", &[0], 4000, 1, 1);
+    let fleet = Fleet::default().place("p", "0", &[("n", "1", 4, 64)]).latency(&[]).pods("a", &[0], 1000, 1, 3).pods(
+        "b",
+        &[0],
+        4000,
+        1,
+        1,
+    );
     assert_eq!(fleet.cost(), "2");
     assert_eq!(fleet.edit(|p| p.components.reverse()).cost(), "2", "whatever their names");
     // Where spreading breaks a packing, a node more is bought: 3+2 and 2+2+... do not meet.
-    let spread = Fleet::default()
-        .place("p", "0", &[("n", "1", 6, 64)])
-        .latency(&[])
-        .pods("a", &[0], 3000, 1, 2)
-        .pods("b", &[0], 2000, 1, 3);
+    let spread = Fleet::default().place("p", "0", &[("n", "1", 6, 64)]).latency(&[]).pods("a", &[0], 3000, 1, 2).pods(
+        "b",
+        &[0],
+        2000,
+        1,
+        3,
+    );
     assert_eq!(spread.cost(), "3", "3+3 and 2+2+2 would do, the scheduler makes 3+2 and 3+2");
 }
 

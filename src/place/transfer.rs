@@ -64,8 +64,7 @@ impl<'a> Haul<'a> {
         let flows = self.problem.flows.iter();
         flows
             .map(|f| {
-                let lost =
-                    |a: &&usize| !instances[f.to].iter().any(|b| self.problem.reaches(f.latency, **a, *b));
+                let lost = |a: &&usize| !instances[f.to].iter().any(|b| self.problem.reaches(f.latency, **a, *b));
                 instances[f.from].iter().filter(lost).count()
             })
             .sum()
@@ -112,9 +111,7 @@ impl<'a> Haul<'a> {
                 if options.len() > 1 {
                     let best: Vec<(usize, usize)> = options
                         .iter()
-                        .filter(|(m, _)| {
-                            !options.iter().any(|(n, _)| n != m && self.dominates(*n, *m, flow.bytes))
-                        })
+                        .filter(|(m, _)| !options.iter().any(|(n, _)| n != m && self.dominates(*n, *m, flow.bytes)))
                         .copied()
                         .collect();
                     options = best;

@@ -71,26 +71,33 @@ pub(super) fn connection(cluster: &Cluster) -> Connection {
     }
 }
 
-/// What shall be: `runs[component]` are indices of clusters, `nodes[cluster][pool]` bought nodes.
+/// What a placement decides of the resources.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice<'a> {
+    /// Clusters that every component runs on, as indices.
+    pub(super) runs: &'a [Vec<usize>],
+    /// Bought nodes by cluster and pool.
+    pub(super) nodes: &'a [Vec<u32>],
+    /// Clusters on which the largest pods must come first.
+    pub(super) in_order: &'a [bool],
+}
+
+/// What shall be.
 pub(super) fn desired(
     model: &Model,
-    runs: &[Vec<usize>],
-    nodes: &[Vec<u32>],
+    choice: &Choice<'_>,
     state: &State,
     observed: &Observed,
     out: &mut Diagnostics,
 ) -> Desired {
-    let mut all =
-        Desired { resources: BTreeMap::new(), connections: BTreeMap::new(), secrets: Secrets::default() };
+    let Choice { runs, nodes, .. } = *choice;
+    let mut all = Desired { resources: BTreeMap::new(), connections: BTreeMap::new(), secrets: Secrets::default() };
     let used: BTreeSet<usize> = runs.iter().flatten().copied().collect();
     for (i, cluster) in model.clusters.iter().enumerate() {
         let address = ResourceAddress::Cluster(cluster.name.clone());
         if used.contains(&i) || cluster.always() && !is_existing(cluster) || state.records.contains_key(&address) {
             all.connections.insert(cluster.name.clone(), connection(cluster));
-            let body = Body::Cluster {
-                pools: pools(cluster, &nodes[i]),
-                deletion_policy: cluster.deletion_policy,
-            };
+            let body = Body::Cluster { pools: pools(cluster, &nodes[i]), deletion_policy: cluster.deletion_policy };
             let origin = Some(cluster.origin.clone());
             all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
         }
@@ -102,7 +109,7 @@ pub(super) fn desired(
         }
     }
     namespaces(&mut all, state, observed, &model.lineage);
-    dependencies(model, runs, &mut all);
+    dependencies(model, choice, &mut all);
     all
 }
 
@@ -260,7 +267,9 @@ fn namespaces(all: &mut Desired, state: &State, observed: &Observed, lineage: &s
 }
 
 /// What each resource needs to be there before it.
-fn dependencies(model: &Model, runs: &[Vec<usize>], all: &mut Desired) {
+fn dependencies(model: &Model, choice: &Choice<'_>, all: &mut Desired) {
+    let runs = choice.runs;
+    let larger = larger_first(model, choice);
     let addresses: Vec<ResourceAddress> = all.resources.keys().cloned().collect();
     // (cluster, group, kind) that a CRD in the plan defines → the CRD.
     let mut definitions: BTreeMap<(String, String, String), ResourceAddress> = BTreeMap::new();
@@ -296,16 +305,31 @@ fn dependencies(model: &Model, runs: &[Vec<usize>], all: &mut Desired) {
         if let Some(Resource { body: Body::Object { components, .. }, .. }) = all.resources.get(&address) {
             for component in components {
                 let here = members.get(&(component.clone(), object.cluster.clone()));
-                let before = here.into_iter().flatten().filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) < rank));
+                let before =
+                    here.into_iter().flatten().filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) < rank));
                 needs.extend(before.cloned());
                 if rank < Rank::Workload {
                     continue;
+                }
+                let here = index.get(component.as_str()).and_then(|i| larger.get(&(*i, object.cluster.as_str())));
+                for other in here.into_iter().flatten() {
+                    let theirs = members.get(&(model.components[*other].name.clone(), object.cluster.clone()));
+                    let workloads = theirs.into_iter().flatten();
+                    needs.extend(
+                        workloads
+                            .filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) == Rank::Workload))
+                            .cloned(),
+                    );
                 }
                 for other in after.get(component.as_str()).into_iter().flat_map(|d| d.iter()) {
                     for cluster in index.get(other.as_str()).into_iter().flat_map(|i| &runs[*i]) {
                         let theirs = members.get(&(other.clone(), model.clusters[*cluster].name.clone()));
                         let workloads = theirs.into_iter().flatten();
-                        needs.extend(workloads.filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) == Rank::Workload)).cloned());
+                        needs.extend(
+                            workloads
+                                .filter(|m| m.object().is_some_and(|o| self::rank(&o.kind) == Rank::Workload))
+                                .cloned(),
+                        );
                     }
                 }
             }
@@ -315,6 +339,47 @@ fn dependencies(model: &Model, runs: &[Vec<usize>], all: &mut Desired) {
             resource.depends_on = needs;
         }
     }
+}
+
+/// Where pods must come in order of size: (component, cluster) → the components to wait for. A component
+/// that must itself come after this one, by `dependsOn`, is not waited for.
+fn larger_first<'a>(model: &'a Model, choice: &Choice<'_>) -> BTreeMap<(usize, &'a str), Vec<usize>> {
+    let index: BTreeMap<&str, usize> = model.components.iter().enumerate().map(|(i, c)| (c.name.as_str(), i)).collect();
+    let mut before: Vec<BTreeSet<usize>> = model
+        .components
+        .iter()
+        .map(|c| c.depends_on.iter().filter_map(|d| index.get(d.as_str()).copied()).collect())
+        .collect();
+    let size = |i: usize| model.components[i].pods.iter().map(|p| p.size).max();
+    let mut out: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
+    for (l, cluster) in model.clusters.iter().enumerate().filter(|(l, _)| choice.in_order[*l]) {
+        let mut here: Vec<usize> =
+            (0..model.components.len()).filter(|i| choice.runs[*i].contains(&l) && size(*i).is_some()).collect();
+        here.sort_by_key(|i| (std::cmp::Reverse(size(*i)), *i));
+        for (k, smaller) in here.iter().enumerate() {
+            // The nearest larger one that does not wait for this one.
+            let larger =
+                here[..k].iter().rev().find(|l| size(**l) > size(*smaller) && !comes_after(**l, *smaller, &before));
+            if let Some(larger) = larger {
+                before[*smaller].insert(*larger);
+                out.entry((*smaller, &cluster.name)).or_default().push(*larger);
+            }
+        }
+    }
+    out
+}
+
+/// Whether `late` waits for `early`, by however many steps.
+fn comes_after(late: usize, early: usize, before: &[BTreeSet<usize>]) -> bool {
+    let mut seen = BTreeSet::from([late]);
+    let mut open = vec![late];
+    while let Some(i) = open.pop() {
+        if i == early {
+            return true;
+        }
+        open.extend(before[i].iter().filter(|b| seen.insert(**b)));
+    }
+    false
 }
 
 /// The order in which kinds of one component need each other.
@@ -331,8 +396,12 @@ enum Rank {
 fn rank(kind: &str) -> Rank {
     match kind {
         "CronJob" | "DaemonSet" | "Deployment" | "Job" | "Pod" | "ReplicaSet" | "StatefulSet" => Rank::Workload,
-        "HorizontalPodAutoscaler" | "Ingress" | "MutatingWebhookConfiguration" | "PodDisruptionBudget"
-        | "ValidatingWebhookConfiguration" | "APIService" => Rank::Front,
+        "HorizontalPodAutoscaler"
+        | "Ingress"
+        | "MutatingWebhookConfiguration"
+        | "PodDisruptionBudget"
+        | "ValidatingWebhookConfiguration"
+        | "APIService" => Rank::Front,
         _ => Rank::Config,
     }
 }

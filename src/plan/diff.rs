@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    order::same_object,
     change::{Action, ActionReason, Change, Conflict, Note, Precondition, Target},
     desired::{ADDRESS_ANNOTATION, Body, Desired, Resource, identity, manager},
     fields,
+    order::same_object,
     projection::{owned_fields, projection_digest},
 };
 use crate::{
@@ -38,7 +38,12 @@ pub(super) struct Diff {
 /// How a cluster stands to the plan.
 enum Standing<'a> {
     /// It answers, and is the one that records speak of, if any do.
-    There { uid: &'a str, served: &'a BTreeMap<String, bool>, namespaces: &'a BTreeMap<String, bool>, objects: &'a BTreeMap<ResourceAddress, Value> },
+    There {
+        uid: &'a str,
+        served: &'a BTreeMap<String, bool>,
+        namespaces: &'a BTreeMap<String, bool>,
+        objects: &'a BTreeMap<ResourceAddress, Value>,
+    },
     /// The plan makes it, or makes it anew: nothing that was on it counts.
     Made,
     /// It does not answer.
@@ -68,7 +73,10 @@ pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, destro
     diff
 }
 
-fn record_of<'a>(state: &'a State, address: &ResourceAddress) -> Option<(&'a Record, Option<&'a ObjectRecord>, Option<&'a ClusterRecord>)> {
+fn record_of<'a>(
+    state: &'a State,
+    address: &ResourceAddress,
+) -> Option<(&'a Record, Option<&'a ObjectRecord>, Option<&'a ClusterRecord>)> {
     let record = state.records.get(address)?;
     Some(match &record.detail {
         RecordDetail::Object(o) => (record, Some(o), None),
@@ -115,8 +123,10 @@ fn cluster<'a>(
     let record_serial = record.map(|(r, _)| r.serial);
     let driver = desired.connections.get(name).map_or(ClusterDriver::Existing, |c| c.driver);
     let mut add = |action, reason, uid: Option<&str>, fields| {
-        let precondition = Precondition { record_serial, cluster_uid: uid.map(str::to_owned), ..Precondition::default() };
-        diff.changes.insert(resource.address.clone(), Change { fields, ..change(resource, action, reason, precondition) });
+        let precondition =
+            Precondition { record_serial, cluster_uid: uid.map(str::to_owned), ..Precondition::default() };
+        diff.changes
+            .insert(resource.address.clone(), Change { fields, ..change(resource, action, reason, precondition) });
     };
     match observed.clusters.get(name) {
         Some(ClusterObserved::Reached { uid, served, namespaces, objects, pools: live, .. }) => {
@@ -179,15 +189,22 @@ fn cluster<'a>(
 }
 
 /// Node counts that change, as fields.
-fn node_changes(before: &[crate::state::record::NodePoolState], after: &[crate::state::record::NodePoolState]) -> Vec<super::change::FieldChange> {
+fn node_changes(
+    before: &[crate::state::record::NodePoolState],
+    after: &[crate::state::record::NodePoolState],
+) -> Vec<super::change::FieldChange> {
     let tree = |pools: &[crate::state::record::NodePoolState]| {
-        let counts: serde_json::Map<String, Value> = pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
+        let counts: serde_json::Map<String, Value> =
+            pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
         serde_json::json!({ "nodes": counts })
     };
     fields::changes(&tree(before), &tree(after))
 }
 
-fn live_nodes(live: &BTreeMap<String, u32>, pools: &[crate::state::record::NodePoolState]) -> Vec<super::change::FieldChange> {
+fn live_nodes(
+    live: &BTreeMap<String, u32>,
+    pools: &[crate::state::record::NodePoolState],
+) -> Vec<super::change::FieldChange> {
     let before = serde_json::json!({ "nodes": live });
     let counts: serde_json::Map<String, Value> = pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
     fields::changes(&before, &serde_json::json!({ "nodes": counts }))
@@ -356,9 +373,10 @@ fn makes_possible(
 
 fn unserved(resource: &Resource, kind: &KindRef) -> Diagnostic {
     let cluster = resource.address.cluster();
-    let mut d = Diagnostic::error("SKY0507", format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind))
-        .about(&resource.address)
-        .hint("install its CustomResourceDefinition, or add it to the application's sources");
+    let mut d =
+        Diagnostic::error("SKY0507", format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind))
+            .about(&resource.address)
+            .hint("install its CustomResourceDefinition, or add it to the application's sources");
     if let Some(origin) = &resource.origin {
         d = d.at(origin);
     }
@@ -368,8 +386,12 @@ fn unserved(resource: &Resource, kind: &KindRef) -> Diagnostic {
 fn stranger_conflict(resource: &Resource, stranger: &crate::observed::Stranger) -> Conflict {
     let managers = stranger.managers.join(", ");
     let (owner, hint) = match &stranger.lineage {
-        Some(lineage) => (format!("skyplan lineage {lineage}"), "it belongs to another skyplan project; rename one of the two"),
-        None if managers.is_empty() => ("nobody that skyplan knows".into(), "it exists and is not skyplan's; delete or rename it"),
+        Some(lineage) => {
+            (format!("skyplan lineage {lineage}"), "it belongs to another skyplan project; rename one of the two")
+        }
+        None if managers.is_empty() => {
+            ("nobody that skyplan knows".into(), "it exists and is not skyplan's; delete or rename it")
+        }
         None => (managers, "it exists and is not skyplan's; delete or rename it"),
     };
     Conflict {
@@ -404,8 +426,8 @@ fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool,
                     match live {
                         Some(_) if *uid == o.cluster_uid => {
                             // A namespace goes when nothing is left in it, not with a component.
-                            let moved = !o.components.is_empty()
-                                && desired.resources.keys().any(|a| same_object(a, address));
+                            let moved =
+                                !o.components.is_empty() && desired.resources.keys().any(|a| same_object(a, address));
                             (Action::Delete, if moved { ActionReason::Moved } else { why })
                         }
                         _ => (Action::Forget, ActionReason::AlreadyGone),
@@ -449,14 +471,20 @@ fn deletes(record: &ClusterRecord) -> bool {
 /// What an apply that was cut off may have made, and what carries our marks, though no record knows
 /// it and nobody wants it.
 fn orphans(desired: &Desired, state: &State, observed: &Observed, diff: &mut Diff) {
-    let unwanted = |address: &ResourceAddress| {
-        !desired.resources.contains_key(address) && !state.records.contains_key(address)
-    };
+    let unwanted =
+        |address: &ResourceAddress| !desired.resources.contains_key(address) && !state.records.contains_key(address);
     for (address, uncertain) in state.uncertain.iter().filter(|(a, _)| unwanted(a)) {
         let ours = uncertain.connection.as_ref().is_some_and(|c| c.driver == ClusterDriver::Local);
         let action = match (address, observed.clusters.get(address.cluster())) {
-            (ResourceAddress::Cluster(_), Some(ClusterObserved::Reached { .. } | ClusterObserved::Unreachable { .. })) if ours => Action::Delete,
-            (ResourceAddress::Object(_), Some(ClusterObserved::Reached { objects, .. })) if objects.contains_key(address) => continue,
+            (
+                ResourceAddress::Cluster(_),
+                Some(ClusterObserved::Reached { .. } | ClusterObserved::Unreachable { .. }),
+            ) if ours => Action::Delete,
+            (ResourceAddress::Object(_), Some(ClusterObserved::Reached { objects, .. }))
+                if objects.contains_key(address) =>
+            {
+                continue;
+            }
             (ResourceAddress::Object(_), Some(ClusterObserved::Unreachable { .. })) => continue,
             // It never came to be, or is gone.
             _ => Action::Forget,

@@ -120,7 +120,8 @@ mod tests {
         leaf.prop_recursive(3, 16, 3, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::btree_map("[a-c]|name", inner, 0..3).prop_map(|m| Value::Object(m.into_iter().collect())),
+                prop::collection::btree_map("[a-c]|name", inner, 0..3)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
             ]
         })
     }

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::change::Plan;
 use self::{
     change::{Base, Cost, FORMAT_VERSION, Note},
-    desired::{Body, Desired, connection, desired},
+    desired::{Body, Choice, Desired, connection, desired},
     secret::Secrets,
 };
 pub use crate::observed;
@@ -74,16 +74,18 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
         Some(model) => {
             let placed = place(model, observed, inputs.state, &inputs.limits)?;
             let solution = &placed.solution;
-            let wanted =
-                desired(model, &solution.instances, &solution.nodes, inputs.state, observed, &mut faults);
+            let wanted = desired(
+                model,
+                &Choice { runs: &solution.instances, nodes: &solution.nodes, in_order: &placed.in_order },
+                inputs.state,
+                observed,
+                &mut faults,
+            );
             (wanted, Some((model, placed)))
         }
         None => {
-            let nothing = Desired {
-                resources: BTreeMap::new(),
-                connections: BTreeMap::new(),
-                secrets: Secrets::default(),
-            };
+            let nothing =
+                Desired { resources: BTreeMap::new(), connections: BTreeMap::new(), secrets: Secrets::default() };
             (nothing, None)
         }
     };
@@ -111,8 +113,12 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     for change in &changes {
         let name = change.address.cluster();
         let uncertain = || inputs.state.uncertain.get(&change.address).and_then(|u| u.connection.clone());
-        let known =
-            wanted.connections.get(name).cloned().or_else(|| recorded_connection(inputs.state, name)).or_else(uncertain);
+        let known = wanted
+            .connections
+            .get(name)
+            .cloned()
+            .or_else(|| recorded_connection(inputs.state, name))
+            .or_else(uncertain);
         clusters.extend(known.map(|c| (name.to_owned(), c)));
     }
     let before = inputs.state.placement.monthly;
@@ -148,7 +154,8 @@ fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
         api_version: object["apiVersion"].as_str().unwrap_or_default().to_owned(),
         kind: object["kind"].as_str().unwrap_or_default().to_owned(),
     };
-    let written: BTreeSet<KindRef> = inputs.model.into_iter().flat_map(|m| &m.objects).map(|o| kind_of(&o.object)).collect();
+    let written: BTreeSet<KindRef> =
+        inputs.model.into_iter().flat_map(|m| &m.objects).map(|o| kind_of(&o.object)).collect();
     let mut connections: BTreeMap<String, Connection> = BTreeMap::new();
     for address in inputs.state.records.keys() {
         let name = address.cluster();

@@ -39,7 +39,8 @@ pub fn project(value: &Value, owned: &Value) -> Value {
                     if let Some(item) = items.iter().find(|i| has_keys(i, &keys)) {
                         out.push(if is_leaf(below) { item.clone() } else { project(item, below) });
                     }
-                } else if let Some(wanted) = key.strip_prefix("v:").and_then(|v| serde_json::from_str::<Value>(v).ok()) {
+                } else if let Some(wanted) = key.strip_prefix("v:").and_then(|v| serde_json::from_str::<Value>(v).ok())
+                {
                     out.extend(items.iter().find(|i| **i == wanted).cloned());
                 } else if let Some(index) = key.strip_prefix("i:").and_then(|i| i.parse::<usize>().ok()) {
                     out.extend(items.get(index).map(|item| project(item, below)));

@@ -76,8 +76,11 @@ fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String {
     if !required.is_empty() {
         return format!("required ({})", required.join(" or "));
     }
-    let open: Vec<&(usize, Verdict)> =
-        e.others.iter().filter(|(_, v)| matches!(v, Verdict::Dearer(_) | Verdict::NoRoom | Verdict::TooFar { .. })).collect();
+    let open: Vec<&(usize, Verdict)> = e
+        .others
+        .iter()
+        .filter(|(_, v)| matches!(v, Verdict::Dearer(_) | Verdict::NoRoom | Verdict::TooFar { .. }))
+        .collect();
     let places = model.clusters.len();
     if places == 1 {
         return "the only cluster".into();

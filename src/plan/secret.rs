@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn values_leave_and_come_back() {
         let address: ResourceAddress = "object/a/core/Secret/shop/db".parse().unwrap();
-        let mut object = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"p": "hunter2"}, "data": {"u": "Zm9v"}});
+        let mut object =
+            json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"p": "hunter2"}, "data": {"u": "Zm9v"}});
         let mut secrets = Secrets::default();
         secrets.seal(&address, &mut object, "k");
         let text = object.to_string();

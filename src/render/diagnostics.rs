@@ -1,8 +1,7 @@
 //! Diagnostics with excerpts of the sources, as rustc and cargo draw them.
 
 use annotate_snippets::{
-    Annotation, AnnotationKind, Element, Group, Level, Origin as Place, Renderer, Snippet,
-    renderer::DecorStyle,
+    Annotation, AnnotationKind, Element, Group, Level, Origin as Place, Renderer, Snippet, renderer::DecorStyle,
 };
 
 use super::Style;
@@ -137,7 +136,15 @@ mod tests {
             .hint("write `two: 2`")
             .into();
         let text = render(&all, &sources, Style::default());
-        for wanted in ["error[SKY0104]: expected a number", "--> a.yaml:2:6", "2 | two: zwei", "^^^^", "gone.yaml:7:3", "write `two: 2`", "1 error\n"] {
+        for wanted in [
+            "error[SKY0104]: expected a number",
+            "--> a.yaml:2:6",
+            "2 | two: zwei",
+            "^^^^",
+            "gone.yaml:7:3",
+            "write `two: 2`",
+            "1 error\n",
+        ] {
             assert!(text.contains(wanted), "{wanted} in\n{text}");
         }
     }

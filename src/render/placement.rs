@@ -50,7 +50,11 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
             let volume = if f.bytes == 0 { String::new() } else { format!("{}/month", gigabytes(f.bytes)) };
             vec![
                 format!("{} → {}", short(&f.from.0), short(&f.to.0)),
-                if f.from.1 == f.to.1 { format!("within {}", f.from.1) } else { format!("{} → {}", f.from.1, f.to.1) },
+                if f.from.1 == f.to.1 {
+                    format!("within {}", f.from.1)
+                } else {
+                    format!("{} → {}", f.from.1, f.to.1)
+                },
                 latency,
                 volume,
                 f.meter.clone().map_or_else(String::new, |m| style.dim(&m)),
@@ -79,7 +83,9 @@ fn method(report: &PlacementReport) -> String {
 
 fn why(placed: &PlacedComponent) -> String {
     match &placed.runner_up {
-        Some(next) if next.extra == MicroUsd::ZERO => format!("{}; {} would cost the same", placed.reason, next.cluster),
+        Some(next) if next.extra == MicroUsd::ZERO => {
+            format!("{}; {} would cost the same", placed.reason, next.cluster)
+        }
         Some(next) => format!("{}; next best {} +{}", placed.reason, next.cluster, next.extra),
         None => placed.reason.clone(),
     }
@@ -92,7 +98,11 @@ fn short(component: &str) -> &str {
 fn gigabytes(bytes: u64) -> String {
     if bytes >= 1_000_000_000 && bytes.is_multiple_of(100_000_000) {
         let tenths = bytes / 100_000_000;
-        if tenths.is_multiple_of(10) { format!("{} GB", tenths / 10) } else { format!("{}.{} GB", tenths / 10, tenths % 10) }
+        if tenths.is_multiple_of(10) {
+            format!("{} GB", tenths / 10)
+        } else {
+            format!("{}.{} GB", tenths / 10, tenths % 10)
+        }
     } else {
         Bytes(bytes).to_string() + "B"
     }

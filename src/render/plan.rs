@@ -125,11 +125,7 @@ fn value(value: &Value) -> String {
         Value::String(text) => text.replace('\n', "⏎"),
         other => other.to_string(),
     };
-    if text.chars().count() > MOST_CHARS {
-        text.chars().take(MOST_CHARS - 1).chain(['…']).collect()
-    } else {
-        text
-    }
+    if text.chars().count() > MOST_CHARS { text.chars().take(MOST_CHARS - 1).chain(['…']).collect() } else { text }
 }
 
 /// The reason in words; empty for what is simply new.

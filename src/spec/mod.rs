@@ -14,12 +14,12 @@ mod provider;
 pub use application::{
     Application, ComponentOverride, ComponentResources, GpuCount, Instances, ObjectSelector, Source,
 };
-pub(crate) use at::MARKER;
 pub use at::At;
+pub(crate) use at::MARKER;
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
 pub use policy::{
-    ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
-    Location, LocationGroup, PlaceSelector, Volume,
+    ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed, Location,
+    LocationGroup, PlaceSelector, Volume,
 };
 pub use project::{LatencyBound, PlacementSettings, Project, StateSettings};
 pub use provider::{
@@ -33,15 +33,8 @@ use crate::diagnostic::Origin;
 pub const API_VERSION: &str = "skyplan.io/v1alpha1";
 
 /// Kinds that a document may have, sorted.
-pub const KINDS: [&str; 7] = [
-    "Application",
-    "Cluster",
-    "DataflowPolicy",
-    "DeploymentPolicy",
-    "LatencyProfile",
-    "Project",
-    "ProviderProfile",
-];
+pub const KINDS: [&str; 7] =
+    ["Application", "Cluster", "DataflowPolicy", "DeploymentPolicy", "LatencyProfile", "Project", "ProviderProfile"];
 
 /// A document and where it begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +62,8 @@ pub struct SpecSet {
     pub deployments: Vec<Document<DeploymentPolicy>>,
     /// Data between components.
     pub dataflows: Vec<Document<DataflowPolicy>>,
+    /// (kind, name) of documents that could not be read: references to them are not dangling.
+    pub broken: std::collections::BTreeSet<(String, String)>,
     /// Objects of every application's sources, by the application's name, in the order of sources.
     pub manifests: std::collections::BTreeMap<String, Vec<Manifest>>,
 }

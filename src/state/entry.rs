@@ -82,6 +82,9 @@ pub struct Delta {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct End {
+    /// Serial of the `Begin` that it ends; `None` where nothing was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin: Option<u64>,
     /// When.
     pub at: String,
     /// Whether all was done.

@@ -31,9 +31,10 @@ pub struct State {
     /// Addresses that an apply was about to change when it was cut off: nobody knows whether it did.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub uncertain: BTreeMap<ResourceAddress, Uncertain>,
-    /// The apply that has begun and not ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open: Option<Begin>,
+    /// Applies that have begun and not ended, by the serial of their `Begin`. One that was killed stays
+    /// until all of its addresses are settled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub open: BTreeMap<u64, Begin>,
 }
 
 /// What is needed to find out what became of an address.
@@ -62,7 +63,7 @@ impl State {
                     };
                     self.uncertain.insert(address.clone(), uncertain);
                 }
-                self.open = Some(begin.clone());
+                self.open.insert(serial, begin.clone());
             }
             Entry::Delta(delta) => {
                 for (address, record) in &delta.outcomes {
@@ -84,9 +85,13 @@ impl State {
                 if let Some(placement) = &end.placement {
                     self.placement = placement.clone();
                 }
-                self.open = None;
+                if let Some(begin) = end.begin {
+                    self.open.remove(&begin);
+                }
             }
         }
+        let uncertain = &self.uncertain;
+        self.open.retain(|_, begin| begin.writes.iter().any(|address| uncertain.contains_key(address)));
         self.serial = serial;
         self
     }
@@ -133,9 +138,10 @@ mod tests {
         let state = (1..).zip(&entries).fold(State::default(), |s, (serial, e)| s.after(serial, e));
         assert_eq!((state.serial, state.records[&a].serial), (3, 3));
         assert_eq!(state.uncertain.keys().collect::<Vec<_>>(), [&b]);
-        let end = Entry::End(End { at: String::new(), complete: false, placement: None, settled: vec![b] });
+        let end =
+            Entry::End(End { begin: Some(2), at: String::new(), complete: false, placement: None, settled: vec![b] });
         let state = state.after(4, &end);
-        assert!(state.open.is_none() && state.uncertain.is_empty());
+        assert!(state.open.is_empty() && state.uncertain.is_empty());
         let gone = Entry::Delta(Delta { outcomes: [(a, None)].into() });
         assert!(state.after(5, &gone).records.is_empty());
     }

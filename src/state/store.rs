@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn end() -> Entry {
-        Entry::End(End { at: String::new(), complete: true, placement: None, settled: Vec::new() })
+        Entry::End(End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() })
     }
 
     #[test]

@@ -12,9 +12,7 @@ const PROJECT: &str = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: big
     apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: app\nsources: [{path: all.yaml}]\n";
 
 fn tree(manifests: String) -> SourceTree {
-    SourceTree {
-        files: [("skyplan.yaml".into(), PROJECT.into()), ("all.yaml".into(), manifests.into())].into(),
-    }
+    SourceTree { files: [("skyplan.yaml".into(), PROJECT.into()), ("all.yaml".into(), manifests.into())].into() }
 }
 
 #[test]

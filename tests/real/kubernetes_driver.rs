@@ -313,7 +313,7 @@ async fn make_the_cluster(drivers: &Drivers, state: &Path) -> String {
     assert!(version.starts_with('v'), "{version}");
     let RecordDetail::Cluster(record) = &log.state().records[&at("cluster/kd")].detail else { panic!("no cluster") };
     assert_eq!((&record.uid, record.pools[0].count), (uid, 2));
-    assert!(log.state().uncertain.is_empty() && log.state().open.is_none());
+    assert!(log.state().uncertain.is_empty() && log.state().open.is_empty());
 
     // One more node.
     let mut update = change(at("cluster/kd"), Action::Update, Some(node_pool(3)));
@@ -516,8 +516,10 @@ async fn nothing_to_do(world: Arc<World>) {
     let namespace = project.namespace().await;
     let meta = |name: &str| json!({"name": name, "namespace": namespace});
     let mut web = project.deployment("web", 2);
-    web["spec"]["template"]["spec"]["initContainers"] = json!([{"name": "init", "image": "i", "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}}]);
-    web["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 53, "protocol": "TCP"}]);
+    web["spec"]["template"]["spec"]["initContainers"] =
+        json!([{"name": "init", "image": "i", "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}}]);
+    web["spec"]["template"]["spec"]["containers"][0]["ports"] =
+        json!([{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 53, "protocol": "TCP"}]);
     let objects = vec![
         web,
         json!({"apiVersion": "v1", "kind": "Service", "metadata": meta("web"),
@@ -562,7 +564,9 @@ async fn nothing_to_do(world: Arc<World>) {
     let text = serde_json::to_string(&log.entries().unwrap().into_iter().map(|(_, e)| e).collect::<Vec<_>>()).unwrap();
     assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "a secret value is in the log");
     let mut questions = Questions::default();
-    questions.clusters.insert(CLUSTER.into(), ClusterQuestion { kinds, ..project.question(&[], false, BTreeSet::new()) });
+    questions
+        .clusters
+        .insert(CLUSTER.into(), ClusterQuestion { kinds, ..project.question(&[], false, BTreeSet::new()) });
     // Twice: at once, and when controllers have had their say.
     for pause in [0, 1500] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -593,8 +597,11 @@ async fn what_is_stale_is_refused(world: Arc<World>) {
         updates.push(project.changed(Action::Update, project.config_map(name, "b")).await);
     }
     // Between plan and apply: one edited, one deleted and made again, one deleted; one gets a foreign label.
-    let maps: Api<DynamicObject> =
-        Api::namespaced_with(world.cluster.client().clone(), &namespace, &project.kind("v1", "ConfigMap").await.resource);
+    let maps: Api<DynamicObject> = Api::namespaced_with(
+        world.cluster.client().clone(),
+        &namespace,
+        &project.kind("v1", "ConfigMap").await.resource,
+    );
     let patch = |patch: Value| Patch::Merge(patch);
     let params = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
     maps.patch("edited", &params, &patch(json!({"data": {"k": "x"}}))).await.unwrap();
@@ -615,7 +622,7 @@ async fn what_is_stale_is_refused(world: Arc<World>) {
     }
     // Nothing was done, and the state knows.
     let state = project.log().state().clone();
-    assert!(state.uncertain.is_empty() && state.open.is_none());
+    assert!(state.uncertain.is_empty() && state.open.is_empty());
     assert_eq!(project.live(&addresses[1]).await["data"]["k"], "x");
     assert_eq!(project.live(&addresses[3]).await, Value::Null);
     assert_eq!(project.live(&addresses[0]).await["data"]["k"], "b");
@@ -626,7 +633,8 @@ async fn what_is_stale_is_refused(world: Arc<World>) {
         ..project.create(project.config_map("kept", "c"))
     };
     let plan = plan(&project.lineage, vec![stale]);
-    let refused = apply::run(&plan, &Secrets::default(), &world.drivers, &mut project.log(), &Options::default(), &()).await;
+    let refused =
+        apply::run(&plan, &Secrets::default(), &world.drivers, &mut project.log(), &Options::default(), &()).await;
     assert_eq!(refused.unwrap_err().code, "SKY0501");
     assert_eq!(project.log().state().serial, state.serial, "nothing was begun");
 }
@@ -691,8 +699,11 @@ async fn deletes_are_awaited(world: Arc<World>) {
     let addresses: Vec<ResourceAddress> = deletes.iter().map(|c| c.address.clone()).collect();
     let options = Options { timeout: Duration::from_secs(20), ..Options::default() };
     // Somebody lets go of it a little later.
-    let maps: Api<DynamicObject> =
-        Api::namespaced_with(world.cluster.client().clone(), &namespace, &project.kind("v1", "ConfigMap").await.resource);
+    let maps: Api<DynamicObject> = Api::namespaced_with(
+        world.cluster.client().clone(),
+        &namespace,
+        &project.kind("v1", "ConfigMap").await.resource,
+    );
     let let_go = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
@@ -771,7 +782,10 @@ async fn readiness_is_awaited(world: Arc<World>) {
     let report = project.apply_with(vec![lost, late], &Secrets::default(), &short).await;
     assert_eq!(code(&report, &address), "SKY0714");
     let said = report.faults().next().unwrap();
-    assert!(said.detail.contains("0 of 1 replicas are ready") && said.detail.contains("nodes are available"), "{said:?}");
+    assert!(
+        said.detail.contains("0 of 1 replicas are ready") && said.detail.contains("nodes are available"),
+        "{said:?}"
+    );
     assert!(matches!(report.outcomes[&left_out], Outcome::Skipped(_)));
     let state = project.log().state().clone();
     assert!(state.records.contains_key(&address), "it is applied, so it is recorded");
@@ -851,7 +865,10 @@ async fn questions(world: Arc<World>) {
         .mark(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}, "stringData": {"k": "hunter2"}}))
         .1;
     let dry = |name: &str, object: Value| {
-        (at(&format!("object/{CLUSTER}/apps/Deployment/{namespace}/{name}")), DryRunQuestion { object, manager: manager.clone() })
+        (
+            at(&format!("object/{CLUSTER}/apps/Deployment/{namespace}/{name}")),
+            DryRunQuestion { object, manager: manager.clone() },
+        )
     };
     questions.dry_runs.extend([dry("web", object), dry("refused", refused)]);
     secret["data"] = json!({"l": "Zm9v"});
@@ -888,7 +905,7 @@ async fn a_stop_is_clean(world: Arc<World>) {
     let report = project.apply_with(vec![change.clone()], &Secrets::default(), &options).await;
     assert_eq!(report.outcomes[&address], Outcome::NotStarted);
     let state = project.log().state().clone();
-    assert!(state.uncertain.is_empty() && state.open.is_none());
+    assert!(state.uncertain.is_empty() && state.open.is_empty());
 
     // Aborted while a Deployment is awaited: it is recorded, what comes after is not begun.
     let mut lost = project.deployment("lost", 1);

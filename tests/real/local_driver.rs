@@ -23,8 +23,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 use skyplan::driver::local::{
-    Candidate, Data, LocalRoot, LocalSpec, LocalState, Networks, NodeChanges, NodePool, Running, Taint, down,
-    kubectl, list, sync_nodes, up,
+    Candidate, Data, LocalRoot, LocalSpec, LocalState, Networks, NodeChanges, NodePool, Running, Taint, down, kubectl,
+    list, sync_nodes, up,
 };
 
 /// Tells the copy of this program that is to be killed where to start a cluster.
@@ -167,8 +167,7 @@ async fn objects_survive_a_stop_and_nothing_survives_a_deletion() {
 
     assert_eq!(place.up("dev").await, first);
     assert_eq!(note(&client(&first).await).await, "still here");
-    let other =
-        LocalSpec { networks: Networks { pods: "10.1.0.0/16".into(), ..Networks::default() }, ..spec("dev") };
+    let other = LocalSpec { networks: Networks { pods: "10.1.0.0/16".into(), ..Networks::default() }, ..spec("dev") };
     assert_eq!(up(&place.root, &other, &|_| {}).await.unwrap_err().code, "SKY0614");
 
     assert!(down(&place.root, "dev", Data::Delete).await.unwrap());
@@ -184,15 +183,10 @@ async fn whatever_is_killed_the_next_up_brings_it_back() {
     let place = Place::new();
     let first = place.up("dev").await;
     leave_a_note(&client(&first).await, "kept").await;
-    for victims in
-        [&["kube-scheduler"][..], &["etcd"], &["kube-apiserver", "kwok", "kube-controller-manager"]]
-    {
+    for victims in [&["kube-scheduler"][..], &["etcd"], &["kube-apiserver", "kwok", "kube-controller-manager"]] {
         let pids = place.pids("dev");
         victims.iter().for_each(|v| signal(pids[*v], "KILL"));
-        eventually("the processes' end", async || {
-            (place.pids("dev").len() == 5 - victims.len()).then_some(())
-        })
-        .await;
+        eventually("the processes' end", async || (place.pids("dev").len() == 5 - victims.len()).then_some(())).await;
         let LocalState::Broken(what) = place.state("dev") else { panic!("not broken without {victims:?}") };
         assert!(victims.iter().all(|v| what.contains(v)), "{what}");
 

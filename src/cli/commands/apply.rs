@@ -97,13 +97,15 @@ fn remember(plan: &Plan, mut log: Log, output: &Output) -> Exit {
 /// Reads a plan file and checks that the project still says what it was made from.
 fn read(file: &Path, session: &Session) -> Result<Plan, Diagnostic> {
     let name = file.display();
-    let text = std::fs::read(file)
-        .map_err(|e| Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}")))?;
+    let text = std::fs::read(file).map_err(|e| Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}")))?;
     let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
         Diagnostic::error("SKY0901", format!("{name} is not a plan: {e}")).hint("write one with `skyplan plan -o FILE`")
     })?;
     if plan.format_version.split('.').next() != FORMAT_VERSION.split('.').next() {
-        return Err(Diagnostic::error("SKY0901", format!("{name} has format {}, this skyplan reads {FORMAT_VERSION}", plan.format_version)));
+        return Err(Diagnostic::error(
+            "SKY0901",
+            format!("{name} has format {}, this skyplan reads {FORMAT_VERSION}", plan.format_version),
+        ));
     }
     if plan.inputs_digest != session.inputs_digest {
         return Err(Diagnostic::error("SKY0501", "the specs have changed since this plan was made")

@@ -81,7 +81,13 @@ fn list(root: &LocalRoot) -> Result<String, Diagnostic> {
                 LocalState::Stopped => "stopped".to_owned(),
                 LocalState::Broken(why) => format!("broken: {why}"),
             };
-            vec![c.name.clone(), state, c.version.clone().unwrap_or_default(), c.server.clone(), c.kubeconfig.display().to_string()]
+            vec![
+                c.name.clone(),
+                state,
+                c.version.clone().unwrap_or_default(),
+                c.server.clone(),
+                c.kubeconfig.display().to_string(),
+            ]
         })
         .collect();
     Ok(columns(&rows, 0))

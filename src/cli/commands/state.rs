@@ -60,9 +60,11 @@ fn unknown(state: &State, text: &str) -> Diagnostic {
 fn row(serial: u64, entry: &Entry) -> Vec<String> {
     let (kind, at, text) = match entry {
         Entry::Snapshot(s) => ("snapshot", String::new(), format!("{} resources", s.state.records.len())),
-        Entry::Begin(b) => {
-            ("begin", seconds(&b.at), format!("plan {}, {} changes, until {}", short(&b.plan), b.writes.len(), seconds(&b.until)))
-        }
+        Entry::Begin(b) => (
+            "begin",
+            seconds(&b.at),
+            format!("plan {}, {} changes, until {}", short(&b.plan), b.writes.len(), seconds(&b.until)),
+        ),
         Entry::Delta(d) => {
             let gone = d.outcomes.values().filter(|r| r.is_none()).count();
             ("delta", String::new(), format!("{} recorded, {gone} gone", d.outcomes.len() - gone))

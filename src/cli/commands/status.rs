@@ -109,7 +109,7 @@ fn as_text(state: &State, workloads: &Workloads, seen: &Seen, output: &Output) -
     if state.placement.monthly != MicroUsd::ZERO {
         out.push_str(&format!("{} {}/month\n", style.bold("Cost:"), state.placement.monthly));
     }
-    if let Some(open) = &state.open {
+    for open in state.open.values() {
         let text = format!("an apply began at {} and has not ended; it has until {}", open.at, open.until);
         out.push_str(&format!("{} {text}\n", style.warn("note:")));
     }

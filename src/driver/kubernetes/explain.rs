@@ -47,7 +47,9 @@ pub async fn explain(cluster: &Cluster, object: &Value) -> Vec<String> {
 /// The object itself, its pods, and what stands in between (a ReplicaSet's name begins with its own).
 fn concerns(involved: &str, names: &[String]) -> bool {
     names.iter().any(|n| n == involved)
-        || names.first().is_some_and(|own| involved.strip_prefix(own.as_str()).is_some_and(|rest| rest.starts_with('-')))
+        || names
+            .first()
+            .is_some_and(|own| involved.strip_prefix(own.as_str()).is_some_and(|rest| rest.starts_with('-')))
 }
 
 fn time(event: &Value) -> &str {

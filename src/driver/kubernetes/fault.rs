@@ -118,11 +118,9 @@ pub fn diagnose(cluster: &str, what: &str, fault: &Fault) -> Diagnostic {
         Fault::Forbidden(why) => Diagnostic::error("SKY0703", format!("cluster `{cluster}` forbids to {what}"))
             .detail(format!("{why}."))
             .hint("grant the user of the kubeconfig that right, or use another context"),
-        Fault::NoApply => {
-            Diagnostic::error("SKY0708", format!("cluster `{cluster}` has no server-side apply"))
-                .detail("Its API server answers 415 to it. Kubernetes has it since 1.22; some simulated servers never.")
-                .hint("upgrade the cluster, or take it out of the project")
-        }
+        Fault::NoApply => Diagnostic::error("SKY0708", format!("cluster `{cluster}` has no server-side apply"))
+            .detail("Its API server answers 415 to it. Kubernetes has it since 1.22; some simulated servers never.")
+            .hint("upgrade the cluster, or take it out of the project"),
         Fault::NotFound => refused("not found"),
         Fault::Expired => refused("the list changed faster than it could be read").hint("run the same again"),
         Fault::Conflict(causes) => {

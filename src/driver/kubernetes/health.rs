@@ -71,7 +71,8 @@ fn lagging(object: &Value) -> Option<Health> {
     let (generation, observed) = (&object["metadata"]["generation"], &object["status"]["observedGeneration"]);
     // Kinds with a status that never says what it is about are not asked for it.
     let says = observed.is_u64() || object["apiVersion"].as_str().is_some_and(|v| v.starts_with("apps/"));
-    (says && number(observed, 0) < number(generation, 0)).then(|| Health::Progressing("not yet seen by its controller".into()))
+    (says && number(observed, 0) < number(generation, 0))
+        .then(|| Health::Progressing("not yet seen by its controller".into()))
 }
 
 fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -142,7 +143,9 @@ fn stateful_set(object: &Value) -> Option<Health> {
 fn daemon_set(object: &Value) -> Option<Health> {
     let status = &object["status"];
     let want = number(&status["desiredNumberScheduled"], 0);
-    for (field, what) in [("updatedNumberScheduled", "up to date"), ("numberReady", "ready"), ("numberAvailable", "available")] {
+    for (field, what) in
+        [("updatedNumberScheduled", "up to date"), ("numberReady", "ready"), ("numberAvailable", "available")]
+    {
         let have = number(&status[field], 0);
         let on_delete = field == "updatedNumberScheduled" && object["spec"]["updateStrategy"]["type"] == "OnDelete";
         if have < want && !on_delete {
@@ -269,7 +272,9 @@ mod tests {
 
     #[test]
     fn deployments() {
-        let with = |spec: Value, status: Value| of("apps/v1", "Deployment", json!({"metadata": {"generation": 2}, "spec": spec, "status": status}));
+        let with = |spec: Value, status: Value| {
+            of("apps/v1", "Deployment", json!({"metadata": {"generation": 2}, "spec": spec, "status": status}))
+        };
         let two = json!({"replicas": 2});
         assert_eq!(with(two.clone(), json!({})), "progressing: not yet seen by its controller");
         let full = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2});
@@ -292,13 +297,20 @@ mod tests {
     #[test]
     fn stateful_and_daemon_sets() {
         let set = |spec: Value, status: Value| of("apps/v1", "StatefulSet", json!({"spec": spec, "status": status}));
-        assert_eq!(set(json!({"replicas": 3}), json!({"replicas": 1, "readyReplicas": 1})), "progressing: 1 of 3 replicas are ready");
+        assert_eq!(
+            set(json!({"replicas": 3}), json!({"replicas": 1, "readyReplicas": 1})),
+            "progressing: 1 of 3 replicas are ready"
+        );
         let rolling = json!({"replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "currentRevision": "a", "updateRevision": "b"});
         assert_eq!(set(json!({"replicas": 2}), rolling.clone()), "progressing: the new revision is being rolled out");
-        let partition = json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}});
+        let partition =
+            json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}});
         assert_eq!(set(partition, rolling), "ready");
         let daemons = |status: Value| of("apps/v1", "DaemonSet", json!({"status": status}));
-        assert_eq!(daemons(json!({"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberReady": 1})), "progressing: 1 of 2 pods are ready");
+        assert_eq!(
+            daemons(json!({"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberReady": 1})),
+            "progressing: 1 of 2 pods are ready"
+        );
         assert_eq!(daemons(json!({"desiredNumberScheduled": 0})), "ready");
     }
 
@@ -307,7 +319,10 @@ mod tests {
         let job = |status: Value| of("batch/v1", "Job", json!({"spec": {}, "status": status}));
         assert_eq!(job(json!({"active": 1, "failed": 2})), "progressing: 1 running, 0 done, 2 failed");
         assert_eq!(job(json!({"conditions": [{"type": "Complete", "status": "True"}]})), "ready");
-        assert_eq!(job(json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]})), "failed: BackoffLimitExceeded");
+        assert_eq!(
+            job(json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]})),
+            "failed: BackoffLimitExceeded"
+        );
         let pod = |status: Value| of("v1", "Pod", json!({"status": status}));
         let pulling = json!({"phase": "Pending", "containerStatuses": [{"name": "web", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]});
         assert_eq!(pod(pulling), "progressing: container web: ImagePullBackOff: no such image");
@@ -320,15 +335,31 @@ mod tests {
     fn the_rest() {
         assert_eq!(of("v1", "ConfigMap", json!({})), "ready");
         assert_eq!(of("v1", "Service", json!({"spec": {"type": "ClusterIP"}})), "ready");
-        assert_eq!(of("v1", "Service", json!({"spec": {"type": "LoadBalancer"}})), "progressing: no address of a load balancer yet");
+        assert_eq!(
+            of("v1", "Service", json!({"spec": {"type": "LoadBalancer"}})),
+            "progressing: no address of a load balancer yet"
+        );
         assert_eq!(of("v1", "PersistentVolumeClaim", json!({})), "progressing: is Pending, not Bound");
         assert_eq!(of("v1", "Namespace", json!({"status": {"phase": "Terminating"}})), "progressing: is Terminating");
-        assert_eq!(of("v1", "Namespace", json!({"metadata": {"deletionTimestamp": "x"}})), "progressing: is being deleted");
-        let crd = |c: Value| of("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({"status": {"conditions": c}}));
+        assert_eq!(
+            of("v1", "Namespace", json!({"metadata": {"deletionTimestamp": "x"}})),
+            "progressing: is being deleted"
+        );
+        let crd =
+            |c: Value| of("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({"status": {"conditions": c}}));
         assert_eq!(crd(json!([])), "progressing: not yet established");
         assert_eq!(crd(json!([{"type": "Established", "status": "True"}])), "ready");
-        assert_eq!(crd(json!([{"type": "NamesAccepted", "status": "False", "reason": "ListKindConflict"}])), "failed: ListKindConflict");
-        let own = |generation: u64, c: Value| of("x.io/v1", "Thing", json!({"metadata": {"generation": generation}, "status": {"observedGeneration": 1, "conditions": c}}));
+        assert_eq!(
+            crd(json!([{"type": "NamesAccepted", "status": "False", "reason": "ListKindConflict"}])),
+            "failed: ListKindConflict"
+        );
+        let own = |generation: u64, c: Value| {
+            of(
+                "x.io/v1",
+                "Thing",
+                json!({"metadata": {"generation": generation}, "status": {"observedGeneration": 1, "conditions": c}}),
+            )
+        };
         assert_eq!(own(2, json!([])), "progressing: not yet seen by its controller");
         assert_eq!(own(1, json!([{"type": "Ready", "status": "False", "message": "wait"}])), "progressing: wait");
         assert_eq!(own(1, json!([{"type": "Stalled", "status": "True", "reason": "Bad"}])), "failed: Bad");

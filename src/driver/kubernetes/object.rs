@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// What the server writes on every change and nobody compares.
-const NOISE: [&str; 5] = ["creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionGracePeriodSeconds"];
+const NOISE: [&str; 5] =
+    ["creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionGracePeriodSeconds"];
 
 /// Takes the noise out of an object, and the values out of a Secret. `managedFields` stay, without
 /// their times.
@@ -66,7 +67,8 @@ mod tests {
         );
         assert!(!cleaned.to_string().contains("aHVudGVyMg") && cleaned.get("status").is_none());
         assert_eq!(address("a", &cleaned).to_string(), "object/a/core/Secret/shop/db");
-        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "x"}});
+        let role =
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "x"}});
         assert_eq!(address("a", &role).to_string(), "object/a/rbac.authorization.k8s.io/ClusterRole/-/x");
     }
 }

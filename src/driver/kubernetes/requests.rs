@@ -259,7 +259,13 @@ impl Cluster {
     ///
     /// # Errors
     /// No answer (then it may have been done), or refused; [`Fault::Stale`] if it has another uid.
-    pub async fn delete(&self, kind: &Served, id: Id<'_>, uid: Option<&str>, foreground: bool) -> Result<Deleted, Fault> {
+    pub async fn delete(
+        &self,
+        kind: &Served,
+        id: Id<'_>,
+        uid: Option<&str>,
+        foreground: bool,
+    ) -> Result<Deleted, Fault> {
         let policy = if foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
         let params = DeleteParams {
             propagation_policy: Some(policy),

@@ -109,8 +109,7 @@ mod tests {
             fs::write(place.path().join(file), "").unwrap();
             fs::set_permissions(place.path().join(file), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let candidate =
-            Candidate { folder: place.path().into(), named_by: Some("SKYPLAN_CONTROL_PLANE".into()) };
+        let candidate = Candidate { folder: place.path().into(), named_by: Some("SKYPLAN_CONTROL_PLANE".into()) };
         (place, candidate)
     }
 
@@ -122,14 +121,8 @@ mod tests {
         };
         assert_eq!(count(&["etcd", "kube-apiserver", "kubectl"]), 2);
         assert_eq!(count(&["etcd", "kube-apiserver", "kube-scheduler", "kwok", STAGES]), 2);
-        assert_eq!(
-            count(&["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kwok"]),
-            4
-        );
-        assert_eq!(
-            count(&["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kwok", STAGES]),
-            5
-        );
+        assert_eq!(count(&["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kwok"]), 4);
+        assert_eq!(count(&["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kwok", STAGES]), 5);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,10 +71,7 @@ const LEAVES: [Leaf; 9] = [
     client("kwok", "skyplan:kwok", MASTERS),
     client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", MASTERS),
     Leaf { authority: Authority::FrontProxy, ..client("front-proxy-client", "front-proxy-client", None) },
-    Leaf {
-        authority: Authority::Etcd,
-        ..client("apiserver-etcd-client", "kube-apiserver-etcd-client", None)
-    },
+    Leaf { authority: Authority::Etcd, ..client("apiserver-etcd-client", "kube-apiserver-etcd-client", None) },
     Leaf { authority: Authority::Etcd, serves: true, ..client("etcd", "etcd", None) },
 ];
 
@@ -92,9 +89,8 @@ const ISSUED: &str = "issued.json";
 /// Whether the certificates are whole, for this cluster's address, and good for some time.
 pub(super) fn are_good(folder: &Folder, service_address: Ipv4Addr, now: SystemTime) -> bool {
     let text = folder::read(&folder.certificate(ISSUED)).ok().flatten().unwrap_or_default();
-    serde_json::from_str(&text).is_ok_and(|issued: Issued| {
-        issued.service_address == service_address && seconds(now + MARGIN) < issued.until
-    })
+    serde_json::from_str(&text)
+        .is_ok_and(|issued: Issued| issued.service_address == service_address && seconds(now + MARGIN) < issued.until)
 }
 
 /// Makes all certificates anew. The keys of the authorities and of service accounts are kept where
@@ -116,8 +112,7 @@ pub(super) fn issue(
         let issuer = Issuer::new(params, key);
         for leaf in LEAVES.iter().filter(|l| l.authority == authority) {
             let key = new_key()?;
-            let certificate =
-                leaf_params(leaf, service_address, now)?.signed_by(&key, &issuer).map_err(fault)?;
+            let certificate = leaf_params(leaf, service_address, now)?.signed_by(&key, &issuer).map_err(fault)?;
             write(format!("{}.key", leaf.file), key.serialize_pem())?;
             write(format!("{}.crt", leaf.file), certificate.pem())?;
         }
@@ -129,16 +124,11 @@ pub(super) fn issue(
 fn authority_params(authority: Authority, cluster: &str, now: SystemTime) -> CertificateParams {
     let mut params = params(&format!("{cluster} {}", authority.file()), None, now);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages =
-        vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 
-fn leaf_params(
-    leaf: &Leaf,
-    service_address: Ipv4Addr,
-    now: SystemTime,
-) -> Result<CertificateParams, Diagnostic> {
+fn leaf_params(leaf: &Leaf, service_address: Ipv4Addr, now: SystemTime) -> Result<CertificateParams, Diagnostic> {
     let mut params = params(leaf.common_name, leaf.organization, now);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -240,24 +230,20 @@ mod tests {
     }
 
     fn serves(folder: &Folder, authority: Authority, leaf: &str, name: &str, at: SystemTime) -> bool {
-        let verifier = WebPkiServerVerifier::builder_with_provider(
-            roots(folder, authority),
-            Arc::new(default_provider()),
-        )
-        .build()
-        .unwrap();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(roots(folder, authority), Arc::new(default_provider()))
+                .build()
+                .unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let at = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap());
         verifier.verify_server_cert(&der(folder, leaf), &[], &name, &[], at).is_ok()
     }
 
     fn is_client(folder: &Folder, authority: Authority, leaf: &str, at: SystemTime) -> bool {
-        let verifier = WebPkiClientVerifier::builder_with_provider(
-            roots(folder, authority),
-            Arc::new(default_provider()),
-        )
-        .build()
-        .unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(roots(folder, authority), Arc::new(default_provider()))
+                .build()
+                .unwrap();
         let at = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap());
         verifier.verify_client_cert(&der(folder, leaf), &[], at).is_ok()
     }
@@ -274,9 +260,7 @@ mod tests {
     #[test]
     fn the_api_server_is_known_by_its_names_for_ten_years() {
         let (_place, folder, now) = issued();
-        for name in
-            ["127.0.0.1", "localhost", "10.96.0.1", "kubernetes", "kubernetes.default.svc.cluster.local"]
-        {
+        for name in ["127.0.0.1", "localhost", "10.96.0.1", "kubernetes", "kubernetes.default.svc.cluster.local"] {
             assert!(serves(&folder, Authority::Cluster, "apiserver", name, now), "{name}");
         }
         assert!(!serves(&folder, Authority::Cluster, "apiserver", "example.com", now));
@@ -292,12 +276,7 @@ mod tests {
         for leaf in LEAVES {
             for authority in Authority::ALL {
                 let expected = authority == leaf.authority && leaf.file != "apiserver";
-                assert_eq!(
-                    is_client(&folder, authority, leaf.file, now),
-                    expected,
-                    "{} {authority:?}",
-                    leaf.file
-                );
+                assert_eq!(is_client(&folder, authority, leaf.file, now), expected, "{} {authority:?}", leaf.file);
             }
             let der = der(&folder, leaf.file);
             let says = |text: &str| der.windows(text.len()).any(|w| w == text.as_bytes());

@@ -56,13 +56,7 @@ impl Component {
     }
 
     /// The command line, without the program.
-    pub(super) fn arguments(
-        self,
-        folder: &Folder,
-        record: &Record,
-        binaries: &Binaries,
-        fsync: bool,
-    ) -> Vec<String> {
+    pub(super) fn arguments(self, folder: &Folder, record: &Record, binaries: &Binaries, fsync: bool) -> Vec<String> {
         let mut arguments = vec![self.mark(folder)];
         arguments.extend(match self {
             Self::Etcd => etcd(folder, record, fsync),
@@ -162,15 +156,9 @@ fn controller_manager(folder: &Folder) -> Vec<String> {
 
 /// What controller-manager and scheduler have in common: one of each, no port, no polite delays.
 fn client_flags() -> Vec<String> {
-    [
-        "--leader-elect=false",
-        "--secure-port=0",
-        "--profiling=false",
-        "--kube-api-qps=1000",
-        "--kube-api-burst=2000",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["--leader-elect=false", "--secure-port=0", "--profiling=false", "--kube-api-qps=1000", "--kube-api-burst=2000"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 fn kwok(record: &Record, binaries: &Binaries) -> Vec<String> {

@@ -82,12 +82,7 @@ impl Folder {
     pub(super) fn new_log(&self, process: &str) -> Result<File, Diagnostic> {
         let path = self.log(process);
         let _ = fs::rename(&path, self.logs().join(format!("{process}.previous.log")));
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| io_fault("write", &path, &e))
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(|e| io_fault("write", &path, &e))
     }
 }
 

@@ -51,8 +51,7 @@ fn info(root: &LocalRoot, name: &str) -> Result<LocalInfo, Diagnostic> {
     };
     let living = stop::living(&folder, record.as_ref());
     let components = record.iter().flat_map(|r| &r.components);
-    let dead: Vec<&str> =
-        components.filter(|c| living.iter().all(|(l, _)| l != *c)).map(|c| c.name()).collect();
+    let dead: Vec<&str> = components.filter(|c| living.iter().all(|(l, _)| l != *c)).map(|c| c.name()).collect();
     let state = match fault {
         Some(fault) => LocalState::Broken(fault),
         None if living.is_empty() => LocalState::Stopped,

@@ -50,13 +50,7 @@ impl Lock {
 
     fn attempt(path: &Path) -> Result<Option<Self>, Diagnostic> {
         let fault = |e| io_fault("lock", path, &e);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(fault)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(fault)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -65,9 +59,7 @@ impl Lock {
         // Between opening and locking the holder may have removed the file: then this is a lock on
         // something that nobody else will ever open.
         let ours = file.metadata().map_err(fault)?.ino();
-        Ok(fs::metadata(path)
-            .is_ok_and(|m| m.ino() == ours)
-            .then_some(Self { path: path.to_owned(), _file: file }))
+        Ok(fs::metadata(path).is_ok_and(|m| m.ino() == ours).then_some(Self { path: path.to_owned(), _file: file }))
     }
 
     /// Lets go of the lock and leaves no file behind.

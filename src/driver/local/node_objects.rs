@@ -82,10 +82,7 @@ pub(super) fn desired(cluster: &str, pools: &[NodePool]) -> Result<BTreeMap<Stri
     let mut seen = BTreeSet::new();
     for pool in pools {
         let fault = |why: &str| {
-            Err(Diagnostic::error(
-                "SKY0619",
-                format!("node pool `{}` of cluster `{cluster}` {why}", pool.name),
-            ))
+            Err(Diagnostic::error("SKY0619", format!("node pool `{}` of cluster `{cluster}` {why}", pool.name)))
         };
         if !is_dns_label(&pool.name) {
             return fault("has a name that is not a DNS label");
@@ -163,9 +160,9 @@ pub(super) fn is_ready(live: &Node) -> bool {
     let conditions = live.status.iter().flat_map(|s| s.conditions.iter().flatten());
     let taints = live.spec.iter().flat_map(|s| s.taints.iter().flatten());
     conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
-        && !taints.into_iter().any(|t| {
-            t.key.strip_prefix(SYSTEM_TAINTS).is_some_and(|k| matches!(k, "not-ready" | "unreachable"))
-        })
+        && !taints
+            .into_iter()
+            .any(|t| t.key.strip_prefix(SYSTEM_TAINTS).is_some_and(|k| matches!(k, "not-ready" | "unreachable")))
 }
 
 /// Merge patches, for the node and for its status, that make a live node what it should be; `None`
@@ -211,15 +208,10 @@ pub(super) fn difference(desired: &Node, live: &Node) -> (Option<Value>, Option<
 type Texts = Option<BTreeMap<String, String>>;
 
 /// What must be set, and what of ours must go.
-fn map_difference(
-    desired: &Texts,
-    live: &Texts,
-    is_ours: impl Fn(&str) -> bool,
-) -> BTreeMap<String, Option<String>> {
+fn map_difference(desired: &Texts, live: &Texts, is_ours: impl Fn(&str) -> bool) -> BTreeMap<String, Option<String>> {
     let empty = BTreeMap::new();
     let (desired, live) = (desired.as_ref().unwrap_or(&empty), live.as_ref().unwrap_or(&empty));
-    let set =
-        desired.iter().filter(|(k, v)| live.get(*k) != Some(v)).map(|(k, v)| (k.clone(), Some(v.clone())));
+    let set = desired.iter().filter(|(k, v)| live.get(*k) != Some(v)).map(|(k, v)| (k.clone(), Some(v.clone())));
     let gone = live.keys().filter(|k| !desired.contains_key(*k) && is_ours(k)).map(|k| (k.clone(), None));
     set.chain(gone).collect()
 }
@@ -230,8 +222,7 @@ fn taint_difference(desired: &Node, live: &Node) -> Option<Vec<NodeTaint>> {
         node.spec.iter().flat_map(|s| s.taints.iter().flatten()).cloned().collect()
     }
     let order = |t: &NodeTaint| (t.key.clone(), t.value.clone().unwrap_or_default(), t.effect.clone());
-    let (system, mut have): (Vec<_>, Vec<_>) =
-        of(live).into_iter().partition(|t| t.key.starts_with(SYSTEM_TAINTS));
+    let (system, mut have): (Vec<_>, Vec<_>) = of(live).into_iter().partition(|t| t.key.starts_with(SYSTEM_TAINTS));
     let mut want = of(desired);
     have.sort_by_key(order);
     want.sort_by_key(order);
@@ -277,10 +268,7 @@ mod tests {
             json!({"cpu": "1500m", "memory": "4Gi", "pods": "110", "ephemeral-storage": "100Gi", GPU: "1"})
         );
         assert_eq!(node["metadata"]["labels"]["kubernetes.io/hostname"], "c-std-1");
-        assert_eq!(
-            node["metadata"]["annotations"][LABELS_ANNOTATION].as_str().unwrap().split(',').count(),
-            5
-        );
+        assert_eq!(node["metadata"]["annotations"][LABELS_ANNOTATION].as_str().unwrap().split(',').count(), 5);
     }
 
     #[test]
@@ -315,8 +303,7 @@ mod tests {
         let live = {
             let mut live = one(&pool());
             live.metadata.labels.as_mut().unwrap().insert("theirs".into(), "x".into());
-            let mut taint =
-                NodeTaint { key: "node.kubernetes.io/unschedulable".into(), ..NodeTaint::default() };
+            let mut taint = NodeTaint { key: "node.kubernetes.io/unschedulable".into(), ..NodeTaint::default() };
             taint.effect = "NoSchedule".into();
             live.spec.as_mut().unwrap().taints.as_mut().unwrap().push(taint);
             live

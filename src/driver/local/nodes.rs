@@ -47,18 +47,10 @@ pub struct NodeChanges {
 ///
 /// # Errors
 /// When the cluster cannot have nodes, does not answer, or a node is not ready before `patience` ends.
-pub async fn sync_nodes(
-    running: &Running,
-    pools: &[NodePool],
-    patience: Duration,
-) -> Result<NodeChanges, Diagnostic> {
+pub async fn sync_nodes(running: &Running, pools: &[NodePool], patience: Duration) -> Result<NodeChanges, Diagnostic> {
     let cluster = &running.name;
     if !running.simulates_nodes {
-        return if pools.iter().all(|p| p.count == 0) {
-            Ok(NodeChanges::default())
-        } else {
-            Err(no_nodes(running))
-        };
+        return if pools.iter().all(|p| p.count == 0) { Ok(NodeChanges::default()) } else { Err(no_nodes(running)) };
     }
     let desired = desired(cluster, pools)?;
     let client = kubeconfig::client(&running.kubeconfig, true).await?;
@@ -96,20 +88,12 @@ async fn converge(
     changes: &mut NodeChanges,
 ) -> Result<(), Fault> {
     let nodes: Api<Node> = Api::all(client.clone());
-    let live: BTreeMap<String, Node> = nodes
-        .list(&ListParams::default())
-        .await?
-        .items
-        .into_iter()
-        .map(|node| (node.name_any(), node))
-        .collect();
+    let live: BTreeMap<String, Node> =
+        nodes.list(&ListParams::default()).await?.items.into_iter().map(|node| (node.name_any(), node)).collect();
     if let Some(other) = desired.keys().find(|name| live.get(*name).is_some_and(|node| !is_ours(node))) {
         return Err(Fault::Said(Box::new(
-            Diagnostic::error(
-                "SKY0619",
-                format!("node `{other}` of cluster `{cluster}` was not made by skyplan"),
-            )
-            .hint("rename the node pool, or delete that node"),
+            Diagnostic::error("SKY0619", format!("node `{other}` of cluster `{cluster}` was not made by skyplan"))
+                .hint("rename the node pool, or delete that node"),
         )));
     }
 
@@ -225,12 +209,7 @@ fn not_ready(running: &Running, waiting: &BTreeSet<String>, patience: Duration) 
     let log = running.kubeconfig.with_file_name("logs").join("kwok.log");
     Diagnostic::error(
         "SKY0617",
-        format!(
-            "{} nodes of cluster `{}` are not ready after {} s",
-            waiting.len(),
-            running.name,
-            patience.as_secs()
-        ),
+        format!("{} nodes of cluster `{}` are not ready after {} s", waiting.len(), running.name, patience.as_secs()),
     )
     .detail(format!("They are {}{more}.", some.join(", ")))
     .hint(format!("see what their simulator says: {}", log.display()))

@@ -21,9 +21,8 @@ pub(super) fn pick<const N: usize>(seed: &str, taken: &BTreeSet<u16>) -> Result<
     let digest = Sha256::digest(seed.as_bytes());
     let start = digest.iter().take(8).fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
     let start = u16::try_from(start % u64::from(COUNT)).unwrap_or_default();
-    let mut free = (0..COUNT)
-        .map(|step| FIRST + (start + step) % COUNT)
-        .filter(|port| !taken.contains(port) && is_free(*port));
+    let mut free =
+        (0..COUNT).map(|step| FIRST + (start + step) % COUNT).filter(|port| !taken.contains(port) && is_free(*port));
     let mut ports = [0; N];
     for port in &mut ports {
         *port = free.next().ok_or_else(|| {

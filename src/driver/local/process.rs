@@ -160,10 +160,8 @@ pub(super) fn marked<T: Copy>(marks: &[(T, String)]) -> Vec<(T, ProcessId)> {
     pids.filter_map(|pid| {
         let folder = format!("/proc/{pid}");
         let arguments = fs::read(format!("{folder}/cmdline")).ok()?;
-        let tag = marks
-            .iter()
-            .find(|(_, mark)| arguments.split(|b| *b == 0).any(|argument| argument == mark.as_bytes()))?
-            .0;
+        let tag =
+            marks.iter().find(|(_, mark)| arguments.split(|b| *b == 0).any(|argument| argument == mark.as_bytes()))?.0;
         let ours = fs::metadata(folder).ok()?.uid() == user;
         ours.then(|| ProcessId::of(pid).map(|id| (tag, id))).flatten()
     })
@@ -172,12 +170,7 @@ pub(super) fn marked<T: Copy>(marks: &[(T, String)]) -> Vec<(T, ProcessId)> {
 
 /// Starts a program that is to outlive this one: a process group of its own, so that no Ctrl-C
 /// reaches it, nothing of our environment, no terminal.
-pub(super) fn spawn(
-    program: &Path,
-    arguments: &[String],
-    home: &Path,
-    log: File,
-) -> Result<Child, Diagnostic> {
+pub(super) fn spawn(program: &Path, arguments: &[String], home: &Path, log: File) -> Result<Child, Diagnostic> {
     let second = log.try_clone().map_err(|e| io_fault("write the log of", program, &e))?;
     Command::new(program)
         .args(arguments)
@@ -205,18 +198,14 @@ mod tests {
     #[test]
     fn stat_is_parsed_whatever_the_name() {
         let line = |name: &str| {
-            format!(
-                "12 ({name}) Z 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 9 0 4711 123456 78 18446744073709551615"
-            )
+            format!("12 ({name}) Z 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 9 0 4711 123456 78 18446744073709551615")
         };
         for name in ["etcd", "a) b (c", "", ")", "x) R 1 2 3", "two\nlines", "((("] {
             let stat = Stat::parse(&line(name)).unwrap();
             assert_eq!(stat, Stat { state: 'Z', threads: 9, started: 4711 }, "{name}");
             assert!(!stat.has_ended() && Stat { threads: 1, ..stat }.has_ended());
         }
-        for bad in
-            ["", "12 (x", "12 (x) ", "12 (x) S 1 2 3", "12 (x) S a b c d e f g h i j k l m n o p q r s t"]
-        {
+        for bad in ["", "12 (x", "12 (x) ", "12 (x) S 1 2 3", "12 (x) S a b c d e f g h i j k l m n o p q r s t"] {
             assert_eq!(Stat::parse(bad), None, "{bad}");
         }
     }

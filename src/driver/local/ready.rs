@@ -118,9 +118,8 @@ async fn look(client: &Client, stage: Stage) -> Result<Option<Facts>, Missing> {
 
 /// One GET of a path that is no resource.
 async fn ask(client: &Client, folder: &str, name: &str) -> kube::Result<String> {
-    let request = kube::core::Request::new(folder)
-        .get(name, &GetParams::default())
-        .map_err(kube::Error::BuildRequest)?;
+    let request =
+        kube::core::Request::new(folder).get(name, &GetParams::default()).map_err(kube::Error::BuildRequest)?;
     client.request_text(request).await
 }
 

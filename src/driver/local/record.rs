@@ -106,9 +106,9 @@ impl Record {
         let Some(text) = folder::read(&path)? else { return Ok(None) };
         let fault = |why: String| {
             let name = folder.path().file_name().unwrap_or_default().display();
-            Diagnostic::error("SKY0606", format!("{} cannot be used", path.display())).detail(why).hint(
-                format!("give the cluster up with all that is in it: skyplan local down {name} --delete"),
-            )
+            Diagnostic::error("SKY0606", format!("{} cannot be used", path.display()))
+                .detail(why)
+                .hint(format!("give the cluster up with all that is in it: skyplan local down {name} --delete"))
         };
         let record: Self =
             serde_json::from_str(&text).map_err(|e| fault(format!("It is not a cluster's record: {e}.")))?;
@@ -153,9 +153,7 @@ mod tests {
         let text = std::fs::read_to_string(folder.record()).unwrap();
         assert!(text.contains("\"kube-apiserver\""), "{text}");
 
-        for (bad, why) in
-            [("", "EOF"), ("{}", "missing field"), (&text.replace("t\": 1,", "t\": 2,"), "format 2")]
-        {
+        for (bad, why) in [("", "EOF"), ("{}", "missing field"), (&text.replace("t\": 1,", "t\": 2,"), "format 2")] {
             std::fs::write(folder.record(), bad).unwrap();
             let fault = Record::read(&folder).unwrap_err();
             assert_eq!(fault.code, "SKY0606");
@@ -165,8 +163,7 @@ mod tests {
 
     #[test]
     fn networks_are_checked() {
-        let check =
-            |pods: &str, services: &str| Networks { pods: pods.into(), services: services.into() }.check();
+        let check = |pods: &str, services: &str| Networks { pods: pods.into(), services: services.into() }.check();
         assert_eq!(Networks::default().check(), Ok(Ipv4Addr::new(10, 96, 0, 1)));
         assert_eq!(check("10.1.0.0/16", "10.2.3.0/24"), Ok(Ipv4Addr::new(10, 2, 3, 1)));
         for (pods, services) in [

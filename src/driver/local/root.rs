@@ -119,12 +119,9 @@ pub(super) fn check_name(name: &str) -> Result<(), Diagnostic> {
     if is_dns_label(name) {
         return Ok(());
     }
-    Err(Diagnostic::error(
-        "SKY0601",
-        format!("`{}` cannot be the name of a local cluster", name.escape_debug()),
-    )
-    .detail("A name is a DNS label: a to z, 0 to 9 and `-` between them, at most 63 characters.")
-    .hint("choose a name such as `dev` or `edge-1`"))
+    Err(Diagnostic::error("SKY0601", format!("`{}` cannot be the name of a local cluster", name.escape_debug()))
+        .detail("A name is a DNS label: a to z, 0 to 9 and `-` between them, at most 63 characters.")
+        .hint("choose a name such as `dev` or `edge-1`"))
 }
 
 /// A DNS label as Kubernetes wants it.

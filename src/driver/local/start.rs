@@ -43,12 +43,7 @@ pub struct LocalSpec {
 impl LocalSpec {
     /// A cluster with the defaults.
     pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            networks: Networks::default(),
-            fsync: true,
-            deadline: Duration::from_secs(60),
-        }
+        Self { name: name.into(), networks: Networks::default(), fsync: true, deadline: Duration::from_secs(60) }
     }
 }
 
@@ -129,15 +124,12 @@ fn check_networks(record: &Record, spec: &LocalSpec) -> Result<(), Diagnostic> {
         return Ok(());
     }
     let name = &spec.name;
-    Err(Diagnostic::error(
-        "SKY0614",
-        format!("cluster `{name}` has other networks, and they cannot be changed"),
-    )
-    .detail(format!(
-        "It has pods {pods} and services {services}; wanted are pods {} and services {}.",
-        spec.networks.pods, spec.networks.services
-    ))
-    .hint(format!("give the cluster up with all that is in it: skyplan local down {name} --delete")))
+    Err(Diagnostic::error("SKY0614", format!("cluster `{name}` has other networks, and they cannot be changed"))
+        .detail(format!(
+            "It has pods {pods} and services {services}; wanted are pods {} and services {}.",
+            spec.networks.pods, spec.networks.services
+        ))
+        .hint(format!("give the cluster up with all that is in it: skyplan local down {name} --delete")))
 }
 
 /// The cluster as it is, if there is nothing to do.
@@ -194,8 +186,7 @@ async fn prepare(
     folder.create()?;
     let mut record = {
         // Two clusters that are made at the same time must not pick the same ports.
-        let _lock =
-            Lock::take(&root.ports_lock_file(), "the ports of local clusters", spec.deadline, || {}).await?;
+        let _lock = Lock::take(&root.ports_lock_file(), "the ports of local clusters", spec.deadline, || {}).await?;
         let record = settle_ports(root, folder, record, spec)?;
         record.write(folder)?;
         record
@@ -234,9 +225,7 @@ fn settle_ports(
             format!("port {port} of cluster `{name}` is in use by another program"),
         )
         .detail("The port stands in kubeconfigs that were handed out, so the cluster keeps it.")
-        .hint(format!(
-            "see who has it: ss -ltnp 'sport = :{port}'; stop that program, then run the same again"
-        ))
+        .hint(format!("see who has it: ss -ltnp 'sport = :{port}'; stop that program, then run the same again"))
         .hint(format!("or give the cluster up with all that is in it: skyplan local down {name} --delete")));
     }
     // Nobody but this cluster's own API server knows these two.
@@ -288,10 +277,7 @@ impl Launch<'_> {
         let components: BTreeSet<Component> = children.iter().map(|(c, _)| *c).collect();
         let stage = Stage::Usable { controllers: components.contains(&Component::ControllerManager) };
         let Some(facts) = self.wait(&client, stage, record, &mut children).await? else {
-            return Err(Diagnostic::error(
-                "SKY0612",
-                format!("cluster `{}` says nothing of itself", self.spec.name),
-            ));
+            return Err(Diagnostic::error("SKY0612", format!("cluster `{}` says nothing of itself", self.spec.name)));
         };
         record.version = Some(facts.version.clone());
         record.write(self.folder)?;

@@ -11,9 +11,9 @@ use super::{
 };
 
 /// Sets looked at in one search.
-const STEPS: u32 = 4_000;
+const STEPS: u32 = 2_500;
 /// What the first look at a set counts as.
-const FRESH: u32 = 12;
+const FRESH: u32 = 40;
 /// Most components of a place: bits of a mask.
 pub(super) const MOST: usize = 64;
 
@@ -39,6 +39,8 @@ struct Hunt<'a> {
     sums: Vec<f64>,
     best: f64,
     set: u64,
+    /// The least that sets come to which there was no time to look at.
+    unseen: f64,
     steps: u32,
 }
 
@@ -69,8 +71,8 @@ fn table(row: &Knapsack, items: &[(usize, f64, f64)]) -> Vec<Vec<f64>> {
 }
 
 impl Deep {
-    /// Least charge less offers over all sets that marks allow, and the set; `None` when the search
-    /// was too long. `offers` and `marks` are by position among the tenants.
+    /// Least charge less offers over all sets that marks allow, or a bound on it when the search was
+    /// too long; the best set, unless it was; and how many were looked at. `offers` and `marks` are by position among the tenants.
     pub(super) fn least(
         &mut self,
         problem: &Problem,
@@ -79,11 +81,11 @@ impl Deep {
         loose: &Loose,
         offers: &[f64],
         marks: &[Mark],
-    ) -> (Option<(f64, u64)>, u32) {
+    ) -> (f64, Option<u64>, u32) {
         let profit = |k: usize| offers[k] - loose.own[k];
         let (mut sure, mut gain) = (0_u64, 0.0);
-        for k in 0..tenants.len() {
-            if marks[k] == Mark::In {
+        for (k, mark) in marks.iter().enumerate() {
+            if *mark == Mark::In {
                 sure |= 1 << k;
                 gain += profit(k);
             }
@@ -114,11 +116,23 @@ impl Deep {
             .iter()
             .map(|row| row.takes.iter().enumerate().filter(|(k, _)| sure >> k & 1 == 1).map(|(_, t)| t).sum())
             .collect();
-        let mut hunt =
-            Hunt { problem, place, tenants, deep: self, loose, items, tables, sums, best, set: 0, steps: STEPS };
+        let mut hunt = Hunt {
+            problem,
+            place,
+            tenants,
+            deep: self,
+            loose,
+            items,
+            tables,
+            sums,
+            best,
+            set: sure,
+            unseen: f64::INFINITY,
+            steps: STEPS,
+        };
         hunt.descend(0, sure, Sums { gain, load, loads }, 0.0);
         let used = STEPS - hunt.steps;
-        if hunt.steps == 0 { (None, used) } else { (Some((hunt.best, hunt.set)), used) }
+        (hunt.best.min(hunt.unseen), (hunt.steps > 0).then_some(hunt.set), used)
     }
 }
 
@@ -159,6 +173,7 @@ impl Hunt<'_> {
     /// Sets that contain `set` and items from `k` on. `least` bounds the nodes of a subset.
     fn descend(&mut self, k: usize, set: u64, sums: Sums, least: f64) {
         if self.steps == 0 {
+            self.unseen = self.unseen.min(self.loose.fee + self.floor(k, least, &sums) - sums.gain);
             return;
         }
         self.steps -= 1;
@@ -174,7 +189,7 @@ impl Hunt<'_> {
             }
         }
         for n in k..self.items.len() {
-            if !self.promises(n, cover, &sums) {
+            if self.loose.fee + self.floor(n, cover, &sums) - sums.gain >= self.best {
                 return;
             }
             let (item, profit, weight) = self.items[n];
@@ -188,26 +203,34 @@ impl Hunt<'_> {
         }
     }
 
-    /// Whether a set with any of the items from `n` on may be better than the best.
-    fn promises(&self, n: usize, cover: f64, sums: &Sums) -> bool {
+    /// A bound on nodes less profit of what is added, over all sets with any of the items from `n` on.
+    fn floor(&self, n: usize, cover: f64, sums: &Sums) -> f64 {
+        let plain = self.linear(n, cover, sums).max(cover - self.sums[n]);
         let wanted = self.best - self.loose.fee + sums.gain;
-        if cover - self.sums[n] >= wanted || self.linear(n, cover, sums) >= wanted {
-            return false;
+        if plain >= wanted {
+            return plain;
         }
-        let full = self.loose.beyond.is_finite()
-            && self.linear(n, cover.max(self.loose.beyond), sums) < wanted;
-        full || self.loose.purchases.iter().any(|(cost, room)| {
+        let mut least = if self.loose.beyond.is_finite() {
+            self.linear(n, cover.max(self.loose.beyond), sums)
+        } else {
+            f64::INFINITY
+        };
+        for (cost, room) in &self.loose.purchases {
             let cost = cost.max(cover);
-            if cost - self.sums[n] >= wanted {
-                return false;
+            if cost - self.sums[n] >= least {
+                break;
             }
             let mut most = f64::INFINITY;
             for (r, table) in self.tables.iter().enumerate() {
-                let Some(left) = room[r].checked_sub(sums.loads[r]) else { return false };
+                let Some(left) = room[r].checked_sub(sums.loads[r]) else {
+                    most = f64::NEG_INFINITY;
+                    break;
+                };
                 most = most.min(table[n][left]);
             }
-            cost - most < wanted
-        })
+            least = least.min(cost - most);
+        }
+        least.max(plain)
     }
 
     /// A bound on nodes less profit of what is added: first what the nodes may hold anyway, then

@@ -317,10 +317,8 @@ impl Measure {
 
 /// The resources that pods ask for, and the classes of large pods; few, as each costs time.
 fn measures(pods: &[Vec<&PodGroup>]) -> Vec<Measure> {
-    let mut measures: Vec<Measure> = (0..4)
-        .map(Measure::Resource)
-        .filter(|m| pods.iter().any(|groups| m.all(groups) > 0))
-        .collect();
+    let mut measures: Vec<Measure> =
+        (0..4).map(Measure::Resource).filter(|m| pods.iter().any(|groups| m.all(groups) > 0)).collect();
     let mut sizes: Vec<Resources> = pods.iter().flatten().filter(|g| g.count > 0).map(|g| g.size).collect();
     sizes.sort_unstable();
     sizes.dedup();

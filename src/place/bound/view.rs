@@ -6,7 +6,9 @@ use super::{
         evaluate::pinned,
         problem::Component,
     },
-    Found, Prices, Relaxation, Tariff, deep::MOST, safe,
+    Found, Prices, Relaxation, Tariff,
+    deep::MOST,
+    safe,
 };
 use crate::money::MicroUsd;
 
@@ -86,6 +88,10 @@ impl View {
         view
     }
 
+    pub(super) fn is_deep(&self) -> bool {
+        self.deep
+    }
+
     /// Prices of zero in the right shape.
     pub(super) fn blank(&self) -> Prices {
         Prices { share: vec![0.0; self.components * self.places], send: vec![0.0; self.flows * self.places] }
@@ -161,7 +167,17 @@ impl View {
             let single = number(&problem.components[flow.to], &domain.marks[flow.to]) == (1, 1);
             self.sends[flow.from].push(self.pairs.len());
             self.receives[flow.to].push(self.pairs.len());
-            self.pairs.push(Pairs { flow: f, from: flow.from, to: flow.to, sources, targets, costs, least, most, single });
+            self.pairs.push(Pairs {
+                flow: f,
+                from: flow.from,
+                to: flow.to,
+                sources,
+                targets,
+                costs,
+                least,
+                most,
+                single,
+            });
         }
     }
 
@@ -228,19 +244,19 @@ impl View {
                 let tenants = &relaxation.tenants[l];
                 let offers: Vec<f64> = tenants.iter().map(|i| offer(*i)).collect();
                 let marks: Vec<Mark> = tenants.iter().map(|i| self.marks[*i][l]).collect();
-                if self.deep && tenants.len() <= MOST {
-                    let mut deep = deep.borrow_mut();
-                    let (found, looked) = deep.least(relaxation.problem, l, tenants, loose, &offers, &marks);
-                    relaxation.looked.set(relaxation.looked.get() + u64::from(looked));
-                    if let Some((least, set)) = found {
-                        for (k, i) in tenants.iter().enumerate() {
-                            serve[*i] = f64::from(set >> k & 1 == 1);
-                        }
-                        return least;
-                    }
-                }
                 let mut parts = vec![0.0; tenants.len()];
                 let least = loose.least(&offers, &marks, &mut parts);
+                let nothing = parts.iter().zip(&marks).all(|(part, mark)| *part == 0.0 && *mark != Mark::In);
+                if self.deep && tenants.len() <= MOST && !nothing {
+                    let mut deep = deep.borrow_mut();
+                    let (exact, set, looked) = deep.least(relaxation.problem, l, tenants, loose, &offers, &marks);
+                    relaxation.looked.set(relaxation.looked.get() + u64::from(looked));
+                    // A search cut short has a bound but no set: the loose one shows the way.
+                    for (k, i) in tenants.iter().enumerate() {
+                        serve[*i] = set.map_or(parts[k], |set| f64::from(set >> k & 1 == 1));
+                    }
+                    return if set.is_some() { exact } else { exact.max(least) };
+                }
                 for (i, part) in tenants.iter().zip(parts) {
                     serve[*i] = part;
                 }
@@ -269,10 +285,22 @@ impl View {
 
     /// The cheapest set of places for a component, with one place forced in or out. Where sets are
     /// not listed, groups are left aside: still a bound.
-    fn pick(&self, relaxation: &Relaxation<'_>, i: usize, unary: &[f64], force: Option<(usize, bool)>) -> (f64, Vec<usize>) {
+    fn pick(
+        &self,
+        relaxation: &Relaxation<'_>,
+        i: usize,
+        unary: &[f64],
+        force: Option<(usize, bool)>,
+    ) -> (f64, Vec<usize>) {
         let component = &relaxation.problem.components[i];
         let mark = |l: usize| match force {
-            Some((place, inside)) if place == l => if inside { Mark::In } else { Mark::Out },
+            Some((place, inside)) if place == l => {
+                if inside {
+                    Mark::In
+                } else {
+                    Mark::Out
+                }
+            }
             _ => self.marks[i][l],
         };
         let stay = &component.incumbent;
@@ -296,11 +324,13 @@ impl View {
             best.1.extend(at);
             return best;
         }
-        let fits = |set: &[usize]| (0..self.places).all(|l| match mark(l) {
-            Mark::Out => !set.contains(&l),
-            Mark::In => set.contains(&l),
-            Mark::Free => true,
-        });
+        let fits = |set: &[usize]| {
+            (0..self.places).all(|l| match mark(l) {
+                Mark::Out => !set.contains(&l),
+                Mark::In => set.contains(&l),
+                Mark::Free => true,
+            })
+        };
         if let Some(sets) = &relaxation.sets[i] {
             let mut at = None;
             for (k, set) in sets.iter().enumerate() {
@@ -375,8 +405,7 @@ impl View {
                     with[k] = tariff.least(&offers, &marks, &mut parts);
                     // Leaving out one that is not served anyway changes nothing.
                     marks[at] = Mark::Out;
-                    without[k] =
-                        if serve[*i] > 0.0 { tariff.least(&offers, &marks, &mut parts) } else { least };
+                    without[k] = if serve[*i] > 0.0 { tariff.least(&offers, &marks, &mut parts) } else { least };
                     marks[at] = Mark::Free;
                 }
             }
@@ -389,7 +418,12 @@ impl View {
                     let total = found.bound + (cost - picks[*i]).max(0.0) + more.max(0.0);
                     safe(if never { f64::INFINITY } else { total }, found.scale)
                 };
-                all.push(Forced { component: *i, place: l, inside: decide(true, more_in), outside: decide(false, more_out) });
+                all.push(Forced {
+                    component: *i,
+                    place: l,
+                    inside: decide(true, more_in),
+                    outside: decide(false, more_out),
+                });
             }
         }
         all
@@ -397,7 +431,8 @@ impl View {
 
     /// Size of one evaluation, for work budgets.
     pub(in super::super) fn work(&self) -> u64 {
-        let spots: usize = self.spots.iter().map(|s| if s.costs.is_empty() { 600 * s.open.len() } else { s.costs.len() }).sum();
+        let spots: usize =
+            self.spots.iter().map(|s| if s.costs.is_empty() { 600 * s.open.len() } else { s.costs.len() }).sum();
         let pairs: usize = self.pairs.iter().map(|p| 2 * p.costs.len()).sum();
         (spots + pairs + self.components * self.places) as u64
     }

@@ -81,13 +81,13 @@ pub(super) fn shortage(problem: &Problem, l: usize, components: &[usize]) -> Sho
     let place = &problem.places[l];
     let mut text = "no offer or free node is large enough".to_owned();
     let mut origin = place.origin.clone();
-    let mut roomy = Problem { places: problem.places.clone(), components: problem.components.clone(), ..Problem::default() };
+    let mut roomy =
+        Problem { places: problem.places.clone(), components: problem.components.clone(), ..Problem::default() };
     roomy.places[l].quota = None;
     for offer in &mut roomy.places[l].offers {
         offer.max = None;
     }
-    let here: Vec<usize> =
-        components.iter().copied().filter(|i| !site::hopeless(&roomy, l, *i)).collect();
+    let here: Vec<usize> = components.iter().copied().filter(|i| !site::hopeless(&roomy, l, *i)).collect();
     if !here.is_empty() {
         let without = site::Sites::new(&roomy).at(l, &here);
         if without.bound < IMPOSSIBLE && without.cost.is_some() {
@@ -121,7 +121,11 @@ pub(super) fn shortage(problem: &Problem, l: usize, components: &[usize]) -> Sho
             },
         );
         if let Some(r) = (0..3).find(|r| each(&pod)[*r] > each(&largest)[*r]) {
-            text = format!("a pod needs {}, the largest node has {}", amount(r, each(&pod)[r]), amount(r, each(&largest)[r]));
+            text = format!(
+                "a pod needs {}, the largest node has {}",
+                amount(r, each(&pod)[r]),
+                amount(r, each(&largest)[r])
+            );
         }
     }
     Shortage { place: place.name.clone(), origin, text }
@@ -159,10 +163,8 @@ pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
             let diagnostic = Diagnostic::error("SKY0401", summary).at(origin).about(component);
             let diagnostic = label_removed(diagnostic, removed);
             match removed.first() {
-                Some(first) => diagnostic.hint(format!(
-                    "relax one of the lines above; `{}` is out because: {}",
-                    first.place, first.reason
-                )),
+                Some(first) => diagnostic
+                    .hint(format!("relax one of the lines above; `{}` is out because: {}", first.place, first.reason)),
                 None => diagnostic.hint("add a cluster that it may run on"),
             }
         }

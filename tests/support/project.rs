@@ -1,0 +1,88 @@
+//! Projects as texts, and what they come to.
+
+use std::path::{Path, PathBuf};
+
+use skyplan::{
+    compile::{compile, model::Model},
+    diagnostic::{Diagnostics, SourceMap},
+    load::{
+        read,
+        tree::{SourceTree, read_folder},
+    },
+    render::{Style, diagnostics},
+};
+
+/// The texts of a project.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    pub(crate) tree: SourceTree,
+}
+
+/// A path in the checkout.
+pub(crate) fn checkout(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+impl Project {
+    /// A project on disk.
+    pub(crate) fn open(folder: &Path) -> Self {
+        let (tree, out) = read_folder(folder);
+        assert!(out.is_empty(), "{}: {out:?}", folder.display());
+        Self { tree }
+    }
+
+    /// One of `examples/`.
+    pub(crate) fn example(name: &str) -> Self {
+        Self::open(&checkout("examples").join(name))
+    }
+
+    /// A project of these files.
+    pub(crate) fn of<P: AsRef<str>, T: AsRef<str>>(files: impl IntoIterator<Item = (P, T)>) -> Self {
+        let files = files.into_iter().map(|(p, t)| (p.as_ref().into(), t.as_ref().into()));
+        Self { tree: SourceTree { files: files.collect() } }
+    }
+
+    /// The same with one text replaced by another in a file.
+    #[must_use]
+    pub(crate) fn with(mut self, path: &str, from: &str, to: &str) -> Self {
+        let text = self.tree.files.get_mut(path).unwrap_or_else(|| panic!("no file {path}"));
+        assert!(text.contains(from), "{path} has no `{from}`");
+        *text = text.replacen(from, to, 1).into();
+        self
+    }
+
+    /// The same without a file.
+    #[must_use]
+    pub(crate) fn without(mut self, path: &str) -> Self {
+        assert!(self.tree.files.remove(path).is_some(), "no file {path}");
+        self
+    }
+
+    /// All texts by path.
+    pub(crate) fn sources(&self) -> SourceMap {
+        let mut map = SourceMap::default();
+        for (path, text) in &self.tree.files {
+            map.insert(path.clone(), text.clone());
+        }
+        map
+    }
+
+    /// The model, or `None` with errors among the diagnostics.
+    pub(crate) fn compiled(&self) -> (Option<Model>, Diagnostics) {
+        let (set, mut out) = read(&self.tree);
+        let (model, more) = compile(&set);
+        out.extend(more);
+        (model.filter(|_| !out.has_errors()), out)
+    }
+
+    /// The model of a project without errors.
+    pub(crate) fn model(&self) -> Model {
+        let (model, out) = self.compiled();
+        model.unwrap_or_else(|| panic!("{}", self.shown(&out)))
+    }
+
+    /// Diagnostics as they are printed.
+    pub(crate) fn shown(&self, out: &Diagnostics) -> String {
+        diagnostics::render(out, &self.sources(), Style { color: false })
+    }
+}
