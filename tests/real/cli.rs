@@ -51,7 +51,7 @@ fn the_shop_is_placed_applied_changed_and_restored() {
     let home = Home::new("shop");
     let first = home.run(&["plan"], 0);
     assert!(first.contains("Plan: 17 to create; 0 unchanged."), "{first}");
-    assert!(first.contains("Cost: $1,206.32/month"), "{first}");
+    assert!(first.contains("Cost: $1,099.01/month"), "{first}");
     home.run(&["apply", "--yes"], 0);
     assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
 
