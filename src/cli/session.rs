@@ -12,6 +12,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
     digest::{digest, hex},
     load::{self, tree::read_folder},
+    plan::secret::is_secret,
     state::store::{Log, folder_of},
 };
 
@@ -55,6 +56,15 @@ impl Session {
     pub(super) fn log(&self) -> Result<Log, Diagnostic> {
         let folder = folder_of(&self.root, self.model.state_url.as_deref());
         Log::open(&folder, &self.model.lineage, || random_hex(32))
+    }
+
+    /// Opens it to plan: with Secrets in the project the log is begun, as their digests need its key.
+    pub(super) fn log_to_plan(&self) -> Result<Log, Diagnostic> {
+        let mut log = self.log()?;
+        if self.model.objects.iter().any(|o| is_secret(&o.object)) {
+            log.begin()?;
+        }
+        Ok(log)
     }
 
     /// Shows diagnostics with this project's texts.

@@ -122,7 +122,8 @@ fn field_line(field: &FieldChange, style: Style) -> String {
 fn value(value: &Value) -> String {
     let text = match value {
         Value::String(text) if text.starts_with("hmac-sha256:") => return "(secret)".into(),
-        Value::String(text) => text.replace('\n', "⏎"),
+        // What a manifest holds is not to move a terminal's cursor.
+        Value::String(text) => text.replace('\n', "⏎").replace(|c: char| c.is_control(), "�"),
         other => other.to_string(),
     };
     if text.chars().count() > MOST_CHARS { text.chars().take(MOST_CHARS - 1).chain(['…']).collect() } else { text }

@@ -25,7 +25,7 @@ impl Log {
     /// # Errors
     /// The folder cannot be used, an entry is damaged or missing, or the log is of another lineage.
     pub fn open(folder: &Path, lineage: &str, fresh_key: impl FnOnce() -> String) -> Result<Self, Diagnostic> {
-        let backend = FolderLog::open(folder).map_err(|e| unusable(folder, &e))?;
+        let backend = FolderLog::new(folder);
         let mut state = State::default();
         for (expected, serial) in (1..).zip(backend.list(0).map_err(|e| unusable(folder, &e))?) {
             if serial != expected {
@@ -85,6 +85,26 @@ impl Log {
                 Ok((serial, entry))
             })
             .collect()
+    }
+
+    /// Begins a log that has no entry yet, so that its key for digests of secrets stays the same from the
+    /// first plan on. A log that somebody else begins at the same moment is taken as it is.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn begin(&mut self) -> Result<(), Diagnostic> {
+        if self.state.serial > 0 {
+            return Ok(());
+        }
+        let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
+        match self.append(&Entry::Snapshot(snapshot)) {
+            Err(lost) if lost.code == "SKY0803" => {
+                let (folder, lineage) = (self.folder().to_owned(), self.state.lineage.clone());
+                *self = Self::open(&folder, &lineage, String::new)?;
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Appends an entry as the next serial. The first append writes a Snapshot before it.
@@ -152,6 +172,18 @@ mod tests {
         assert_eq!((again.state(), again.state().serial), (log.state(), 2));
         assert_eq!(again.state().secret_key, "key");
         assert_eq!(open(dir.path(), "b").unwrap_err().code, "SKY0804");
+    }
+
+    #[test]
+    fn of_two_that_begin_a_log_both_have_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut one = Log::open(dir.path(), "a", || "one".into()).unwrap();
+        let mut two = Log::open(dir.path(), "a", || "two".into()).unwrap();
+        one.begin().unwrap();
+        two.begin().unwrap();
+        assert_eq!((one.state(), two.state().secret_key.as_str()), (two.state(), "one"));
+        two.begin().unwrap();
+        assert_eq!(two.state().serial, 1);
     }
 
     #[test]

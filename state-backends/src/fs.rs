@@ -21,13 +21,9 @@ pub struct FolderLog {
 }
 
 impl FolderLog {
-    /// Opens the folder, making it if it is not there.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn open(folder: &Path) -> Result<Self, BackendError> {
-        fs::create_dir_all(folder).map_err(failed("making the folder", folder))?;
-        Ok(Self { folder: folder.to_path_buf() })
+    /// A log in this folder, which is made by the first append: looking changes nothing.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
     }
 
     /// The folder.
@@ -50,6 +46,7 @@ impl LogBackend for FolderLog {
         let target = self.path(serial);
         // Unique among processes and threads; one left by a killed writer is never read.
         let nonce = COUNT.fetch_add(1, Ordering::Relaxed);
+        fs::create_dir_all(&self.folder).map_err(failed("making the folder", &self.folder))?;
         let draft = self.folder.join(format!(".draft-{serial}-{}-{nonce}", process::id()));
         let write = || -> io::Result<Appended> {
             let mut file = File::create(&draft)?;
@@ -80,7 +77,11 @@ impl LogBackend for FolderLog {
 
     fn list(&self, after: u64) -> Result<Vec<u64>, BackendError> {
         let mut serials = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed("listing", &self.folder))? {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(serials),
+            entries => entries.map_err(failed("listing", &self.folder))?,
+        };
+        for entry in entries {
             let name = entry.map_err(failed("listing", &self.folder))?.file_name();
             let serial = name.to_str().and_then(|n| n.strip_suffix(".json")).and_then(|n| n.parse::<u64>().ok());
             serials.extend(serial.filter(|s| *s > after));
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn entries_are_read_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let log = FolderLog::open(&dir.path().join("a/b")).unwrap();
+        let log = FolderLog::new(&dir.path().join("a/b"));
         for serial in [1, 2, 10, 9] {
             assert_eq!(log.append(serial, &serial.to_le_bytes()).unwrap(), Appended::Ok);
         }
@@ -121,7 +122,7 @@ mod tests {
                 .map(|writer| {
                     let (path, barrier) = (dir.path(), &barrier);
                     scope.spawn(move || {
-                        let log = FolderLog::open(path).unwrap();
+                        let log = FolderLog::new(path);
                         barrier.wait();
                         (1..=50).filter(|s| log.append(*s, &[writer; 4096]).unwrap() == Appended::Ok).count()
                     })
@@ -130,7 +131,7 @@ mod tests {
             writers.into_iter().map(|w| w.join().unwrap()).sum()
         });
         assert_eq!(wins, 50);
-        let log = FolderLog::open(dir.path()).unwrap();
+        let log = FolderLog::new(dir.path());
         for serial in 1..=50 {
             let bytes = log.read(serial).unwrap();
             assert!(bytes.len() == 4096 && bytes.iter().all(|b| *b == bytes[0]), "entry {serial} is whole");
@@ -141,7 +142,7 @@ mod tests {
     fn a_draft_of_a_killed_writer_is_not_an_entry() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(".draft-1-77-0"), b"half").unwrap();
-        let log = FolderLog::open(dir.path()).unwrap();
+        let log = FolderLog::new(dir.path());
         assert_eq!(log.list(0).unwrap(), [0; 0]);
         assert_eq!(log.append(1, b"whole").unwrap(), Appended::Ok);
     }

@@ -50,16 +50,33 @@ fn what_init_writes_works_as_it_is() {
 fn the_shop_is_placed_applied_changed_and_restored() {
     let home = Home::new("shop");
     let first = home.run(&["plan"], 0);
+    assert_eq!(home.run(&["plan", "--json"], 0), home.run(&["plan", "--json"], 0), "also before the first apply");
     assert!(first.contains("Plan: 17 to create; 0 unchanged."), "{first}");
     assert!(first.contains("Cost: $1,099.01/month"), "{first}");
-    home.run(&["apply", "--yes"], 0);
+    // A plan file holds no secret value, and is applied all the same.
+    home.run(&["plan", "-o", "plan.json"], 0);
+    let file = fs::read_to_string(home.project().join("plan.json")).unwrap();
+    assert!(!file.contains("change-me") && !file.contains("Y2hhbmdlLW1l"));
+    home.run(&["apply", "plan.json"], 0);
     assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
 
     // One replica more is exactly one change.
-    home.edit("shop/manifests/api.yaml", "replicas: 3", "replicas: 4");
-    assert_eq!(home.changes(), [change("update", "object/gcp/apps/Deployment/shop/api", "specChanged")]);
+    home.edit("shop/manifests/till.yaml", "replicas: 2", "replicas: 3");
+    assert_eq!(home.changes(), [change("update", "object/store/apps/Deployment/shop/till", "specChanged")]);
     home.run(&["apply", "--yes"], 0);
-    assert_eq!(home.kubectl("gcp", &["-n", "shop", "get", "deploy", "api", "-o", "jsonpath={.spec.replicas}"]), "4");
+    assert_eq!(home.kubectl("store", &["-n", "shop", "get", "deploy", "till", "-o", "jsonpath={.spec.replicas}"]), "3");
+
+    // One that needs a larger node changes that too, and nothing else.
+    home.edit("shop/manifests/api.yaml", "replicas: 3", "replicas: 4");
+    assert_eq!(
+        home.changes(),
+        [
+            change("update", "cluster/gcp", "nodesChanged"),
+            change("update", "object/gcp/apps/Deployment/shop/api", "specChanged"),
+        ]
+    );
+    home.run(&["apply", "--yes"], 0);
+    assert_eq!(home.changes(), []);
 
     // What somebody else adds is theirs; what somebody else takes away is restored.
     home.kubectl("gcp", &["-n", "shop", "label", "deployment", "api", "theirs=yes"]);
@@ -159,6 +176,32 @@ fn an_apply_killed_anywhere_is_finished_by_the_next() {
     home.run(&["destroy", "--yes"], 0);
     assert_eq!(home.run(&["state", "list"], 0), "");
     assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
+}
+
+#[test]
+fn an_interrupted_apply_says_so_and_goes_on() {
+    let home = Home::new("quickstart");
+    let child = home.command(&["apply", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(700));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    assert!(both(&output).contains("goes on from here"), "{}", both(&output));
+    // What was in flight, the cluster, was finished and recorded; nothing new was begun.
+    assert_eq!(home.run(&["state", "list"], 0), "cluster/quickstart\n");
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+}
+
+#[test]
+fn looking_changes_nothing() {
+    let home = Home::new("quickstart");
+    home.run(&["validate"], 0);
+    home.run(&["plan"], 0);
+    home.run(&["state", "list"], 0);
+    assert!(!home.project().join(".skyplan").exists());
+    assert!(!home.dir.path().join("state").exists());
 }
 
 #[test]

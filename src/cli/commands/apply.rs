@@ -29,7 +29,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let (log, local) = match session.log().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
+    let (log, local) = match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
         Ok(both) => both,
         Err(d) => return output.fault(d),
     };

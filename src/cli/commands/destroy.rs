@@ -13,7 +13,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &DestroyArgs, output: &Output
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    match session.log().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
+    match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
         Ok((log, local)) => planned(&session, &Drivers::new(root, local), log, true, &args.run, output).await,
         Err(d) => output.fault(d),
     }
