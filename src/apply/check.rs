@@ -105,6 +105,7 @@ mod tests {
             conflicts: Vec::new(),
             notes: Vec::new(),
             placement_record: None,
+            guards: Vec::new(),
             complete: true,
             applyable: true,
         }

@@ -116,6 +116,9 @@ pub(super) struct RunArgs {
     /// Do not ask
     #[arg(short = 'y', long)]
     pub(super) yes: bool,
+    /// Go ahead with a plan that deletes clusters, namespaces, volumes or much at once
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
     /// Changes in flight per cluster
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) parallelism: u32,

@@ -15,6 +15,8 @@ pub enum Exit {
     Infeasible,
     /// The plan is no longer true.
     Stale,
+    /// It deletes what needs an explicit word.
+    Refused,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Changes => 2,
             Exit::Infeasible => 3,
             Exit::Stale => 4,
+            Exit::Refused => 5,
         })
     }
 }
@@ -35,6 +38,8 @@ impl Exit {
         let codes: Vec<String> = codes.into_iter().map(|c| c.as_ref().to_owned()).collect();
         if codes.iter().any(|c| c == "SKY0501") {
             Self::Stale
+        } else if codes.iter().any(|c| c == "SKY0508") {
+            Self::Refused
         } else if codes.iter().any(|c| c.starts_with("SKY04") && c != "SKY0490") {
             Self::Infeasible
         } else {

@@ -1,6 +1,6 @@
 //! The search: filter, split, a good start, then branch and bound to the proven optimum.
 //!
-//! Best-first over domains, each with its bound from [`super::bound`]; every result is exact because
+//! Best-first over domains, each with its bound from `bound`; every result is exact because
 //! assignments are valued by [`super::evaluate`] alone. Work is counted, never timed, so that a run
 //! repeats anywhere. Of equal costs the fewest moves win, then the fewest open places, then names.
 

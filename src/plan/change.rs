@@ -50,6 +50,9 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// What the record of the placement will be.
     pub placement_record: Option<PlacementRecord>,
+    /// Why applying it needs an explicit word (`--allow-deletes`); empty when it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
     /// Whether everything could be planned.
     pub complete: bool,
     /// Whether it may be applied.

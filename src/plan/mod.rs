@@ -9,6 +9,7 @@ pub mod change;
 pub mod desired;
 mod diff;
 mod fields;
+mod guard;
 pub mod order;
 pub mod projection;
 mod report;
@@ -121,6 +122,8 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
             .or_else(uncertain);
         clusters.extend(known.map(|c| (name.to_owned(), c)));
     }
+    let destroy = inputs.model.is_none();
+    let guards = if destroy { Vec::new() } else { guard::guards(&changes, inputs.state.records.len()) };
     let before = inputs.state.placement.monthly;
     let cost = placed.as_ref().map_or_else(Cost::default, |(model, placed)| report::cost(model, placed));
     let had_placement = !inputs.state.placement.components.is_empty();
@@ -135,6 +138,7 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
             cost: Cost { monthly_before: had_placement.then_some(before), ..cost },
             clusters,
             applyable: diff.conflicts.is_empty(),
+            guards,
             changes,
             unchanged: diff.unchanged,
             conflicts: diff.conflicts,

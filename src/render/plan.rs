@@ -196,6 +196,10 @@ fn totals(plan: &Plan, style: Style) -> String {
     if let Some(line) = cost_line(plan) {
         out.push_str(&format!("{} {line}\n", style.bold("Cost:")));
     }
+    if !plan.guards.is_empty() {
+        let list = plan.guards.join("; ");
+        out.push_str(&style.bad(&format!("This plan needs --allow-deletes: {list}.\n")));
+    }
     if !plan.conflicts.is_empty() {
         let n = plan.conflicts.len();
         let what = if n == 1 { "1 conflict is".into() } else { format!("{n} conflicts are") };

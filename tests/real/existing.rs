@@ -35,6 +35,24 @@ fn objects_come_and_go_and_the_cluster_stays() {
 }
 
 #[test]
+fn what_vanishes_from_the_specs_is_not_deleted_without_a_word() {
+    let home = guest();
+    home.run(&["apply", "--yes"], 0);
+    home.edit("hello/application.yaml", "- path: manifests", "- path: manifests/web.yaml");
+    home.edit("hello/application.yaml", "    dependsOn: [cache]\n", "");
+    // Two of six are few; the whole application is not.
+    assert!(!home.run(&["plan"], 0).contains("--allow-deletes"));
+    home.edit("hello/application.yaml", "- path: manifests/web.yaml", "- objects: []");
+    home.edit("hello/application.yaml", "components:\n  - name: web\n", "");
+    assert!(home.run(&["plan"], 0).contains("--allow-deletes"));
+    let said = home.said(&["apply", "--yes"], 5);
+    assert!(said.contains("SKY0508") && said.contains("Namespace hello"), "{said}");
+    assert!(home.kubectl("host", &["get", "namespaces", "-o", "name"]).contains("hello"));
+    home.run(&["apply", "--yes", "--allow-deletes"], 0);
+    assert!(!home.kubectl("host", &["get", "namespaces", "-o", "name"]).contains("hello"));
+}
+
+#[test]
 fn what_was_there_before_is_not_taken() {
     let home = guest();
     home.kubectl("host", &["create", "namespace", "hello"]);

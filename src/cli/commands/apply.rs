@@ -66,7 +66,8 @@ pub(super) async fn planned(
     if made.plan.changes.is_empty() && made.plan.conflicts.is_empty() {
         return remember(&made.plan, log, output);
     }
-    if made.plan.applyable && !args.yes {
+    let refused = !made.plan.guards.is_empty() && !args.allow_deletes;
+    if made.plan.applyable && !args.yes && !refused {
         if !output.interactive {
             let verb = if destroy { "destroy" } else { "apply" };
             return output.fault(
@@ -130,6 +131,15 @@ async fn execute(
     }
     if plan.changes.is_empty() {
         return remember(plan, log, output);
+    }
+    if !plan.guards.is_empty() && !args.allow_deletes {
+        return output.fault(
+            Diagnostic::error("SKY0508", "this plan destroys what cannot be had back, and nobody said that it may")
+                .detail(plan.guards.join("\n"))
+                .hint(
+                    "if that is meant: `--allow-deletes`; if not, look for a path or a name that changed in the specs",
+                ),
+        );
     }
     let options = Options {
         parallelism: args.parallelism as usize,

@@ -80,6 +80,7 @@ fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
         conflicts: Vec::new(),
         notes: Vec::new(),
         placement_record: None,
+        guards: Vec::new(),
         complete: true,
         applyable: true,
     }

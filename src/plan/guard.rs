@@ -1,0 +1,71 @@
+//! Destruction is explicit: what a plan would take away that nobody gets back by planning again.
+//!
+//! A typo in a path can make a whole application vanish from the specs. Deletes of clusters,
+//! namespaces, definitions and volumes, and of more than a fifth of all that is recorded, need a word
+//! of their own. Knows the changes, and how many resources there are.
+
+use super::change::{Action, ActionReason, Change};
+use crate::address::ResourceAddress;
+
+/// Kinds whose deletion takes more with it than itself.
+const PRECIOUS: [&str; 4] = ["CustomResourceDefinition", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
+/// Deletes of at most one in so many are everyday work.
+const ONE_IN: usize = 5;
+/// Below this many deletes their share says nothing.
+const FEW: usize = 3;
+
+/// Why a plan needs an explicit word, a clause each; empty when it does not.
+pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
+    let deletes: Vec<&Change> = changes.iter().filter(|c| c.action == Action::Delete).collect();
+    let mut reasons: Vec<String> = deletes
+        .iter()
+        .filter_map(|c| match &c.address {
+            ResourceAddress::Cluster(name) => Some(format!("it deletes cluster {name} with all that is on it")),
+            ResourceAddress::Object(o) if PRECIOUS.contains(&o.kind.as_str()) => {
+                Some(format!("it deletes {} on {} with all that is in it", c.address.short(), o.cluster))
+            }
+            ResourceAddress::Object(_) => None,
+        })
+        .collect();
+    let gone = deletes.iter().filter(|c| c.reason != ActionReason::Moved).count();
+    if gone >= FEW && gone * ONE_IN > recorded {
+        reasons.push(format!("it deletes {gone} of {recorded} resources"));
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::change::Precondition;
+
+    fn delete(address: &str, reason: ActionReason) -> Change {
+        Change {
+            address: address.parse().unwrap(),
+            action: Action::Delete,
+            reason,
+            fields: Vec::new(),
+            after: None,
+            origin: None,
+            depends_on: Vec::new(),
+            precondition: Precondition::default(),
+            requires: Vec::new(),
+            api_version: String::new(),
+            unverified: false,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_back_needs_a_word() {
+        let maps = |n: usize, reason: ActionReason| -> Vec<Change> {
+            (0..n).map(|i| delete(&format!("object/a/core/ConfigMap/x/c{i}"), reason.clone())).collect()
+        };
+        assert_eq!(guards(&maps(2, ActionReason::Removed), 3), [""; 0], "two are few");
+        assert_eq!(guards(&maps(4, ActionReason::Removed), 20), [""; 0], "a fifth is not more than a fifth");
+        assert_eq!(guards(&maps(5, ActionReason::Removed), 20), ["it deletes 5 of 20 resources"]);
+        assert_eq!(guards(&maps(9, ActionReason::Moved), 20), [""; 0], "what moves is not gone");
+        let precious =
+            [delete("cluster/a", ActionReason::Removed), delete("object/a/core/Namespace/-/x", ActionReason::Removed)];
+        assert_eq!(guards(&precious, 100).len(), 2);
+    }
+}
