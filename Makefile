@@ -35,6 +35,10 @@ test: control-plane $(DENY) ## Everything: check, real control planes, licences,
 $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)
 
+.PHONY: test-full
+test-full: ## The random suites at full counts (20 minutes)
+	SKYPLAN_CASES=3000 cargo test --lib --locked place::fuzz
+
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it
 	SNAPSHOTS=overwrite cargo test --test it --locked pure::

@@ -89,17 +89,8 @@ mod tests {
             cost: Cost::default(),
             clusters: std::collections::BTreeMap::new(),
             changes: vec![Change {
-                address: "cluster/a".parse().unwrap(),
-                action: Action::Create,
-                reason: ActionReason::New,
-                fields: Vec::new(),
-                after: None,
-                origin: None,
-                depends_on: Vec::new(),
                 precondition: Precondition { record_serial, ..Precondition::default() },
-                requires: Vec::new(),
-                api_version: String::new(),
-                unverified: false,
+                ..Change::new("cluster/a".parse().unwrap(), Action::Create, ActionReason::New)
             }],
             unchanged: 0,
             conflicts: Vec::new(),

@@ -11,6 +11,7 @@ use crate::{
     compile::{compile, model::Model},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
     digest::{digest, hex},
+    driver::{Drivers, local::LocalRoot},
     load::{self, tree::read_folder},
     plan::secret::is_secret,
     state::store::{Log, folder_of},
@@ -59,12 +60,21 @@ impl Session {
     }
 
     /// Opens it to plan: with Secrets in the project the log is begun, as their digests need its key.
-    pub(super) fn log_to_plan(&self) -> Result<Log, Diagnostic> {
+    fn log_to_plan(&self) -> Result<Log, Diagnostic> {
         let mut log = self.log()?;
         if self.model.objects.iter().any(|o| is_secret(&o.object)) {
             log.begin()?;
         }
         Ok(log)
+    }
+
+    /// Everything that planning needs: the project, its log, and drivers. Shows what is wrong.
+    pub(super) fn open_to_plan(root: &Path, output: &Output) -> Result<(Self, Log, Drivers), Exit> {
+        let session = Self::open(root, output)?;
+        match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
+            Ok((log, local)) => Ok((session, log, Drivers::new(root, local))),
+            Err(d) => Err(output.fault(d)),
+        }
     }
 
     /// Shows diagnostics with this project's texts.

@@ -170,6 +170,25 @@ pub struct Change {
     pub unverified: bool,
 }
 
+impl Change {
+    /// A change with nothing but its name, what happens and why.
+    pub fn new(address: ResourceAddress, action: Action, reason: ActionReason) -> Self {
+        Self {
+            address,
+            action,
+            reason,
+            fields: Vec::new(),
+            after: None,
+            origin: None,
+            depends_on: Vec::new(),
+            precondition: Precondition::default(),
+            requires: Vec::new(),
+            api_version: String::new(),
+            unverified: false,
+        }
+    }
+}
+
 /// What a resource shall be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "is")]

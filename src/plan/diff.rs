@@ -95,17 +95,12 @@ fn change(resource: &Resource, action: Action, reason: ActionReason, preconditio
         ),
     };
     Change {
-        address: resource.address.clone(),
-        action,
-        reason,
-        fields: Vec::new(),
         after: Some(after),
         origin: resource.origin.clone(),
-        depends_on: Vec::new(),
         precondition,
         requires: resource.depends_on.iter().cloned().collect(),
         api_version,
-        unverified: false,
+        ..Change::new(resource.address.clone(), action, reason)
     }
 }
 
@@ -447,17 +442,10 @@ fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool,
         diff.changes.insert(
             address.clone(),
             Change {
-                address: address.clone(),
-                action,
-                reason,
-                fields: Vec::new(),
-                after: None,
-                origin: None,
-                depends_on: Vec::new(),
                 precondition,
                 requires: record.depends_on.clone(),
                 api_version,
-                unverified: false,
+                ..Change::new(address.clone(), action, reason)
             },
         );
     }
@@ -535,17 +523,5 @@ fn orphans(desired: &Desired, state: &State, observed: &Observed, diff: &mut Dif
 
 /// The end of something that an apply left behind when it was cut off.
 fn leftover(address: &ResourceAddress, action: Action, precondition: Precondition, api_version: String) -> Change {
-    Change {
-        address: address.clone(),
-        action,
-        reason: ActionReason::Uncertain,
-        fields: Vec::new(),
-        after: None,
-        origin: None,
-        depends_on: Vec::new(),
-        precondition,
-        requires: Vec::new(),
-        api_version,
-        unverified: false,
-    }
+    Change { precondition, api_version, ..Change::new(address.clone(), action, ActionReason::Uncertain) }
 }

@@ -37,22 +37,9 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::change::Precondition;
 
     fn delete(address: &str, reason: ActionReason) -> Change {
-        Change {
-            address: address.parse().unwrap(),
-            action: Action::Delete,
-            reason,
-            fields: Vec::new(),
-            after: None,
-            origin: None,
-            depends_on: Vec::new(),
-            precondition: Precondition::default(),
-            requires: Vec::new(),
-            api_version: String::new(),
-            unverified: false,
-        }
+        Change::new(address.parse().unwrap(), Action::Delete, reason)
     }
 
     #[test]

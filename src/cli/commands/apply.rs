@@ -15,7 +15,7 @@ use crate::{
         session::Session,
     },
     diagnostic::{Diagnostic, Diagnostics},
-    driver::{Drivers, local::LocalRoot},
+    driver::Drivers,
     plan::{Plan, change::FORMAT_VERSION, secret::Secrets, secret_values},
     render,
     state::store::Log,
@@ -25,15 +25,10 @@ use crate::{
 const TOTAL: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
 pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) -> Exit {
-    let session = match Session::open(root, output) {
-        Ok(session) => session,
+    let (session, log, drivers) = match Session::open_to_plan(root, output) {
+        Ok(all) => all,
         Err(exit) => return exit,
     };
-    let (log, local) = match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
-        Ok(both) => both,
-        Err(d) => return output.fault(d),
-    };
-    let drivers = Drivers::new(root, local);
     match &args.plan {
         Some(file) => {
             let plan = match read(file, &session) {

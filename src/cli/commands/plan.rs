@@ -5,7 +5,6 @@ use std::path::Path;
 use crate::{
     cli::{args::PlanArgs, exit::Exit, output::Output, planning, replay::Replay, session::Session},
     diagnostic::Diagnostic,
-    driver::{Drivers, local::LocalRoot},
     plan::Plan,
     render,
 };
@@ -21,15 +20,10 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             Err(faults) => output.diagnostics(&faults, &crate::diagnostic::SourceMap::default()),
         };
     }
-    let session = match Session::open(root, output) {
-        Ok(session) => session,
+    let (session, log, drivers) = match Session::open_to_plan(root, output) {
+        Ok(all) => all,
         Err(exit) => return exit,
     };
-    let (log, local) = match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
-        Ok(both) => both,
-        Err(d) => return output.fault(d),
-    };
-    let drivers = Drivers::new(root, local);
     let planned = match planning::make(&session, log.state(), &drivers, args.destroy, output).await {
         Ok(planned) => planned,
         Err(faults) => return session.show(&faults, output),
