@@ -59,6 +59,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: StateCommand,
     },
+    /// Print the JSON Schema of a kind, for editors
+    Schema {
+        /// A kind, or `plan`; without one, the kinds are listed
+        #[arg(value_name = "KIND")]
+        kind: Option<String>,
+    },
     /// Run Kubernetes clusters on this machine: real control planes, simulated nodes
     Local {
         #[command(subcommand)]

@@ -48,6 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
             Command::Status(options) => commands::status::run(&root, &options, &output).await,
             Command::State { command } => commands::state::run(&root, &command, &output),
+            Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,
         }
     })

@@ -10,6 +10,7 @@ mod cluster;
 mod policy;
 mod project;
 mod provider;
+mod schema;
 
 pub use application::{
     Application, ComponentOverride, ComponentResources, GpuCount, Instances, ObjectSelector, Source,
@@ -26,6 +27,8 @@ pub use provider::{
     ControlPlanePrice, EgressPrice, EgressTier, EgressTo, Gpu, LatencyDefault, LatencyPair, LatencyProfile, Offering,
     Platform, ProviderProfile, QuotaSpec, Zone, ZoneType,
 };
+
+pub use schema::schema;
 
 use crate::diagnostic::Origin;
 

@@ -5,6 +5,7 @@ pub(super) mod destroy;
 pub(super) mod init;
 pub(super) mod local;
 pub(super) mod plan;
+pub(super) mod schema;
 pub(super) mod state;
 pub(super) mod status;
 pub(super) mod validate;

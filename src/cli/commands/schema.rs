@@ -1,0 +1,29 @@
+//! `skyplan schema`: the JSON Schema of a kind, or of plans.
+
+use crate::{
+    cli::{exit::Exit, output::Output},
+    diagnostic::{Diagnostic, did_you_mean},
+    plan::Plan,
+    spec::{KINDS, schema},
+};
+
+pub(in crate::cli) fn run(kind: Option<&str>, output: &Output) -> Exit {
+    let Some(kind) = kind else {
+        output.print(&(KINDS.join("\n") + "\nplan\n"));
+        return Exit::Done;
+    };
+    let found = if kind == "plan" { Some(schemars::schema_for!(Plan).to_value()) } else { schema(kind) };
+    match found {
+        Some(schema) => {
+            output.print(&(serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"));
+            Exit::Done
+        }
+        None => {
+            let d = Diagnostic::error("SKY0113", format!("there is no kind `{kind}`"));
+            output.fault(match did_you_mean(kind, KINDS) {
+                Some(near) => d.hint(format!("did you mean `{near}`?")),
+                None => d.hint(format!("kinds are {}", KINDS.join(", "))),
+            })
+        }
+    }
+}
