@@ -52,6 +52,11 @@ impl ResourceAddress {
     /// The address without the cluster, as people read it below a cluster's heading:
     /// `Deployment shop/web`.
     pub fn short(&self) -> String {
+        // A name that a server would refuse may still be shown, and must not move a terminal's cursor.
+        self.words().replace(char::is_control, "\u{fffd}")
+    }
+
+    fn words(&self) -> String {
         match self {
             Self::Cluster(name) => format!("Cluster {name}"),
             Self::Object(o) => match &o.namespace {

@@ -112,7 +112,7 @@ pub async fn run(
     let begun = Instant::now();
     if !plan.applyable {
         return Err(Box::new(
-            Diagnostic::error("SKY0719", "this plan may not be applied").hint("see its conflicts: `skyplan show PLAN`"),
+            Diagnostic::error("SKY0719", "this plan may not be applied").hint("see its conflicts: `skyplan plan`"),
         ));
     }
     let begin = journal::begin(plan, log, options.total, Timestamp::now())?;

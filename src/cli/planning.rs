@@ -29,11 +29,12 @@ pub(super) async fn make(
     destroy: bool,
     output: &Output,
 ) -> Result<Planned, Diagnostics> {
+    let inputs_digest = session.inputs_digest(&state.secret_key);
     let inputs = Inputs {
         model: (!destroy).then_some(&session.model),
         project: &session.model.project,
         state,
-        inputs_digest: &session.inputs_digest,
+        inputs_digest: &inputs_digest,
         limits: Limits::default(),
     };
     let mut observed = Observed::default();

@@ -10,7 +10,7 @@ use super::{exit::Exit, output::Output};
 use crate::{
     compile::{compile, model::Model},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
-    digest::{digest, hex},
+    digest::{digest, digest_bytes, hex},
     driver::{Drivers, local::LocalRoot},
     load::{self, tree::read_folder},
     plan::secret::is_secret,
@@ -27,7 +27,7 @@ pub(super) struct Session {
     /// The project.
     pub(super) model: Model,
     /// Digest of the texts.
-    pub(super) inputs_digest: String,
+    texts: String,
 }
 
 impl Session {
@@ -50,7 +50,16 @@ impl Session {
         };
         let texts = tree.files.iter().map(|(path, text)| (path.to_string(), text.to_string().into()));
         let inputs_digest = digest(&serde_json::Value::Object(texts.collect()));
-        Ok(Self { root: root.to_path_buf(), sources, model, inputs_digest })
+        Ok(Self { root: root.to_path_buf(), sources, model, texts: inputs_digest })
+    }
+
+    /// Digest of the texts that the project was read from; a keyed one where secret values are among them.
+    pub(super) fn inputs_digest(&self, key: &str) -> String {
+        if self.has_secrets() { digest_bytes(format!("{key}{}", self.texts).as_bytes()) } else { self.texts.clone() }
+    }
+
+    fn has_secrets(&self) -> bool {
+        self.model.objects.iter().any(|o| is_secret(&o.object))
     }
 
     /// Opens the project's state.
@@ -62,7 +71,7 @@ impl Session {
     /// Opens it to plan: with Secrets in the project the log is begun, as their digests need its key.
     fn log_to_plan(&self) -> Result<Log, Diagnostic> {
         let mut log = self.log()?;
-        if self.model.objects.iter().any(|o| is_secret(&o.object)) {
+        if self.has_secrets() {
             log.begin()?;
         }
         Ok(log)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     attach::{self, Workload},
     model::{AppObject, Component, PodNeed},
-    names::dangling,
+    names::{dangling, dns_label},
     pods,
 };
 use crate::{
@@ -25,10 +25,19 @@ pub(super) struct Applications {
 }
 
 /// Kinds of the built-in groups that live outside of namespaces.
-const CLUSTER_SCOPED: [&str; 21] = [
+const CLUSTER_SCOPED: [&str; 30] = [
     "APIService",
     "CertificateSigningRequest",
     "ClusterRole",
+    "ClusterTrustBundle",
+    "DeviceClass",
+    "IPAddress",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "ResourceSlice",
+    "ServiceCIDR",
+    "StorageVersionMigration",
+    "VolumeAttributesClass",
     "ClusterRoleBinding",
     "CSIDriver",
     "CSINode",
@@ -97,6 +106,9 @@ fn application(
     out: &mut Diagnostics,
 ) {
     let namespace = app.namespace.as_ref().unwrap_or(&app.name);
+    if app.namespace.is_some() {
+        dns_label("namespace", namespace, out);
+    }
     let mut objects: Vec<(Origin, Value)> = Vec::new();
     for manifest in manifests {
         if let Some(object) = named(manifest, namespace, customs, out) {
@@ -125,6 +137,7 @@ fn application(
     for (entry, spec) in app.components.iter().enumerate() {
         adjust(app, spec, entry, &mut components, &mut objects, &owner, out);
     }
+    circles(app, out);
     if components.is_empty() && !objects.is_empty() {
         // Nothing runs, but the objects still have to be somewhere: the application is placed as one.
         components.push(new_component(app, &app.name, &app.name.origin));
@@ -208,17 +221,14 @@ fn named(
     } else {
         None
     };
-    if let Some(missing) = missing {
+    if let Some(missing) = missing.or_else(|| malformed(manifest)) {
         out.push(missing);
         return None;
     }
     let (group, kind) = pods::group_kind(object);
     let mut object = object.clone();
-    let scoped = if is_builtin(group) {
-        !CLUSTER_SCOPED.contains(&kind)
-    } else {
-        !customs.contains(&(group.to_owned(), kind.to_owned()))
-    };
+    let outside = customs.contains(&(group.to_owned(), kind.to_owned()));
+    let scoped = !(outside || is_builtin(group) && CLUSTER_SCOPED.contains(&kind));
     let metadata = object.get_mut("metadata").and_then(Value::as_object_mut)?;
     if !scoped {
         metadata.remove("namespace");
@@ -233,6 +243,55 @@ fn named(
         map.remove("status");
     }
     Some(object)
+}
+
+/// What no server would take, said before anything is planned from it: names that would lead elsewhere,
+/// maps that are none, secret values that are not text. Values are never shown.
+fn malformed(manifest: &Manifest) -> Option<Diagnostic> {
+    let object = &manifest.object;
+    let fault = |text: String| Some(Diagnostic::error("SKY0210", text).at(&manifest.origin));
+    let metadata = &object["metadata"];
+    let unsafe_name = |text: &str| {
+        text.len() > 253
+            || text.contains(['/', '%'])
+            || text.contains(char::is_whitespace)
+            || text.contains(char::is_control)
+    };
+    for (what, value) in [("name", &metadata["name"]), ("namespace", &metadata["namespace"]), ("kind", &object["kind"])]
+    {
+        match value {
+            Value::Null => {}
+            Value::String(text) if !unsafe_name(text) => {}
+            _ => return fault(format!("this object's {what} cannot be one")),
+        }
+    }
+    if object["apiVersion"].as_str().is_some_and(|v| v.matches('/').count() > 1 || unsafe_name(&v.replacen('/', "", 1)))
+    {
+        return fault("this object's apiVersion is not `version` or `group/version`".into());
+    }
+    let secret = object["kind"] == "Secret" && object["apiVersion"] == "v1";
+    let maps = [("labels", metadata), ("annotations", metadata), ("data", object), ("stringData", object)];
+    for (field, parent) in maps.into_iter().take(if secret { 4 } else { 2 }) {
+        let fine = match &parent[field] {
+            Value::Null => true,
+            Value::Object(map) => map.values().all(|v| v.is_string() || v.is_null() && field == "data"),
+            _ => false,
+        };
+        if !fine {
+            return fault(format!(
+                "`{field}` of this {} is not a map of text",
+                object["kind"].as_str().unwrap_or("object")
+            ))
+            .map(|d| d.hint("write numbers, true and false in quotes"));
+        }
+    }
+    if pods::is_workload(object) && !object["spec"].is_object() {
+        return fault("this workload has no `spec`".into());
+    }
+    if pods::scales(object) && !object["spec"]["replicas"].is_null() && object["spec"]["replicas"].as_u64().is_none() {
+        return fault("`spec.replicas` is not a whole number, 0 or more".into());
+    }
+    None
 }
 
 /// Groups that Kubernetes itself serves.
@@ -304,8 +363,10 @@ fn adjust(
     if let Some(replicas) = &spec.replicas {
         let mut set = false;
         for (_, object) in objects.iter_mut().zip(owner).filter(|(_, o)| **o == Some(entry)).map(|(o, _)| o) {
-            if pods::scales(object) {
-                object["spec"]["replicas"] = Value::from(replicas.value);
+            if pods::scales(object)
+                && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+            {
+                spec.insert("replicas".into(), Value::from(replicas.value));
                 set = true;
             }
         }
@@ -338,6 +399,33 @@ fn adjust(
         }
         components[entry].depends_on.push(full);
     }
+}
+
+/// Notes circles in `dependsOn`, each once.
+fn circles(app: &spec::Application, out: &mut Diagnostics) {
+    let index = |name: &str| app.components.iter().position(|c| c.name.value == name);
+    let before: Vec<Vec<usize>> =
+        app.components.iter().map(|c| c.depends_on.iter().filter_map(|d| index(&d.value)).collect()).collect();
+    let reaches = |from: usize, to: usize| {
+        let (mut seen, mut open) = (BTreeSet::new(), before[from].clone());
+        while let Some(i) = open.pop() {
+            if i == to {
+                return true;
+            }
+            if seen.insert(i) {
+                open.extend(&before[i]);
+            }
+        }
+        false
+    };
+    let members: Vec<usize> = (0..before.len()).filter(|i| !before[*i].contains(i) && reaches(*i, *i)).collect();
+    let Some((first, others)) = members.split_first() else { return };
+    let line = |i: usize| app.components[i].depends_on.first().map_or(&app.components[i].origin, |d| &d.origin);
+    let mut d = Diagnostic::error("SKY0215", "components that wait for each other in a circle").at(line(*first));
+    for other in others {
+        d = d.label(line(*other), "and here");
+    }
+    out.push(d.hint("take one `dependsOn` out"));
 }
 
 /// Requests that an entry sets in place of the manifest's.

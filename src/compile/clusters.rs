@@ -13,6 +13,11 @@ use crate::{
     spec::{self, At, ClusterDriver, Document, EgressTo, ProviderProfile, SpecSet, Zone},
 };
 
+/// More nodes than this nobody means, and Kubernetes does not run (5,000 is its limit).
+const MOST_NODES: u32 = 5_000;
+/// Dearer than this an hour is a slip of the keyboard.
+const MOST_PRICE: MicroUsd = MicroUsd(1_000_000_000_000);
+
 /// The kubelet's default limit of pods on a node.
 const PODS_PER_NODE: u64 = 110;
 
@@ -76,8 +81,8 @@ fn check_profile(profile: &ProviderProfile, out: &mut Diagnostics) {
 }
 
 fn not_negative(price: &At<MicroUsd>, out: &mut Diagnostics) {
-    if price.0 < 0 {
-        out.push(Diagnostic::error("SKY0107", "a price is 0 or more").at(&price.origin));
+    if price.0 < 0 || price.value > MOST_PRICE {
+        out.push(Diagnostic::error("SKY0107", "a price is from 0 to 1000000").at(&price.origin));
     }
 }
 
@@ -162,6 +167,14 @@ fn access(spec: &spec::Cluster, out: &mut Diagnostics) -> Access {
                 pods: PODS_PER_NODE,
             };
             let nodes = if spec.node_pools.is_empty() { block.nodes.unwrap_or(1) } else { 0 };
+            if nodes > MOST_NODES {
+                let origin = spec.local.as_ref().map_or(&spec.name.origin, |b| &b.origin);
+                out.push(
+                    Diagnostic::error("SKY0107", format!("a cluster has at most {MOST_NODES} nodes, not {nodes}"))
+                        .at(origin),
+                );
+            }
+            let nodes = nodes.min(MOST_NODES);
             Access::Local { nodes: (nodes, size) }
         }
     }
@@ -243,6 +256,12 @@ fn pools(
                 Diagnostic::error("SKY0206", format!("zone `{zone}` does not offer `{}`", offering.name.value))
                     .at(&pool.offering.origin)
                     .label(&offering.name.origin, "offered in other zones"),
+            );
+        }
+        if pool.min > MOST_NODES {
+            out.push(
+                Diagnostic::error("SKY0107", format!("a pool has at most {MOST_NODES} nodes, not {}", pool.min))
+                    .at(&pool.origin),
             );
         }
         let max = match (pool.max, offering.available) {

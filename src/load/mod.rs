@@ -98,7 +98,11 @@ impl Reader {
     fn wrong_version(&mut self, node: &Node, path: &Arc<str>, version: &str, kind: Option<&str>) {
         let at = |name: &str| node.get(name).map_or(node.span, |n| n.span).origin(path);
         if version == API_VERSION && kind.is_none() {
-            return self.out.push(Diagnostic::error("SKY0106", "missing field `kind`").at(&node.span.origin(path)));
+            let d = match node.get("kind") {
+                Some(kind) => Diagnostic::error("SKY0104", "`kind` is text").at(&kind.span.origin(path)),
+                None => Diagnostic::error("SKY0106", "missing field `kind`").at(&node.span.origin(path)),
+            };
+            return self.out.push(d);
         }
         self.out.push(
             Diagnostic::error("SKY0113", format!("this version of skyplan does not know `{version}`"))

@@ -237,9 +237,10 @@ fn fault(file: &Arc<str>, error: &Error) -> Diagnostic {
             .hint("keep one of the two: readers of YAML do not agree on which one counts");
     }
     if text.contains("budget") || text.contains("limit") {
-        return Diagnostic::error("SKY0103", format!("the file is larger or deeper than skyplan reads: {text}"))
+        let what = if text.contains("Depth") { "nested deeper than 128" } else { "larger than skyplan reads" };
+        return Diagnostic::error("SKY0103", format!("the file is {what}"))
             .at(&origin)
-            .hint("split the file; nesting deeper than 128 or thousands of aliases are refused on purpose");
+            .hint("split the file; deep nesting and thousands of aliases are refused on purpose");
     }
     Diagnostic::error("SKY0101", format!("not valid YAML: {text}")).at(&origin)
 }

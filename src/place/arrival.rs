@@ -6,8 +6,9 @@
 use std::cmp::Reverse;
 
 use super::{
-    pack::{Yard, settle_in},
+    pack::Yard,
     problem::{PodGroup, Problem, Solution},
+    scheduler::settle_in,
     site::wants,
 };
 

@@ -13,7 +13,7 @@ use super::{
     evaluate::evaluate_recorded,
     formulate::{Present, formulate},
     infeasible::Infeasible,
-    problem::{Limits, Problem, Solution},
+    problem::{Candidate, Limits, Problem, Solution},
     search::solve,
 };
 use crate::{
@@ -73,9 +73,9 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
     let everything = !problem.components.is_empty() && problem.components.iter().all(|c| c.pinned);
     let incumbents: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
     let kept = if everything { evaluate_recorded(&problem, &incumbents) } else { None };
-    let solution = match kept {
-        Some(solution) => solution,
-        None => attempt(&problem, limits)?,
+    let (problem, solution) = match kept {
+        Some(solution) => (problem, solution),
+        None => attempt(problem, limits)?,
     };
     if let Err(faults) = check(&problem, &solution) {
         let mut d =
@@ -106,20 +106,42 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
     Ok(Placed { problem, solution, month, monthly, in_order, record })
 }
 
-/// Solves with what is pinned; where that cannot be, with everything free: a component that grew may
-/// need others to make room.
-fn attempt(problem: &Problem, limits: &Limits) -> Result<Solution, Diagnostics> {
-    match solve(problem, limits) {
-        Ok(solution) => Ok(solution),
-        Err(_) if problem.components.iter().any(|c| c.pinned) => {
-            let mut free = problem.clone();
-            for component in &mut free.components {
-                component.pinned = false;
-            }
-            solve(&free, limits).map_err(|e| told(&e))
+/// Solves with what is pinned. Where that cannot be, those are free that may no longer run where they do,
+/// then those as well that they share flows or a place with, at last everything: a component that grew may
+/// need others to make room. Gives the problem that was solved.
+fn attempt(problem: Problem, limits: &Limits) -> Result<(Problem, Solution), Diagnostics> {
+    let driven_out = |i: usize| {
+        let component = &problem.components[i];
+        component.incumbent.iter().any(|l| matches!(component.candidates[*l], Candidate::Excluded(_)))
+    };
+    let out: BTreeSet<usize> = (0..problem.components.len()).filter(|i| driven_out(*i)).collect();
+    let free = |i: usize| !problem.components[i].pinned || out.contains(&i);
+    let near: BTreeSet<usize> = (0..problem.components.len())
+        .filter(|i| {
+            let beside =
+                |j: usize| problem.components[*i].incumbent.iter().any(|l| problem.components[j].incumbent.contains(l));
+            let linked =
+                |j: usize| problem.flows.iter().any(|f| (f.from, f.to) == (*i, j) || (f.to, f.from) == (*i, j));
+            (0..problem.components.len()).any(|j| free(j) && (beside(j) || linked(j)))
+        })
+        .collect();
+    let all = (0..problem.components.len()).collect();
+    let mut last = None;
+    for unpinned in [BTreeSet::new(), out.clone(), &out | &near, all] {
+        let mut posed = problem.clone();
+        for i in &unpinned {
+            posed.components[*i].pinned = false;
         }
-        Err(infeasible) => Err(told(&infeasible)),
+        // The same question is not asked twice.
+        if last.as_ref().is_some_and(|(before, _): &(Problem, _)| *before == posed) {
+            continue;
+        }
+        match solve(&posed, limits) {
+            Ok(solution) => return Ok((posed, solution)),
+            Err(infeasible) => last = Some((posed, told(&infeasible))),
+        }
     }
+    Err(last.map(|(_, faults)| faults).unwrap_or_default())
 }
 
 fn told(infeasible: &Infeasible) -> Diagnostics {

@@ -94,10 +94,7 @@ fn daemons(model: &Model, cluster: &Cluster) -> Resources {
     let here = model.components.iter().filter(|c| index.is_none_or(|i| permitted(c, i)));
     let mut sum = Resources::default();
     for size in here.flat_map(|c| &c.per_node) {
-        sum.milli_cpu += size.milli_cpu;
-        sum.memory += size.memory;
-        sum.gpus += size.gpus;
-        sum.pods += 1;
+        sum = crate::compile::pods::sum(sum, Resources { pods: 1, ..*size });
     }
     sum
 }

@@ -20,6 +20,7 @@ mod local;
 mod pack;
 mod part;
 pub mod problem;
+mod scheduler;
 pub mod search;
 mod site;
 mod transfer;

@@ -6,7 +6,12 @@
 //! count to another but by the cover rows, which every packing satisfies. Knows offers and pods,
 //! nothing of components, fees or transfer.
 
-use super::problem::{Offer, PodGroup, Resources};
+use std::cmp::Reverse;
+
+use super::{
+    problem::{Offer, PodGroup, Resources},
+    scheduler::{Stuck, largest_first, settle},
+};
 use crate::money::MicroUsd;
 
 /// What pods can be put on at one place.
@@ -36,88 +41,31 @@ pub(super) struct Packed {
 /// Cost of something that is impossible, as a bound.
 pub(super) const IMPOSSIBLE: MicroUsd = MicroUsd(i64::MAX / 4);
 
+/// More pods, or dedicated nodes of one offer, at one place are refused: a cluster does not hold them.
+pub(super) const MOST: u64 = 20_000;
+/// With up to so many pods nodes are bought one by one, which wastes least.
+const FEW: u64 = 200;
+/// Pods settled by one taste while nodes are given back and exchanged.
+const EFFORT: u64 = 250_000;
+
+/// Pods in all.
+fn pods(groups: &[&PodGroup]) -> u64 {
+    groups.iter().fold(0, |n, g| n.saturating_add(u64::from(g.count)))
+}
+
 /// The four numbers of [`Resources`], to loop over.
 pub(super) fn each(r: &Resources) -> [u64; 4] {
     [r.milli_cpu, r.memory, r.gpus, r.pods]
 }
 
 /// Whether a pod of this size fits into what is left.
-fn fits(size: &Resources, left: &Resources) -> bool {
+pub(super) fn fits(size: &Resources, left: &Resources) -> bool {
     size.milli_cpu <= left.milli_cpu && size.memory <= left.memory && size.gpus <= left.gpus && size.pods <= left.pods
 }
 
 /// Whether pods of the group may run on nodes of the offer and one fits an empty one.
 pub(super) fn suits(group: &PodGroup, offer: usize, usable: &Resources) -> bool {
     group.only.as_ref().is_none_or(|only| only.contains(&offer)) && fits(&group.size, usable)
-}
-
-/// One node of the simulation.
-#[derive(Clone, Copy)]
-struct Node {
-    offer: Option<usize>,
-    whole: Resources,
-    left: Resources,
-}
-
-/// kube-scheduler's `LeastAllocated` score after the pod is placed: the mean over CPU and memory of
-/// the free share in hundredths, each rounded down.
-fn score(node: &Node, size: &Resources) -> u64 {
-    let share = |left: u64, size: u64, whole: u64| {
-        (whole > 0).then(|| u64::try_from(u128::from(left - size) * 100 / u128::from(whole)).unwrap_or(100))
-    };
-    let cpu = share(node.left.milli_cpu, size.milli_cpu, node.whole.milli_cpu);
-    let memory = share(node.left.memory, size.memory, node.whole.memory);
-    match (cpu, memory) {
-        (Some(c), Some(m)) => (c + m) / 2,
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => 0,
-    }
-}
-
-/// Simulates the scheduler: the largest pods come first, equals in the order of the groups (the order
-/// that a person would roll them out in, and the one that packs best); each goes to the allowed node with
-/// the highest score, of equals to the first (free nodes come first, then offers in order). Says
-/// which group has a pod that finds no node. Pods with `only` do not run on free nodes: those are
-/// of no offer.
-pub(super) fn settle(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32]) -> Result<(), usize> {
-    let mut order: Vec<usize> = (0..groups.len()).collect();
-    order.sort_by_key(|g| std::cmp::Reverse(groups[*g].size));
-    settle_in(yard, groups, counts, order)
-}
-
-/// The same with groups coming in this order.
-pub(super) fn settle_in(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32], order: Vec<usize>) -> Result<(), usize> {
-    let node = |offer, whole: Resources| Node { offer, whole, left: whole };
-    let mut nodes: Vec<Node> = yard.free.iter().map(|free| node(None, *free)).collect();
-    for (t, offer) in yard.offers.iter().enumerate() {
-        nodes.extend((0..counts[t]).map(|_| node(Some(t), offer.usable)));
-    }
-    for g in order {
-        let group = groups[g];
-        let allowed = |node: &Node| match (&group.only, node.offer) {
-            (None, _) => true,
-            (Some(only), Some(offer)) => only.contains(&offer),
-            (Some(_), None) => false,
-        };
-        for _ in 0..group.count {
-            let mut best: Option<(u64, usize)> = None;
-            for (n, node) in nodes.iter().enumerate() {
-                if fits(&group.size, &node.left) && allowed(node) {
-                    let score = score(node, &group.size);
-                    if best.is_none_or(|(highest, _)| score > highest) {
-                        best = Some((score, n));
-                    }
-                }
-            }
-            let Some((_, n)) = best else { return Err(g) };
-            let left = &mut nodes[n].left;
-            left.milli_cpu -= group.size.milli_cpu;
-            left.memory -= group.size.memory;
-            left.gpus -= group.size.gpus;
-            left.pods -= group.size.pods;
-        }
-    }
-    Ok(())
 }
 
 /// One necessary condition on counts: Σ `per_node[t]` · counts[t] ≥ `need`.
@@ -157,7 +105,11 @@ pub(super) fn rows(yard: &Yard<'_>, groups: &[&PodGroup]) -> Vec<Row> {
         let times = |room: &Resources| {
             (0..4).filter_map(|r| each(room)[r].checked_div(each(&size)[r])).min().unwrap_or(u64::from(u32::MAX))
         };
-        let free = if class.iter().any(|g| g.only.is_none()) { yard.free.iter().map(times).sum() } else { 0 };
+        let free = if class.iter().any(|g| g.only.is_none()) {
+            yard.free.iter().map(times).fold(0, u64::saturating_add)
+        } else {
+            0
+        };
         let per_node = yard
             .offers
             .iter()
@@ -201,6 +153,9 @@ pub(super) fn within_quota(yard: &Yard<'_>, counts: &[u32]) -> bool {
 
 /// Whether the pods cannot run here whatever is bought: no simulation is needed to say so.
 pub(super) fn hopeless(yard: &Yard<'_>, groups: &[&PodGroup]) -> bool {
+    if pods(groups) > MOST {
+        return true;
+    }
     let Some(most) = most(yard, groups) else { return true };
     if yard.quota.is_none() {
         return rows(yard, groups).iter().any(|row| short(row, &most) > 0);
@@ -244,6 +199,9 @@ pub(super) fn cheapest(yard: &Yard<'_>, groups: &[&PodGroup], work: u64) -> Pack
 
 fn hunt(yard: &Yard<'_>, groups: &[&PodGroup], work: u64, simulate: bool) -> Packed {
     let none = Packed { best: None, bound: IMPOSSIBLE, exact: true };
+    if pods(groups) > MOST {
+        return none;
+    }
     let Some(most) = most(yard, groups) else { return none };
     let rows = rows(yard, groups);
     // With no quota this is exactly "not even with all there is".
@@ -252,9 +210,8 @@ fn hunt(yard: &Yard<'_>, groups: &[&PodGroup], work: u64, simulate: bool) -> Pac
     }
     // Dear offers first, so that the last and cheapest is found by counting up.
     let mut order: Vec<usize> = (0..yard.offers.len()).collect();
-    order.sort_by_key(|t| (std::cmp::Reverse(yard.offers[*t].price), *t));
+    order.sort_by_key(|t| (Reverse(yard.offers[*t].price), *t));
     let ratios = ratios(yard, &rows, &order);
-    let pods: u64 = groups.iter().map(|g| u64::from(g.count)).sum();
     let mut hunt = Hunt {
         yard,
         groups,
@@ -263,8 +220,9 @@ fn hunt(yard: &Yard<'_>, groups: &[&PodGroup], work: u64, simulate: bool) -> Pac
         order: &order,
         ratios: &ratios,
         best: None,
-        pods: pods + 1,
+        pods: pods(groups) + 1,
         work,
+        effort: EFFORT,
         out: false,
         simulate,
     };
@@ -324,6 +282,8 @@ struct Hunt<'a> {
     /// Work of one simulation.
     pods: u64,
     work: u64,
+    /// What giving back and exchanging may still take.
+    effort: u64,
     out: bool,
     /// Whether counts must stand the simulation, or the rows only.
     simulate: bool,
@@ -341,11 +301,16 @@ impl Hunt<'_> {
         })
     }
 
+    /// Whether the pods run on these counts. Those that lack a row need no simulation.
+    fn fit(&self, counts: &[u32]) -> bool {
+        within_quota(self.yard, counts)
+            && self.rows.iter().all(|row| short(row, counts) == 0)
+            && (!self.simulate || settle(self.yard, self.groups, counts).is_ok())
+    }
+
     /// Simulates these counts and keeps them when they fit and are better; says whether they fit.
     fn offer(&mut self, counts: &[u32]) -> bool {
-        let covers = || self.rows.iter().all(|row| short(row, counts) == 0);
-        let settles = || settle(self.yard, self.groups, counts).is_ok();
-        let fit = within_quota(self.yard, counts) && if self.simulate { settles() } else { covers() };
+        let fit = self.fit(counts);
         if fit {
             let (cost, nodes) = (self.cost(counts), counts.iter().map(|n| u64::from(*n)).sum());
             if self.better(cost, nodes, counts) {
@@ -355,42 +320,88 @@ impl Hunt<'_> {
         fit
     }
 
-    /// Buys a node for the first pod that finds none until all do, by four tastes; then gives back
+    /// Buys nodes for the first pod that finds none until all do, by four tastes; then gives back
     /// and exchanges what is not needed. A good start; no proof.
     fn greedy(&mut self, least: &[u32]) {
+        let mut starts: Vec<Vec<u32>> = Vec::new();
         for taste in 0..4 {
             let mut counts = least.to_vec();
             let mut rounds = self.pods + 4;
-            while let Err(g) = settle(self.yard, self.groups, &counts) {
-                let size = self.groups[g].size;
-                let value = |t: usize| {
-                    let offer = &self.yard.offers[t];
-                    let price = offer.price.0 as f64;
-                    match taste {
-                        0 => price,
-                        1 => price / (offer.usable.milli_cpu as f64 + 1.0),
-                        2 => price / (offer.usable.memory as f64 + 1.0),
-                        _ => {
-                            let times = (0..4).filter_map(|r| each(&offer.usable)[r].checked_div(each(&size)[r])).min();
-                            price / times.unwrap_or(1).min(self.pods) as f64
-                        }
-                    }
-                };
-                let next = (0..counts.len())
-                    .filter(|t| counts[*t] < self.most[*t] && suits(self.groups[g], *t, &self.yard.offers[*t].usable))
-                    .min_by(|a, b| value(*a).total_cmp(&value(*b)));
-                let Some(t) = next.filter(|_| rounds > 0) else { break };
-                counts[t] += 1;
+            self.effort = EFFORT;
+            while let Err(stuck) = settle(self.yard, self.groups, &counts) {
+                let spent = taste > 0 && self.effort < self.pods;
+                let Some(t) = self.taste(taste, stuck.group, &counts).filter(|_| rounds > 0 && !spent) else { break };
+                let batch = if self.pods <= FEW { 1 } else { self.batch(taste, stuck, t, &counts) };
+                if batch == 0 {
+                    break;
+                }
+                counts[t] += batch;
                 rounds -= 1;
+                if self.pods > FEW {
+                    self.effort = self.effort.saturating_sub(self.pods);
+                }
             }
-            if self.offer(&counts) {
+            if !starts.contains(&counts) && self.offer(&counts) {
+                starts.push(counts.clone());
                 self.trim(counts, least);
             }
         }
     }
 
-    /// Takes nodes away, or exchanges one for a cheaper one, while the rest still fits.
+    /// The offer that a taste buys for a group.
+    fn taste(&self, taste: usize, group: usize, counts: &[u32]) -> Option<usize> {
+        let size = self.groups[group].size;
+        let value = |t: usize| {
+            let offer = &self.yard.offers[t];
+            let price = offer.price.0 as f64;
+            match taste {
+                0 => price,
+                1 => price / (offer.usable.milli_cpu as f64 + 1.0),
+                2 => price / (offer.usable.memory as f64 + 1.0),
+                _ => {
+                    let times = (0..4).filter_map(|r| each(&offer.usable)[r].checked_div(each(&size)[r])).min();
+                    price / times.unwrap_or(1).min(self.pods) as f64
+                }
+            }
+        };
+        (0..counts.len())
+            .filter(|t| counts[*t] < self.most[*t] && suits(self.groups[group], *t, &self.yard.offers[*t].usable))
+            .min_by(|a, b| value(*a).total_cmp(&value(*b)))
+    }
+
+    /// How many nodes of the offer cover the rest of the group and later groups of the same taste,
+    /// as far as most nodes and quota go.
+    fn batch(&self, taste: usize, stuck: Stuck, t: usize, counts: &[u32]) -> u32 {
+        let whole = each(&self.yard.offers[t].usable);
+        let mut need = [0_u64; 4];
+        let order = largest_first(self.groups);
+        for g in order.into_iter().skip_while(|g| *g != stuck.group) {
+            if g == stuck.group || self.taste(taste, g, counts) == Some(t) {
+                let count = if g == stuck.group { stuck.left } else { self.groups[g].count };
+                for (need, size) in need.iter_mut().zip(each(&self.groups[g].size)) {
+                    *need = need.saturating_add(size.saturating_mul(u64::from(count)));
+                }
+            }
+        }
+        let sums = need.iter().zip(whole).filter(|(_, whole)| *whole > 0).map(|(need, whole)| need.div_ceil(whole));
+        let size = each(&self.groups[stuck.group].size);
+        let times = (0..4).filter_map(|r| whole[r].checked_div(size[r])).min().unwrap_or(u64::MAX).max(1);
+        let all = sums.max().unwrap_or(1).max(u64::from(stuck.left).div_ceil(times)).max(1);
+        let room = self.most[t] - counts[t];
+        let (mut low, mut high) = (0, u32::try_from(all).unwrap_or(u32::MAX).min(room));
+        let mut trial = counts.to_vec();
+        while low < high {
+            let mid = low + (high - low).div_ceil(2);
+            trial[t] = counts[t] + mid;
+            if within_quota(self.yard, &trial) { low = mid } else { high = mid - 1 }
+        }
+        low
+    }
+
+    /// Takes nodes away, or exchanges one for a cheaper one, while the rest still fits. What goes
+    /// well is tried with twice as many the next time.
     fn trim(&mut self, mut counts: Vec<u32>, least: &[u32]) {
+        let mut steps = vec![1_u32; counts.len()];
         let mut changed = true;
         while changed {
             changed = false;
@@ -399,20 +410,38 @@ impl Hunt<'_> {
                 if counts[t] <= least[t] {
                     continue;
                 }
-                counts[t] -= 1;
+                if self.effort < self.pods {
+                    return;
+                }
+                self.effort -= self.pods;
+                let before = counts[t];
+                let step = steps[t].min(before - least[t]);
+                counts[t] -= step;
                 if self.offer(&counts) {
+                    if self.pods > FEW {
+                        steps[t] = step.saturating_mul(2);
+                    }
                     changed = true;
                     continue;
                 }
+                if step > 1 {
+                    counts[t] = before;
+                    steps[t] = step / 2;
+                    changed = true;
+                    continue;
+                }
+                let mut looked = 0;
                 let cheaper = self.order[k + 1..].iter().copied().find(|u| {
                     let price = |t: usize| self.yard.offers[t].price;
+                    if counts[*u] >= self.most[*u] || price(*u) >= price(t) || looked * self.pods > self.effort {
+                        return false;
+                    }
+                    looked += 1;
                     let mut swapped = counts.clone();
                     swapped[*u] += 1;
-                    counts[*u] < self.most[*u]
-                        && price(*u) < price(t)
-                        && within_quota(self.yard, &swapped)
-                        && settle(self.yard, self.groups, &swapped).is_ok()
+                    self.fit(&swapped)
                 });
+                self.effort = self.effort.saturating_sub(looked * self.pods);
                 match cheaper {
                     Some(u) => {
                         counts[u] += 1;
@@ -450,19 +479,28 @@ impl Hunt<'_> {
             return;
         }
         if k == self.order.len() {
+            let total = counts.iter().map(|n| u64::from(*n)).sum();
+            if !self.better(MicroUsd(cost), total, counts) {
+                return;
+            }
             if self.work < self.pods {
                 self.out = true;
                 return;
             }
             self.work -= self.pods;
-            let total = counts.iter().map(|n| u64::from(*n)).sum();
-            if self.better(MicroUsd(cost), total, counts) {
-                self.offer(counts);
-            }
+            self.offer(counts);
             return;
         }
         let t = self.order[k];
-        let (low, high) = (self.yard.offers[t].min, self.most[t]);
+        let (mut low, high) = (self.yard.offers[t].min, self.most[t]);
+        if k + 1 == self.order.len() {
+            // Fewer of the last offer leave a row short.
+            let lacks =
+                self.rows.iter().zip(left).filter_map(|(row, left)| {
+                    left.checked_div(row.per_node[t]).map(|_| left.div_ceil(row.per_node[t]))
+                });
+            low = low.max(u32::try_from(lacks.max().unwrap_or(0)).unwrap_or(u32::MAX));
+        }
         let price = self.yard.offers[t].price.0;
         for n in low..=high {
             let spent = cost.saturating_add(price.saturating_mul(i64::from(n)));

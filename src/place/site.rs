@@ -84,6 +84,9 @@ pub(super) fn hopeless(problem: &Problem, place: usize, component: usize) -> boo
     }
     wants.entries.iter().any(|(_, entry)| {
         entry.anyof.iter().all(|(t, n)| {
+            if u64::from(*n) > pack::MOST {
+                return true;
+            }
             reserved[*t] = *n;
             let fails = pack::hopeless(&yard(site, &reserved), &[]);
             reserved[*t] = 0;
@@ -166,7 +169,7 @@ pub(super) fn solve(problem: &Problem, place: usize, components: &[usize]) -> Si
     let mut nodes = counts;
     let mut dedicated = vec![Vec::new(); components.len()];
     for ((k, _), (t, n)) in wants.entries.iter().zip(picks) {
-        nodes[t] += n;
+        nodes[t] = nodes[t].saturating_add(n);
         dedicated[*k].push((t, n));
     }
     let bound = if exact { cost } else { (floor + least).min(cost) };
@@ -212,6 +215,10 @@ impl Choice<'_> {
         for (t, n) in self.ranked[k].clone() {
             let before = reserved[t];
             reserved[t] = before.saturating_add(n);
+            if u64::from(reserved[t]) > pack::MOST {
+                reserved[t] = before;
+                continue;
+            }
             picks.push((t, n));
             self.descend(k + 1, reserved, spent + (self.price)((t, n)), picks);
             picks.pop();

@@ -526,3 +526,14 @@ fn a_tie_is_broken_by_moves_then_places_then_names() {
     let stay = twins().edit(|p| p.components[1].incumbent = vec![1]);
     assert_eq!(stay.solved().instances, [[1], [1]]);
 }
+
+#[test]
+fn thousands_of_equal_pods() {
+    let fleet = |count| Fleet::default().place("a", "0", &[("pool", "0.1", 2, 8)]).pods("x", &[0], 1000, 1, count);
+    let solution = fleet(3000).latency(&[]).solved();
+    assert_eq!(solution.nodes, [[1500]]);
+    assert_eq!(solution.cost.total().exact(), "150");
+    for count in [100_001, u32::MAX] {
+        assert!(solve(&fleet(count).latency(&[]).0, &Limits::default()).is_err(), "{count}");
+    }
+}

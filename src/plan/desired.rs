@@ -15,7 +15,7 @@ use crate::{
         pods::group_kind,
     },
     diagnostic::{Diagnostic, Diagnostics, Origin},
-    observed::{ClusterObserved, Connection, Observed},
+    observed::{ClusterObserved, Connection, KindRef, Observed},
     plan::projection::digest,
     spec::DeletionPolicy,
     state::{State, record::NodePoolState},
@@ -105,12 +105,27 @@ pub(super) fn desired(
     for object in &model.objects {
         let clusters: BTreeSet<usize> = object.components.iter().flat_map(|c| runs[*c].iter().copied()).collect();
         for cluster in clusters {
-            add_object(model, object, &model.clusters[cluster], runs, &state.secret_key, &mut all, out);
+            let cluster = &model.clusters[cluster];
+            let mut source = object.clone();
+            if is_cluster_scoped(&source.object, observed.clusters.get(&cluster.name))
+                && let Some(metadata) = source.object.get_mut("metadata").and_then(Value::as_object_mut)
+            {
+                metadata.remove("namespace");
+            }
+            add_object(model, &source, cluster, runs, &state.secret_key, &mut all, out);
         }
     }
     namespaces(&mut all, state, observed, &model.lineage);
     dependencies(model, choice, &mut all);
     all
+}
+
+/// Whether the cluster serves the kind outside of namespaces. It knows best, where it can be asked.
+fn is_cluster_scoped(object: &Value, observed: Option<&ClusterObserved>) -> bool {
+    let Some(ClusterObserved::Reached { served, .. }) = observed else { return false };
+    let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+    let kind = KindRef { api_version: text("apiVersion"), kind: text("kind") };
+    served.get(&kind.key()) == Some(&false)
 }
 
 fn is_existing(cluster: &Cluster) -> bool {

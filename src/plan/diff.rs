@@ -128,23 +128,21 @@ fn cluster<'a>(
             let there = Standing::There { uid, served, namespaces, objects };
             match record {
                 None => add(Action::Create, ActionReason::New, Some(uid), Vec::new()),
-                Some((_, record)) if record.uid != *uid && driver == ClusterDriver::Existing => {
-                    let mut d = Diagnostic::error("SKY0505", format!("cluster `{name}` is not the one that skyplan knows"))
-                        .about(&resource.address)
-                        .detail(format!("Its kube-system has uid {uid}; the state remembers {}.", record.uid))
-                        .hint("if the kubeconfig points at the wrong cluster, mend it; if the cluster was rebuilt, give it another name");
-                    if let Some(origin) = &resource.origin {
-                        d = d.at(origin);
-                    }
-                    diff.faults.push(d);
-                }
                 Some((_, record)) if record.uid != *uid => {
                     add(Action::Create, ActionReason::ClusterReplaced, Some(uid), Vec::new());
                 }
                 Some((_, record)) => {
                     let drifted = driver == ClusterDriver::Local
                         && record.pools.iter().any(|p| live.get(&p.name).copied().unwrap_or(0) != p.count);
-                    if record.pools != *pools || record.deletion_policy != policy {
+                    let reached_by = desired.connections.get(name).map(|c| (&c.kubeconfig, &c.context));
+                    if reached_by.is_some_and(|c| c != (&record.kubeconfig, &record.context)) {
+                        add(
+                            Action::Update,
+                            ActionReason::SpecChanged,
+                            Some(uid),
+                            access_changes(record, desired, name),
+                        );
+                    } else if record.pools != *pools || record.deletion_policy != policy {
                         add(Action::Update, ActionReason::NodesChanged, Some(uid), node_changes(&record.pools, pools));
                     } else if drifted {
                         add(Action::Update, ActionReason::Drifted, Some(uid), live_nodes(live, pools));
@@ -162,12 +160,8 @@ fn cluster<'a>(
             add(Action::Create, ActionReason::Uncertain, None, Vec::new());
             Standing::Made
         }
-        Some(ClusterObserved::Unreachable { why }) => {
-            diff.complete = false;
-            diff.notes.push(Note {
-                topic: "unreachable".into(),
-                text: format!("cluster {name} was not compared: {}. {}", why.summary, why.detail).trim_end().to_owned(),
-            });
+        Some(ClusterObserved::Unreachable { .. }) => {
+            silence(name, observed, diff);
             if driver == ClusterDriver::Local {
                 let precondition = Precondition { record_serial, ..Precondition::default() };
                 let update = change(resource, Action::Update, ActionReason::Drifted, precondition);
@@ -194,6 +188,16 @@ fn node_changes(
         serde_json::json!({ "nodes": counts })
     };
     fields::changes(&tree(before), &tree(after))
+}
+
+/// What changes in how a cluster is reached, as fields.
+fn access_changes(record: &ClusterRecord, desired: &Desired, name: &str) -> Vec<super::change::FieldChange> {
+    let tree = |kubeconfig: Option<&String>, context: Option<&String>| serde_json::json!({"existing": {"kubeconfig": kubeconfig, "context": context}});
+    let after = desired.connections.get(name);
+    fields::changes(
+        &tree(record.kubeconfig.as_ref(), record.context.as_ref()),
+        &tree(after.and_then(|c| c.kubeconfig.as_ref()), after.and_then(|c| c.context.as_ref())),
+    )
 }
 
 fn live_nodes(
@@ -411,7 +415,18 @@ fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool,
                 Some(ClusterObserved::Absent) => (Action::Forget, ActionReason::AlreadyGone),
                 _ => (Action::Delete, why),
             },
-            RecordDetail::Cluster(_) => (Action::Forget, ActionReason::Retained),
+            RecordDetail::Cluster(_) => {
+                // What is on it has to go first, and that cannot be asked for now.
+                let silent = !matches!(
+                    observed.clusters.get(address.cluster()),
+                    Some(ClusterObserved::Reached { .. } | ClusterObserved::Absent)
+                );
+                if silent && state.records.keys().any(|a| a.cluster() == address.cluster() && a != address) {
+                    silence(address.cluster(), observed, diff);
+                    continue;
+                }
+                (Action::Forget, ActionReason::Retained)
+            }
             RecordDetail::Object(_) if cluster_goes => (Action::Forget, ActionReason::GoneWithCluster),
             RecordDetail::Object(o) => match observed.clusters.get(address.cluster()) {
                 Some(ClusterObserved::Reached { uid, objects, .. }) => {
@@ -430,7 +445,7 @@ fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool,
                 }
                 Some(ClusterObserved::Absent) => (Action::Forget, ActionReason::AlreadyGone),
                 _ => {
-                    diff.complete = false;
+                    silence(address.cluster(), observed, diff);
                     continue;
                 }
             },
@@ -448,6 +463,47 @@ fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool,
                 ..Change::new(address.clone(), action, reason)
             },
         );
+    }
+}
+
+/// Notes that a cluster could not be compared.
+fn silence(name: &str, observed: &Observed, diff: &mut Diff) {
+    diff.complete = false;
+    let why = match observed.clusters.get(name) {
+        Some(ClusterObserved::Unreachable { why }) => format!("{}. {}", why.summary, why.detail),
+        _ => "it was not asked".into(),
+    };
+    let text = format!("cluster {name} was not compared: {why}").trim_end().to_owned();
+    let note = Note { topic: "unreachable".into(), text };
+    if !diff.notes.contains(&note) {
+        diff.notes.push(note);
+    }
+}
+
+/// Existing clusters that are not the ones that the state knows.
+pub(super) fn strangers(state: &State, observed: &Observed) -> Diagnostics {
+    let clusters = state.records.iter().filter_map(|(address, record)| match &record.detail {
+        RecordDetail::Cluster(c) if c.driver == ClusterDriver::Existing => Some((address, record, c)),
+        _ => None,
+    });
+    clusters
+        .filter_map(|(address, record, c)| {
+            let fault = another(address.cluster(), &c.uid, observed)?;
+            Some(record.origin.iter().fold(fault, |d, origin| d.at(origin)))
+        })
+        .collect()
+}
+
+/// The fault of an existing cluster that answers under the name of another.
+fn another(name: &str, uid: &str, observed: &Observed) -> Option<Diagnostic> {
+    match observed.clusters.get(name) {
+        Some(ClusterObserved::Reached { uid: found, .. }) if found != uid => Some(
+            Diagnostic::error("SKY0505", format!("cluster `{name}` is not the one that skyplan knows"))
+                .about(format!("cluster/{name}"))
+                .detail(format!("Its kube-system has uid {found}; the state remembers {uid}."))
+                .hint("if the kubeconfig points at the wrong cluster, mend it; if the cluster was rebuilt, give it another name"),
+        ),
+        _ => None,
     }
 }
 

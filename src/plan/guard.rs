@@ -16,7 +16,13 @@ const FEW: usize = 3;
 
 /// Why a plan needs an explicit word, a clause each; empty when it does not.
 pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
-    let deletes: Vec<&Change> = changes.iter().filter(|c| c.action == Action::Delete).collect();
+    // What is replaced is deleted too; only of the precious ones nothing is got back.
+    let precious = |c: &Change| match &c.address {
+        ResourceAddress::Cluster(_) => true,
+        ResourceAddress::Object(o) => PRECIOUS.contains(&o.kind.as_str()),
+    };
+    let deletes: Vec<&Change> =
+        changes.iter().filter(|c| c.action == Action::Delete || c.action == Action::Replace && precious(c)).collect();
     let mut reasons: Vec<String> = deletes
         .iter()
         .filter_map(|c| match &c.address {
@@ -54,5 +60,8 @@ mod tests {
         let precious =
             [delete("cluster/a", ActionReason::Removed), delete("object/a/core/Namespace/-/x", ActionReason::Removed)];
         assert_eq!(guards(&precious, 100).len(), 2);
+        let replaced =
+            Change { action: Action::Replace, ..delete("object/a/core/PersistentVolumeClaim/x/v", ActionReason::New) };
+        assert_eq!(guards(&[replaced], 100).len(), 1);
     }
 }

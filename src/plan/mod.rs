@@ -70,7 +70,11 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     if !first.is_empty() {
         return Ok(Step::Ask(first));
     }
-    let mut faults = Diagnostics::new();
+    // A cluster that is not who it was says nothing of the one that is meant: not its room either.
+    let mut faults = diff::strangers(inputs.state, observed);
+    if faults.has_errors() {
+        return Err(faults);
+    }
     let (wanted, placed) = match inputs.model {
         Some(model) => {
             let placed = place(model, observed, inputs.state, &inputs.limits)?;

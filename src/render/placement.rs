@@ -86,6 +86,11 @@ fn why(placed: &PlacedComponent) -> String {
         Some(next) if next.extra == MicroUsd::ZERO => {
             format!("{}; {} would cost the same", placed.reason, next.cluster)
         }
+        // Only where the search did not end, or where it stays although prices changed.
+        Some(next) if next.extra < MicroUsd::ZERO => {
+            let saving = MicroUsd::ZERO - next.extra;
+            format!("{}; {} would be {saving} cheaper", placed.reason, next.cluster)
+        }
         Some(next) => format!("{}; next best {} +{}", placed.reason, next.cluster, next.extra),
         None => placed.reason.clone(),
     }

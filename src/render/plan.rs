@@ -139,7 +139,9 @@ pub fn reason(reason: &ActionReason) -> String {
         ActionReason::Removed => "no longer in the specs",
         ActionReason::Moved => "its component moves away",
         ActionReason::Destroyed => "",
-        ActionReason::Immutable { message } => return format!("must be made anew: {message}"),
+        ActionReason::Immutable { message } => {
+            return format!("must be made anew: {}", message.lines().next().unwrap_or_default());
+        }
         ActionReason::ClusterReplaced => "its cluster is made anew",
         ActionReason::GoneWithCluster => "goes with its cluster",
         ActionReason::AlreadyGone => "gone already",

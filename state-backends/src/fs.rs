@@ -5,8 +5,9 @@
 //! the append counts, so a power cut cannot take back what was reported.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
@@ -46,10 +47,12 @@ impl LogBackend for FolderLog {
         let target = self.path(serial);
         // Unique among processes and threads; one left by a killed writer is never read.
         let nonce = COUNT.fetch_add(1, Ordering::Relaxed);
-        fs::create_dir_all(&self.folder).map_err(failed("making the folder", &self.folder))?;
+        // State is its owner's: it holds the key of the digests that stand for secret values.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.map_err(failed("making the folder", &self.folder))?;
         let draft = self.folder.join(format!(".draft-{serial}-{}-{nonce}", process::id()));
         let write = || -> io::Result<Appended> {
-            let mut file = File::create(&draft)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             match fs::hard_link(&draft, &target) {

@@ -55,3 +55,45 @@ fn hostile_files_are_refused() {
         assert!(out.has_errors(), "{what}");
     }
 }
+
+/// Codes and summaries of a project with this application, written as objects of one source.
+fn faults(manifests: &str) -> Vec<String> {
+    let (set, mut out) = load::read(&tree(manifests.into()));
+    out.extend(compile(&set).1);
+    out.sorted().iter().map(|d| format!("{} {}", d.code, d.summary)).collect()
+}
+
+#[test]
+fn objects_that_no_server_would_take_are_refused_before_a_plan() {
+    for (what, manifest, word) in [
+        ("a name that leads elsewhere", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a/../b}\n", "name"),
+        (
+            "a namespace that is none",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: \"../x\"}\n",
+            "namespace",
+        ),
+        ("labels that are a list", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: [x]}\n", "labels"),
+        (
+            "a secret of numbers",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {p: 4711}\n",
+            "stringData",
+        ),
+        ("a secret of text", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: 4711-secret\n", "data"),
+        ("no spec", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n", "spec"),
+        ("a spec of text", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: x\n", "spec"),
+        (
+            "replicas in words",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: three}\n",
+            "replicas",
+        ),
+        (
+            "fewer than none",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: -3}\n",
+            "replicas",
+        ),
+    ] {
+        let said = faults(manifest);
+        assert!(said.iter().any(|d| d.starts_with("SKY0210") && d.contains(word)), "{what}: {said:?}");
+        assert!(!said.concat().contains("4711"), "no secret value is shown: {said:?}");
+    }
+}

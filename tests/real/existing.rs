@@ -92,3 +92,41 @@ fn a_cluster_that_does_not_answer_holds_nothing_else_up() {
     home.run(&["local", "up", "host"], 0);
     assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
 }
+
+#[test]
+fn another_cluster_under_the_same_name_is_not_believed() {
+    let home = guest();
+    home.run(&["apply", "--yes"], 0);
+    home.run(&["local", "up", "other"], 0);
+    home.edit("clusters.yaml", "local/host/kubeconfig", "local/other/kubeconfig");
+    for command in [&["plan"][..], &["destroy", "--yes"]] {
+        let said = home.said(command, 1);
+        assert!(said.contains("SKY0505"), "{command:?}: {said}");
+    }
+    assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7, "nothing was forgotten");
+}
+
+#[test]
+fn what_cannot_be_reached_is_not_forgotten() {
+    let home = guest();
+    home.run(&["apply", "--yes"], 0);
+    home.run(&["local", "down", "host"], 0);
+    home.run(&["destroy", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7);
+    home.run(&["local", "up", "host"], 0);
+    home.run(&["destroy", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0), "");
+    assert!(!home.kubectl("host", &["get", "namespaces", "-o", "name"]).contains("hello"));
+}
+
+#[test]
+fn kinds_outside_of_namespaces_are_applied_once() {
+    let home = guest();
+    let objects = "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: more}\nspec: {cidrs: [10.200.0.0/24]}\n---\n\
+                   apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 10\n";
+    fs::write(home.project().join("hello/manifests/outside.yaml"), objects).unwrap();
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    home.run(&["destroy", "--yes"], 0);
+    assert!(!home.kubectl("host", &["get", "servicecidrs,priorityclasses", "-o", "name"]).contains("high"));
+}

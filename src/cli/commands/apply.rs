@@ -31,7 +31,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
     };
     match &args.plan {
         Some(file) => {
-            let plan = match read(file, &session) {
+            let plan = match read(file, &session, &log) {
                 Ok(plan) => plan,
                 Err(d) => return output.fault(d),
             };
@@ -91,7 +91,7 @@ fn remember(plan: &Plan, mut log: Log, output: &Output) -> Exit {
 }
 
 /// Reads a plan file and checks that the project still says what it was made from.
-fn read(file: &Path, session: &Session) -> Result<Plan, Diagnostic> {
+fn read(file: &Path, session: &Session, log: &Log) -> Result<Plan, Diagnostic> {
     let name = file.display();
     let text = std::fs::read(file).map_err(|e| Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}")))?;
     let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
@@ -103,7 +103,7 @@ fn read(file: &Path, session: &Session) -> Result<Plan, Diagnostic> {
             format!("{name} has format {}, this skyplan reads {FORMAT_VERSION}", plan.format_version),
         ));
     }
-    if plan.inputs_digest != session.inputs_digest {
+    if plan.inputs_digest != session.inputs_digest(&log.state().secret_key) {
         return Err(Diagnostic::error("SKY0501", "the specs have changed since this plan was made")
             .hint("plan again: `skyplan plan -o FILE`"));
     }

@@ -29,7 +29,13 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         Err(faults) => return session.show(&faults, output),
     };
     if let Some(file) = &args.record {
-        let replay = Replay::new(&session.model, &session.inputs_digest, args.destroy, log.state(), &planned.observed);
+        let replay = Replay::new(
+            &session.model,
+            &session.inputs_digest(&log.state().secret_key),
+            args.destroy,
+            log.state(),
+            &planned.observed,
+        );
         if let Err(d) = replay.write(file) {
             return output.fault(d);
         }

@@ -164,7 +164,7 @@ fn line(problem: &Problem, rule: Rule, limits: &Limits) -> Line {
         Rule::Most(i) => {
             let component = &problem.components[i];
             let most = u32::try_from(problem.places.len()).unwrap_or(u32::MAX);
-            let relax = (component.max + 1..=most.min(component.max + 4)).find(|max| {
+            let relax = (component.max.saturating_add(1)..=most.min(component.max.saturating_add(4))).find(|max| {
                 let mut changed = problem.clone();
                 changed.components[i].max = *max;
                 possible(&changed)
@@ -188,7 +188,7 @@ fn line(problem: &Problem, rule: Rule, limits: &Limits) -> Line {
         Rule::Nodes(l, t) => {
             let offer = &place(l).offers[t];
             let max = offer.max.unwrap_or_default();
-            let relax = (max + 1..=max + 8).find(|more| {
+            let relax = (max.saturating_add(1)..=max.saturating_add(8)).find(|more| {
                 let mut changed = problem.clone();
                 changed.places[l].offers[t].max = Some(*more);
                 possible(&changed)
@@ -201,7 +201,7 @@ fn line(problem: &Problem, rule: Rule, limits: &Limits) -> Line {
         }
         Rule::Pin(i) => {
             let component = &problem.components[i];
-            let relax = possible(&without(problem, &[rule])).then(|| "letting it move (--reoptimize)".to_owned());
+            let relax = possible(&without(problem, &[rule])).then(|| "letting it move".to_owned());
             Line { text: format!("`{}` stays where it runs", component.name), origin: component.origin.clone(), relax }
         }
     }
