@@ -96,9 +96,13 @@ fn a_cluster_that_does_not_answer_holds_nothing_else_up() {
 #[test]
 fn another_cluster_under_the_same_name_is_not_believed() {
     let home = guest();
+    let config = |cluster: &str| home.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
+    let shown = config("host").display().to_string();
+    home.edit("clusters.yaml", &shown, "prod.kubeconfig");
+    fs::copy(config("host"), home.project().join("prod.kubeconfig")).unwrap();
     home.run(&["apply", "--yes"], 0);
     home.run(&["local", "up", "other"], 0);
-    home.edit("clusters.yaml", "local/host/kubeconfig", "local/other/kubeconfig");
+    fs::copy(config("other"), home.project().join("prod.kubeconfig")).unwrap();
     for command in [&["plan"][..], &["destroy", "--yes"]] {
         let said = home.said(command, 1);
         assert!(said.contains("SKY0505"), "{command:?}: {said}");
