@@ -157,22 +157,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::change::{Action, ActionReason, Precondition};
+    use crate::plan::change::{Action, ActionReason};
 
     fn change() -> Change {
-        Change {
-            address: "object/edge/apps/Deployment/shop/web".parse().unwrap(),
-            action: Action::Create,
-            reason: ActionReason::New,
-            fields: Vec::new(),
-            after: None,
-            origin: None,
-            depends_on: Vec::new(),
-            precondition: Precondition::default(),
-            requires: Vec::new(),
-            api_version: "apps/v1".into(),
-            unverified: false,
-        }
+        let address = "object/edge/apps/Deployment/shop/web".parse().unwrap();
+        Change { api_version: "apps/v1".into(), ..Change::new(address, Action::Create, ActionReason::New) }
     }
 
     #[test]

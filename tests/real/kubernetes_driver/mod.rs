@@ -87,19 +87,7 @@ fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
 }
 
 fn change(address: ResourceAddress, action: Action, after: Option<Target>) -> Change {
-    Change {
-        address,
-        action,
-        reason: ActionReason::New,
-        fields: Vec::new(),
-        after,
-        origin: None,
-        depends_on: Vec::new(),
-        precondition: Precondition::default(),
-        requires: Vec::new(),
-        api_version: String::new(),
-        unverified: false,
-    }
+    Change { after, ..Change::new(address, action, ActionReason::New) }
 }
 
 fn assert_done(report: &Report) {
