@@ -1,0 +1,145 @@
+//! Clusters that shall be: made, changed, made anew; and whether what answers is who it was.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Diff, Standing, change, record_of, silence};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics},
+    observed::{ClusterObserved, Observed},
+    plan::{
+        change::{Action, ActionReason, Change, FieldChange, Precondition},
+        desired::{Desired, Resource},
+        fields,
+    },
+    spec::{ClusterDriver, DeletionPolicy},
+    state::{ClusterRecord, RecordDetail, State, record::NodePoolState},
+};
+
+/// Compares a cluster, and says how it stands to what shall be on it.
+pub(super) fn cluster<'a>(
+    resource: &Resource,
+    pools: &[NodePoolState],
+    policy: DeletionPolicy,
+    desired: &Desired,
+    state: &State,
+    observed: &'a Observed,
+    diff: &mut Diff,
+) -> Standing<'a> {
+    let name = resource.address.cluster();
+    let record = record_of(state, &resource.address).and_then(|(r, _, c)| Some((r, c?)));
+    let record_serial = record.map(|(r, _)| r.serial);
+    let driver = desired.connections.get(name).map_or(ClusterDriver::Existing, |c| c.driver);
+    let mut add = |action, reason, uid: Option<&str>, fields| {
+        let precondition =
+            Precondition { record_serial, cluster_uid: uid.map(str::to_owned), ..Precondition::default() };
+        diff.changes
+            .insert(resource.address.clone(), Change { fields, ..change(resource, action, reason, precondition) });
+    };
+    match observed.clusters.get(name) {
+        Some(ClusterObserved::Reached { uid, served, namespaces, objects, pools: live, .. }) => {
+            let there = Standing::There { uid, served, namespaces, objects };
+            match record {
+                None => add(Action::Create, ActionReason::New, Some(uid), Vec::new()),
+                Some((_, record)) if record.uid != *uid => {
+                    add(Action::Create, ActionReason::ClusterReplaced, Some(uid), Vec::new());
+                }
+                Some((_, record)) => {
+                    let drifted = driver == ClusterDriver::Local
+                        && record.pools.iter().any(|p| live.get(&p.name).copied().unwrap_or(0) != p.count);
+                    let reached_by = desired.connections.get(name).map(|c| (&c.kubeconfig, &c.context));
+                    if reached_by.is_some_and(|c| c != (&record.kubeconfig, &record.context)) {
+                        add(
+                            Action::Update,
+                            ActionReason::SpecChanged,
+                            Some(uid),
+                            access_changes(record, desired, name),
+                        );
+                    } else if record.pools != *pools || record.deletion_policy != policy {
+                        add(Action::Update, ActionReason::NodesChanged, Some(uid), node_changes(&record.pools, pools));
+                    } else if drifted {
+                        add(Action::Update, ActionReason::Drifted, Some(uid), live_nodes(live, pools));
+                    } else if state.uncertain.contains_key(&resource.address) {
+                        add(Action::Update, ActionReason::Uncertain, Some(uid), Vec::new());
+                    } else {
+                        diff.unchanged += 1;
+                    }
+                }
+            }
+            there
+        }
+        // It was being made when an apply was cut off: nothing can be on it yet.
+        Some(ClusterObserved::Unreachable { .. }) if driver == ClusterDriver::Local && record.is_none() => {
+            add(Action::Create, ActionReason::Uncertain, None, Vec::new());
+            Standing::Made
+        }
+        Some(ClusterObserved::Unreachable { .. }) => {
+            silence(name, observed, diff);
+            if driver == ClusterDriver::Local {
+                let precondition = Precondition { record_serial, ..Precondition::default() };
+                let update = change(resource, Action::Update, ActionReason::Drifted, precondition);
+                diff.changes.insert(resource.address.clone(), update);
+            }
+            Standing::Silent
+        }
+        Some(ClusterObserved::Absent) | None => {
+            let reason = if record.is_some() { ActionReason::DeletedOutside } else { ActionReason::New };
+            add(Action::Create, reason, None, Vec::new());
+            Standing::Made
+        }
+    }
+}
+
+/// Node counts that change, as fields.
+fn node_changes(before: &[NodePoolState], after: &[NodePoolState]) -> Vec<FieldChange> {
+    let tree = |pools: &[NodePoolState]| {
+        let counts: serde_json::Map<String, Value> =
+            pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
+        serde_json::json!({ "nodes": counts })
+    };
+    fields::changes(&tree(before), &tree(after))
+}
+
+/// What changes in how a cluster is reached, as fields.
+fn access_changes(record: &ClusterRecord, desired: &Desired, name: &str) -> Vec<FieldChange> {
+    let tree = |kubeconfig: Option<&String>, context: Option<&String>| serde_json::json!({"existing": {"kubeconfig": kubeconfig, "context": context}});
+    let after = desired.connections.get(name);
+    fields::changes(
+        &tree(record.kubeconfig.as_ref(), record.context.as_ref()),
+        &tree(after.and_then(|c| c.kubeconfig.as_ref()), after.and_then(|c| c.context.as_ref())),
+    )
+}
+
+fn live_nodes(live: &BTreeMap<String, u32>, pools: &[NodePoolState]) -> Vec<FieldChange> {
+    let before = serde_json::json!({ "nodes": live });
+    let counts: serde_json::Map<String, Value> = pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
+    fields::changes(&before, &serde_json::json!({ "nodes": counts }))
+}
+
+/// Existing clusters that are not the ones that the state knows.
+pub(in crate::plan) fn strangers(state: &State, observed: &Observed) -> Diagnostics {
+    let clusters = state.records.iter().filter_map(|(address, record)| match &record.detail {
+        RecordDetail::Cluster(c) if c.driver == ClusterDriver::Existing => Some((address, record, c)),
+        _ => None,
+    });
+    clusters
+        .filter_map(|(address, record, c)| {
+            let fault = another(address.cluster(), &c.uid, observed)?;
+            Some(record.origin.iter().fold(fault, |d, origin| d.at(origin)))
+        })
+        .collect()
+}
+
+/// The fault of an existing cluster that answers under the name of another.
+fn another(name: &str, uid: &str, observed: &Observed) -> Option<Diagnostic> {
+    match observed.clusters.get(name) {
+        Some(ClusterObserved::Reached { uid: found, .. }) if found != uid => Some(
+            Diagnostic::error("SKY0505", format!("cluster `{name}` is not the one that skyplan knows"))
+                .about(format!("cluster/{name}"))
+                .detail(format!("Its kube-system has uid {found}; the state remembers {uid}."))
+                .hint("if the kubeconfig points at the wrong cluster, mend it; if the cluster was rebuilt, give it another name"),
+        ),
+        _ => None,
+    }
+}

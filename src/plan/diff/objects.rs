@@ -1,0 +1,208 @@
+//! Objects that shall be: the no-op proof, and what a dry-run says of the rest.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Diff, Standing, change, is_ours, record_of};
+use crate::{
+    address::ResourceAddress,
+    diagnostic::Diagnostic,
+    observed::{DryRun, DryRunQuestion, KindRef, Observed, Stranger},
+    plan::{
+        change::{Action, ActionReason, Conflict, Precondition},
+        desired::{Body, Desired, Resource, manager},
+        fields,
+        projection::{owned_fields, project, projection_digest},
+    },
+    state::State,
+};
+
+/// Compares an object.
+pub(super) fn object(
+    resource: &Resource,
+    standing: &Standing<'_>,
+    desired: &Desired,
+    state: &State,
+    observed: &Observed,
+    diff: &mut Diff,
+) {
+    let Body::Object { object, digest, api_version, components } = &resource.body else { return };
+    let address = &resource.address;
+    let record = record_of(state, address).and_then(|(r, o, _)| Some((r, o?)));
+    let record_serial = record.map(|(r, _)| r.serial);
+    let (uid, served, namespaces, objects) = match standing {
+        Standing::Made => {
+            let reason = if record.is_some() { ActionReason::ClusterReplaced } else { ActionReason::New };
+            let precondition = Precondition { record_serial, ..Precondition::default() };
+            let mut create = change(resource, Action::Create, reason, precondition);
+            create.unverified = true;
+            diff.changes.insert(address.clone(), create);
+            return;
+        }
+        Standing::Silent => {
+            if record.is_some_and(|(_, o)| o.sent == *digest) {
+                diff.unchanged += 1;
+            }
+            return;
+        }
+        Standing::There { uid, served, namespaces, objects } => (uid, served, namespaces, objects),
+    };
+    // A record of an earlier incarnation of the cluster says nothing of this one.
+    let known = record.filter(|(_, o)| o.cluster_uid == **uid).map(|(_, o)| o);
+    let live = objects.get(address).filter(|o| is_ours(o, &state.lineage, address));
+    let precondition = Precondition {
+        record_serial,
+        uid: live.and_then(|o| o["metadata"]["uid"].as_str()).map(str::to_owned),
+        projection: live.zip(known).map(|(o, k)| projection_digest(o, &k.owned)),
+        cluster_uid: Some((*uid).to_owned()),
+    };
+    if let (Some(known), Some(projection)) = (known, &precondition.projection)
+        && known.sent == *digest
+        && known.projection == *projection
+        && known.components == *components
+        && precondition.uid.as_ref() == Some(&known.uid)
+        && !state.uncertain.contains_key(address)
+    {
+        diff.unchanged += 1;
+        return;
+    }
+    let reason = match (live, known) {
+        (Some(_), Some(known)) if known.sent == *digest => ActionReason::Drifted,
+        (Some(_), Some(_)) => ActionReason::SpecChanged,
+        (Some(_), None) => ActionReason::Uncertain,
+        (None, Some(_)) => ActionReason::DeletedOutside,
+        (None, None) if record.is_some() => ActionReason::ClusterReplaced,
+        (None, None) => ActionReason::New,
+    };
+    let action = if live.is_some() { Action::Update } else { Action::Create };
+    let kind = KindRef { api_version: api_version.clone(), kind: object["kind"].as_str().unwrap_or_default().into() };
+    let mut planned = change(resource, action, reason, precondition);
+    if let Some(open) = makes_possible(address, &kind, served, namespaces, desired, object) {
+        if open {
+            planned.unverified = true;
+            diff.changes.insert(address.clone(), planned);
+        } else {
+            diff.faults.push(unserved(resource, &kind));
+        }
+        return;
+    }
+    if live.is_none() {
+        match observed.lookups.get(address) {
+            None => {
+                diff.questions.lookups.insert(address.clone(), kind);
+            }
+            Some(Some(stranger)) => return diff.conflicts.push(stranger_conflict(resource, stranger)),
+            Some(None) => {}
+        }
+    }
+    match observed.dry_runs.get(address) {
+        None => {
+            let question = DryRunQuestion { object: object.clone(), manager: manager(&state.lineage) };
+            diff.questions.dry_runs.insert(address.clone(), question);
+        }
+        Some(DryRun::Applied { object: merged }) => {
+            planned.fields = live.map_or_else(Vec::new, |live| fields::changes(live, merged));
+            let owns = |o: &Value| owned_fields(o, &manager(&state.lineage)).is_some();
+            // Nothing would change, and what there is is remembered: the words differ, not the object.
+            let uncertain = state.uncertain.contains_key(address);
+            if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
+                diff.unchanged += 1;
+            } else {
+                if planned.fields.is_empty() && uncertain {
+                    // It is as it shall be; applying it once more writes the record that is missing.
+                    planned.reason = ActionReason::Uncertain;
+                }
+                diff.changes.insert(address.clone(), planned);
+            }
+        }
+        Some(DryRun::Conflict { causes }) => diff.conflicts.extend(causes.iter().map(|(field, owner)| Conflict {
+            address: address.clone(),
+            field: Some(field.clone()),
+            owner: owner.clone(),
+            hint: "leave the field to its owner (take it out of the manifest), or make the owner give it up".into(),
+            origin: resource.origin.clone(),
+        })),
+        Some(DryRun::Immutable { message }) => {
+            planned.action = Action::Replace;
+            planned.reason = ActionReason::Immutable { message: message.clone() };
+            planned.fields = live.map_or_else(Vec::new, |live| {
+                let owned = known.map(|k| project(live, &k.owned));
+                owned.map_or_else(Vec::new, |before| {
+                    fields::changes(&before, object).into_iter().filter(|f| f.before.is_some()).collect()
+                })
+            });
+            diff.changes.insert(address.clone(), planned);
+        }
+        Some(DryRun::Refused { code, message }) => {
+            let mut d = Diagnostic::error("SKY0506", format!("the API server refuses {}: {message}", address.short()))
+                .about(address)
+                .detail(format!("Cluster {} answered {code} to a dry-run.", address.cluster()));
+            if let Some(origin) = &resource.origin {
+                d = d.at(origin);
+            }
+            diff.faults.push(d);
+        }
+    }
+}
+
+/// `Some(true)` when the plan itself makes what the object needs (its kind, its namespace), so that
+/// it cannot be tried now; `Some(false)` when nothing serves its kind.
+fn makes_possible(
+    address: &ResourceAddress,
+    kind: &KindRef,
+    served: &BTreeMap<String, bool>,
+    namespaces: &BTreeMap<String, bool>,
+    desired: &Desired,
+    object: &Value,
+) -> Option<bool> {
+    let target = address.object()?;
+    if !served.contains_key(&kind.key()) {
+        let defined = desired.resources.values().any(|r| match &r.body {
+            Body::Object { object: crd, .. } => {
+                r.address.cluster() == target.cluster
+                    && crd["kind"] == "CustomResourceDefinition"
+                    && crd["spec"]["group"] == *target.group
+                    && crd["spec"]["names"]["kind"] == object["kind"]
+            }
+            Body::Cluster { .. } => false,
+        });
+        return Some(defined);
+    }
+    match target.namespace.as_ref().map(|n| namespaces.get(n)) {
+        Some(None | Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+fn unserved(resource: &Resource, kind: &KindRef) -> Diagnostic {
+    let cluster = resource.address.cluster();
+    let mut d =
+        Diagnostic::error("SKY0507", format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind))
+            .about(&resource.address)
+            .hint("install its CustomResourceDefinition, or add it to the application's sources");
+    if let Some(origin) = &resource.origin {
+        d = d.at(origin);
+    }
+    d
+}
+
+fn stranger_conflict(resource: &Resource, stranger: &Stranger) -> Conflict {
+    let managers = stranger.managers.join(", ");
+    let (owner, hint) = match &stranger.lineage {
+        Some(lineage) => {
+            (format!("skyplan lineage {lineage}"), "it belongs to another skyplan project; rename one of the two")
+        }
+        None if managers.is_empty() => {
+            ("nobody that skyplan knows".into(), "it exists and is not skyplan's; delete or rename it")
+        }
+        None => (managers, "it exists and is not skyplan's; delete or rename it"),
+    };
+    Conflict {
+        address: resource.address.clone(),
+        field: None,
+        owner,
+        hint: hint.into(),
+        origin: resource.origin.clone(),
+    }
+}
