@@ -94,6 +94,10 @@ pub struct Observed {
     pub lookups: BTreeMap<ResourceAddress, Option<Stranger>>,
     /// Answers of dry-runs.
     pub dry_runs: BTreeMap<ResourceAddress, DryRun>,
+    /// There are no more answers to be had: nobody is asked. What is missing stays unknown, and what
+    /// is planned without it is marked `unverified`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
 }
 
 /// What was found out of one cluster.

@@ -93,7 +93,14 @@ pub(super) struct PlanArgs {
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
-    /// Write all that the plan was made from to a file, without secret values
+    /// Ask no cluster: what is recorded in the state, or in `--observed`, is all that is known
+    #[arg(long, conflicts_with = "replay")]
+    pub(super) offline: bool,
+    /// With `--offline`: what clusters answered earlier, as `--record` writes it
+    #[arg(long, value_name = "FILE", requires = "offline")]
+    pub(super) observed: Option<PathBuf>,
+    /// Write all that the plan was made from to a file, without secret values; `--replay` makes the
+    /// same plan from it, `--offline --observed` plans the present specs with its answers
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
     /// Make the plan from such a file, without asking any cluster

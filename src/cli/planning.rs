@@ -59,6 +59,30 @@ pub(super) async fn make(
         .into())
 }
 
+/// Makes a plan from answers that were had earlier; nobody is asked.
+pub(super) fn offline(
+    session: &Session,
+    state: &State,
+    observed: Observed,
+    destroy: bool,
+) -> Result<Planned, Diagnostics> {
+    let inputs_digest = session.inputs_digest(&state.secret_key);
+    let inputs = Inputs {
+        model: (!destroy).then_some(&session.model),
+        project: &session.model.project,
+        state,
+        inputs_digest: &inputs_digest,
+        limits: Limits::default(),
+    };
+    let observed = Observed { offline: true, ..observed };
+    match plan::plan(&inputs, &observed)? {
+        Step::Done(plan, secrets) => Ok(Planned { plan: *plan, secrets, observed }),
+        Step::Ask(_) => Err(Diagnostic::error("SKY0903", "planning asks although nobody is to be asked")
+            .hint("this is a bug of skyplan: please report it with the file of answers")
+            .into()),
+    }
+}
+
 /// Puts real values into the Secrets that are tried.
 fn fill(session: &Session, state: &State, questions: &mut crate::observed::Questions) -> Result<(), Diagnostics> {
     let secrets = plan::secret_values(&session.model, questions.dry_runs.keys(), &state.secret_key);

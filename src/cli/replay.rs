@@ -1,7 +1,7 @@
 //! Replay files: all that a plan was made from, without secret values, so that it can be made again
 //! anywhere.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{
     address::ResourceAddress,
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics},
-    observed::Observed,
+    observed::{ClusterObserved, DryRun, Observed, Stranger},
     place::problem::Limits,
     plan::{self, Inputs, Plan, Step, secret::Secrets},
     state::State,
@@ -79,6 +79,32 @@ impl Replay {
                 .hint(format!("it was recorded by skyplan {}; use that version", self.skyplan_version))
                 .into()),
         }
+    }
+}
+
+/// What clusters answered: a file of answers alone, or those of a replay file.
+pub(super) fn read_observed(path: &Path) -> Result<Observed, Diagnostic> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct File {
+        observed: Option<Observed>,
+        clusters: Option<BTreeMap<String, ClusterObserved>>,
+        #[serde(default)]
+        lookups: BTreeMap<ResourceAddress, Option<Stranger>>,
+        #[serde(default)]
+        dry_runs: BTreeMap<ResourceAddress, DryRun>,
+    }
+    let fault = |why: String| {
+        Diagnostic::error("SKY0905", format!("{} is not a file of answers that can be read: {why}", path.display()))
+            .hint("write one with `skyplan plan --record FILE`")
+    };
+    let text = std::fs::read(path).map_err(|e| fault(e.to_string()))?;
+    match serde_json::from_slice(&text).map_err(|e| fault(e.to_string()))? {
+        File { observed: Some(observed), .. } => Ok(observed),
+        File { clusters: Some(clusters), lookups, dry_runs, .. } => {
+            Ok(Observed { clusters, lookups, dry_runs, offline: true })
+        }
+        _ => Err(fault("it has neither `observed` nor `clusters`".into())),
     }
 }
 

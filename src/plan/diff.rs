@@ -3,11 +3,12 @@
 //! The no-op proof decides without asking: what was sent is what is desired, and the live object
 //! seen through our fields is what the server answered then. Only the rest is tried as a dry-run.
 
-use std::collections::BTreeMap;
 mod clusters;
 mod leftovers;
 mod objects;
 mod removed;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -35,6 +36,8 @@ pub(super) struct Diff {
     pub(super) faults: Diagnostics,
     /// Whether every cluster could be compared.
     pub(super) complete: bool,
+    /// Some of it was planned for clusters that nobody looked at.
+    pub(super) blind: bool,
 }
 
 /// How a cluster stands to the plan.
@@ -48,6 +51,8 @@ enum Standing<'a> {
     },
     /// The plan makes it, or makes it anew: nothing that was on it counts.
     Made,
+    /// Nobody was asked: what is recorded is all that is known, its uid for one.
+    Unasked { uid: Option<String> },
     /// It does not answer.
     Silent,
 }
@@ -86,7 +91,7 @@ fn record_of<'a>(
     })
 }
 
-fn change(resource: &Resource, action: Action, reason: ActionReason, precondition: Precondition) -> Change {
+pub(super) fn change(resource: &Resource, action: Action, reason: ActionReason, precondition: Precondition) -> Change {
     let (after, api_version) = match &resource.body {
         Body::Cluster { pools, deletion_policy } => {
             (Target::Cluster { pools: pools.clone(), deletion_policy: *deletion_policy }, String::new())
@@ -116,7 +121,7 @@ fn silence(name: &str, observed: &Observed, diff: &mut Diff) {
     diff.complete = false;
     let why = match observed.clusters.get(name) {
         Some(ClusterObserved::Unreachable { why }) => format!("{}. {}", why.summary, why.detail),
-        _ => "it was not asked".into(),
+        _ => "it was not asked; what is planned there comes from the state alone".into(),
     };
     let text = format!("cluster {name} was not compared: {why}").trim_end().to_owned();
     let note = Note { topic: "unreachable".into(), text };

@@ -10,6 +10,7 @@ pub mod desired;
 mod diff;
 mod fields;
 mod guard;
+mod offline;
 pub mod order;
 pub mod projection;
 mod report;
@@ -113,6 +114,10 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     if let Some((model, placed)) = &placed {
         notes.extend(idle(model, placed, &wanted));
     }
+    if diff.blind {
+        let text = "clusters were not asked: this plan is to be looked at, not to be applied".into();
+        notes.push(Note { topic: "offline".into(), text });
+    }
     notes.sort();
     let mut clusters: BTreeMap<String, Connection> = BTreeMap::new();
     for change in &changes {
@@ -141,7 +146,7 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
             placement: placed.as_ref().map(|(model, placed)| report::placement(model, placed)),
             cost: Cost { monthly_before: had_placement.then_some(before), ..cost },
             clusters,
-            applyable: diff.conflicts.is_empty(),
+            applyable: diff.conflicts.is_empty() && !diff.blind,
             guards,
             changes,
             unchanged: diff.unchanged,
@@ -158,6 +163,9 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
 /// speak of, wherever it will be placed.
 fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
     let mut questions = Questions::default();
+    if observed.offline {
+        return questions;
+    }
     let kind_of = |object: &serde_json::Value| KindRef {
         api_version: object["apiVersion"].as_str().unwrap_or_default().to_owned(),
         kind: object["kind"].as_str().unwrap_or_default().to_owned(),

@@ -3,8 +3,16 @@
 use std::path::Path;
 
 use crate::{
-    cli::{args::PlanArgs, exit::Exit, output::Output, planning, replay::Replay, session::Session},
+    cli::{
+        args::PlanArgs,
+        exit::Exit,
+        output::Output,
+        planning,
+        replay::{self, Replay},
+        session::Session,
+    },
     diagnostic::Diagnostic,
+    observed::Observed,
     plan::Plan,
     render,
 };
@@ -24,7 +32,15 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         Ok(all) => all,
         Err(exit) => return exit,
     };
-    let planned = match planning::make(&session, log.state(), &drivers, args.destroy, output).await {
+    let planned = if args.offline {
+        match args.observed.as_deref().map_or_else(|| Ok(Observed::default()), replay::read_observed) {
+            Ok(observed) => planning::offline(&session, log.state(), observed, args.destroy),
+            Err(d) => return output.fault(d),
+        }
+    } else {
+        planning::make(&session, log.state(), &drivers, args.destroy, output).await
+    };
+    let planned = match planned {
         Ok(planned) => planned,
         Err(faults) => return session.show(&faults, output),
     };

@@ -83,9 +83,28 @@ pub(super) fn cluster<'a>(
             }
             Standing::Silent
         }
+        None if observed.offline && (record.is_some() || driver == ClusterDriver::Existing) => {
+            match record {
+                None => add(Action::Create, ActionReason::New, None, Vec::new()),
+                Some((_, record)) if record.pools != *pools || record.deletion_policy != policy => {
+                    let fields = node_changes(&record.pools, pools);
+                    add(Action::Update, ActionReason::SpecChanged, Some(&record.uid), fields);
+                }
+                Some(_) => diff.unchanged += 1,
+            }
+            silence(name, observed, diff);
+            if let Some(change) = diff.changes.get_mut(&resource.address) {
+                change.unverified = true;
+            }
+            diff.blind = true;
+            Standing::Unasked { uid: record.map(|(_, c)| c.uid.clone()) }
+        }
         Some(ClusterObserved::Absent) | None => {
             let reason = if record.is_some() { ActionReason::DeletedOutside } else { ActionReason::New };
             add(Action::Create, reason, None, Vec::new());
+            if observed.offline && !observed.clusters.contains_key(name) {
+                silence(name, observed, diff);
+            }
             Standing::Made
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     plan::{
         change::{Action, ActionReason, Conflict, Precondition},
         desired::{Body, Desired, Resource, manager},
-        fields,
+        fields, offline,
         projection::{owned_fields, project, projection_digest},
     },
     state::State,
@@ -32,6 +32,7 @@ pub(super) fn object(
     let record = record_of(state, address).and_then(|(r, o, _)| Some((r, o?)));
     let record_serial = record.map(|(r, _)| r.serial);
     let (uid, served, namespaces, objects) = match standing {
+        Standing::Unasked { uid } => return offline::by_record(resource, record, uid.as_deref(), diff),
         Standing::Made => {
             let reason = if record.is_some() { ActionReason::ClusterReplaced } else { ActionReason::New };
             let precondition = Precondition { record_serial, ..Precondition::default() };
@@ -89,6 +90,7 @@ pub(super) fn object(
     }
     if live.is_none() {
         match observed.lookups.get(address) {
+            None if observed.offline => planned.unverified = true,
             None => {
                 diff.questions.lookups.insert(address.clone(), kind);
             }
@@ -97,6 +99,10 @@ pub(super) fn object(
         }
     }
     match observed.dry_runs.get(address) {
+        None if observed.offline => {
+            offline::untried(&mut planned, object, live, known, &manager(&state.lineage));
+            diff.changes.insert(address.clone(), planned);
+        }
         None => {
             let question = DryRunQuestion { object: object.clone(), manager: manager(&state.lineage) };
             diff.questions.dry_runs.insert(address.clone(), question);

@@ -38,7 +38,15 @@ pub(super) fn removed(desired: &Desired, state: &State, observed: &Observed, des
             silence(address.cluster(), observed, diff);
             continue;
         };
-        diff.changes.insert(address.clone(), gone(address, record, action, reason, precondition));
+        let mut change = gone(address, record, action, reason, precondition);
+        if observed.offline && !observed.clusters.contains_key(address.cluster()) {
+            change.unverified = true;
+            if action == Action::Delete && address.object().is_some() {
+                silence(address.cluster(), observed, diff);
+                diff.blind = true;
+            }
+        }
+        diff.changes.insert(address.clone(), change);
     }
 }
 
@@ -76,7 +84,8 @@ impl World<'_> {
             });
         }
         // What is on it has to go first, and that cannot be asked for now.
-        let silent = !matches!(observed, Some(ClusterObserved::Reached { .. } | ClusterObserved::Absent));
+        let silent = !self.observed.offline
+            && !matches!(observed, Some(ClusterObserved::Reached { .. } | ClusterObserved::Absent));
         let holds = || self.state.records.keys().any(|a| a.cluster() == address.cluster() && a != address);
         if silent && holds() { None } else { Some((Action::Forget, ActionReason::Retained)) }
     }
@@ -94,6 +103,11 @@ impl World<'_> {
         let (uid, objects) = match self.observed(address) {
             Some(ClusterObserved::Reached { uid, objects, .. }) => (uid, objects),
             Some(ClusterObserved::Absent) => return Some((Action::Forget, ActionReason::AlreadyGone)),
+            None if self.observed.offline => {
+                precondition.cluster_uid = Some(record.cluster_uid.clone());
+                precondition.uid = Some(record.uid.clone());
+                return Some((Action::Delete, self.why.clone()));
+            }
             _ => return None,
         };
         precondition.cluster_uid = Some(uid.clone());
