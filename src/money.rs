@@ -9,6 +9,14 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+/// How the words for a bad price end.
+pub(crate) const NO_PRICE: [&str; 4] = [
+    "is not an amount in dollars such as 0.096",
+    "is negative; a price is 0 or more",
+    "prices have at most 6",
+    "is too large for a price",
+];
+
 /// Hours in the month that prices are compared by (8760 / 12).
 pub const HOURS_PER_MONTH: u64 = 730;
 
@@ -25,9 +33,10 @@ impl MicroUsd {
     /// # Errors
     /// Says in words what is wrong: more than 6 decimals, not a number, negative, too large.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is not an amount in dollars such as 0.096");
+        let [no_amount, negative, too_fine, too_large] = NO_PRICE;
+        let bad = || format!("`{text}` {no_amount}");
         if text.starts_with('-') {
-            return Err(format!("`{text}` is negative; a price is 0 or more"));
+            return Err(format!("`{text}` {negative}"));
         }
         let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
         if whole.is_empty() && decimals.is_empty() {
@@ -37,10 +46,10 @@ impl MicroUsd {
             return Err(bad());
         }
         if decimals.len() > 6 {
-            return Err(format!("`{text}` has {} decimals; prices have at most 6", decimals.len()));
+            return Err(format!("`{text}` has {} decimals; {too_fine}", decimals.len()));
         }
         let digits = format!("{whole}{decimals:0<6}");
-        digits.parse().map(Self).map_err(|_| format!("`{text}` is too large for a price"))
+        digits.parse().map(Self).map_err(|_| format!("`{text}` {too_large}"))
     }
 
     /// What a price per hour comes to over `seconds`, rounded half up.

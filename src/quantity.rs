@@ -17,6 +17,9 @@ pub struct MilliCpu(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub u64);
 
+/// How the word for a bad duration ends.
+pub(crate) const NO_DURATION: &str = "is not a duration such as 15ms, 5m or 36h";
+
 /// A time in microseconds: `15ms`, `5m`, `36h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub u64);
@@ -142,7 +145,7 @@ impl Micros {
     /// # Errors
     /// Says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is not a duration such as 15ms, 5m or 36h");
+        let bad = || format!("`{text}` {NO_DURATION}");
         const UNITS: [(&str, u128); 6] = [
             ("us", 1),
             ("ms", 1_000),

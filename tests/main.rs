@@ -13,6 +13,7 @@ mod support;
 
 mod pure {
     mod architecture;
+    mod codes;
     mod golden;
     mod laws;
     mod placement_cases;
@@ -22,6 +23,7 @@ mod pure {
 
 mod real {
     mod cli;
+    mod codes;
     mod existing;
     mod home;
     mod kubernetes_driver;

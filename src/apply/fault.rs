@@ -139,6 +139,17 @@ pub(super) fn hopeless(change: &Change, words: &str, said: &[String]) -> Diagnos
     )
 }
 
+/// A secret value is not the one whose digest the plan holds.
+pub(super) fn not_held(change: &Change, name: &str) -> Diagnostic {
+    let short = change.address.short();
+    placed(
+        Diagnostic::error("SKY0717", format!("the value `{name}` of {short} is not the one that was planned"))
+            .detail("Plans hold no secret values; they are read from the project when it is applied.")
+            .hint("put back the file that it came from, or plan again: `skyplan plan`"),
+        change,
+    )
+}
+
 /// The apply was ended while this was going on.
 pub(super) fn interrupted(address: &ResourceAddress, applied: bool) -> Diagnostic {
     let summary = format!("{} was interrupted", address.short());
@@ -181,5 +192,16 @@ mod tests {
         assert!(occupied(&change(), &own, "m").summary.contains("another skyplan project"));
         let stranger = stamp(json!({"managedFields": [{"manager": "kubectl"}, {"manager": "kubectl"}]}));
         assert_eq!(occupied(&change(), &stranger, "l").detail, "It was made by kubectl since the plan was made.");
+    }
+
+    #[test]
+    fn golden_of_what_hardly_happens() {
+        let address = || "object/edge/apps/Deployment/shop/web".parse().unwrap();
+        let fault = Fault::Conflict(vec![("spec.replicas".into(), "hpa".into())]);
+        crate::render::diagnostics::golden(&refused(&change(), "apply", &fault), &[]);
+        let fault = Fault::Immutable("spec.selector: Invalid value: field is immutable".into());
+        crate::render::diagnostics::golden(&refused(&change(), "apply", &fault), &[]);
+        crate::render::diagnostics::golden(&interrupted(&address(), false), &[]);
+        crate::render::diagnostics::golden(&not_held(&change(), "password"), &[]);
     }
 }

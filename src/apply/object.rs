@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{
     check::stale,
     executor::Run,
-    fault::{Failure, occupied, placed, refused},
+    fault::{Failure, not_held, occupied, placed, refused},
     site::Site,
     wait,
 };
@@ -199,15 +199,10 @@ impl Write<'_, '_> {
             return Err(Failure::settled(placed(why, self.change)));
         };
         let mut body = object.clone();
-        self.run.secrets.unseal(&self.change.address, &mut body, &self.run.secret_key).map_err(|name| {
-            let short = self.change.address.short();
-            Failure::settled(placed(
-                Diagnostic::error("SKY0717", format!("the value `{name}` of {short} is not the one that was planned"))
-                    .detail("Plans hold no secret values; they are read from the project when it is applied.")
-                    .hint("put back the file that it came from, or plan again: `skyplan plan`"),
-                self.change,
-            ))
-        })?;
+        self.run
+            .secrets
+            .unseal(&self.change.address, &mut body, &self.run.secret_key)
+            .map_err(|name| Failure::settled(not_held(self.change, &name)))?;
         Ok(body)
     }
 

@@ -54,9 +54,12 @@ pub(super) async fn make(
             }
         }
     }
-    Err(Diagnostic::error("SKY0903", "planning does not come to an end")
+    Err(endless().into())
+}
+
+fn endless() -> Diagnostic {
+    Diagnostic::error("SKY0903", "planning does not come to an end")
         .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)")
-        .into())
 }
 
 /// Makes a plan from answers that were had earlier; nobody is asked.
@@ -97,4 +100,14 @@ pub(super) fn not_held(address: &crate::address::ResourceAddress, key: &str) -> 
     Diagnostic::error("SKY0501", format!("the value of `{key}` is not the one that was planned"))
         .about(address)
         .hint("plan again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_of_endless_planning() {
+        crate::render::diagnostics::golden(&endless(), &[]);
+    }
 }

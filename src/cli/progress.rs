@@ -1,6 +1,7 @@
 //! How an apply goes on: a line that moves on a terminal, plain lines elsewhere.
 
 use std::{
+    collections::BTreeSet,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -12,12 +13,15 @@ use crate::{
     apply::{Outcome, Progress},
     plan::{Plan, change::Action},
     render::plan::on_cluster,
+    spec::ClusterDriver,
 };
 
 /// Shows the progress of one apply.
 pub(super) struct Shown {
     bar: Option<ProgressBar>,
     started: Mutex<std::collections::BTreeMap<ResourceAddress, (Action, Instant)>>,
+    /// Clusters that are there already: they are connected to, not made.
+    existing: BTreeSet<String>,
     total: usize,
     done: Mutex<usize>,
 }
@@ -33,13 +37,28 @@ impl Shown {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, started: Mutex::default(), total, done: Mutex::new(0) }
+        let existing = plan.clusters.iter().filter(|(_, c)| c.driver == ClusterDriver::Existing);
+        let existing = existing.map(|(name, _)| name.clone()).collect();
+        Self { bar, started: Mutex::default(), existing, total, done: Mutex::new(0) }
     }
 
     /// Takes the moving line away.
     pub(super) fn close(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+
+    fn verb(&self, address: &ResourceAddress, action: Action, done: bool) -> &'static str {
+        match (address, action) {
+            (ResourceAddress::Cluster(name), Action::Create) if self.existing.contains(name) => {
+                if done {
+                    "connected to"
+                } else {
+                    "connecting to"
+                }
+            }
+            _ => verb(action, done),
         }
     }
 
@@ -72,10 +91,10 @@ impl Progress for Shown {
             started.insert(address.clone(), (action, Instant::now()));
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{} {}", verb(action, false), on_cluster(address)));
+            bar.set_message(format!("{} {}", self.verb(address, action, false), on_cluster(address)));
         } else if matches!(address, ResourceAddress::Cluster(_)) {
             // Clusters take seconds; everything else says when it is done.
-            self.line(&format!("  {} {}…", verb(action, false), on_cluster(address)));
+            self.line(&format!("  {} {}…", self.verb(address, action, false), on_cluster(address)));
         }
     }
 
@@ -95,11 +114,10 @@ impl Progress for Shown {
             bar.inc(1);
         }
         let text = match (outcome, started) {
-            (Outcome::Done { .. }, Some((Action::Forget, _))) => return,
             (Outcome::Done { .. }, Some((action, at))) => {
                 let seconds = at.elapsed().as_secs_f64();
                 let took = if seconds >= 0.1 { format!(" after {seconds:.1} s") } else { String::new() };
-                format!("{} {}{took}", verb(action, true), on_cluster(address))
+                format!("{} {}{took}", self.verb(address, action, true), on_cluster(address))
             }
             (Outcome::Failed(_), _) => format!("FAILED {}", on_cluster(address)),
             (Outcome::Skipped(why), _) => format!("left out {}: {why}", on_cluster(address)),

@@ -38,10 +38,11 @@ impl Session {
         for (path, text) in &tree.files {
             sources.insert(path.clone(), text.clone());
         }
-        let (set, found) = load::read(&tree);
-        diagnostics.extend(found);
-        let (model, found) = compile(&set);
-        diagnostics.extend(found);
+        let (set, mut found) = load::read(&tree);
+        let (model, more) = compile(&set);
+        found.extend(more);
+        let unread = diagnostics.has_errors();
+        diagnostics.extend(found.iter().filter(|d| !unread || !load::echoes_unread(d)).cloned().collect());
         let failed = diagnostics.has_errors();
         let exit = output.diagnostics(&diagnostics, &sources);
         let model = match model {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     attach::{self, Workload},
+    locate::Locator,
     model::{AppObject, Component, PodNeed},
     names::{dangling, dns_label},
     pods,
@@ -58,14 +59,14 @@ const CLUSTER_SCOPED: [&str; 30] = [
     "VolumeAttachment",
 ];
 
-pub(super) fn compile(set: &SpecSet, out: &mut Diagnostics) -> Applications {
+pub(super) fn compile(set: &SpecSet, locator: &Locator<'_>, out: &mut Diagnostics) -> Applications {
     let mut documents: Vec<&Document<spec::Application>> = set.applications.iter().collect();
     documents.sort_by(|a, b| a.spec.name.value.cmp(&b.spec.name.value));
     let mut all = Applications { components: Vec::new(), objects: Vec::new() };
     for document in documents {
         let manifests = set.manifests.get(&document.spec.name.value).map_or(&[][..], Vec::as_slice);
         let custom = cluster_scoped_customs(set);
-        application(&document.spec, manifests, &custom, &mut all, out);
+        application(&document.spec, manifests, &custom, locator, &mut all, out);
     }
     sort(&mut all);
     all
@@ -102,6 +103,7 @@ fn application(
     app: &spec::Application,
     manifests: &[Manifest],
     customs: &BTreeSet<(String, String)>,
+    locator: &Locator<'_>,
     all: &mut Applications,
     out: &mut Diagnostics,
 ) {
@@ -111,7 +113,7 @@ fn application(
     }
     let mut objects: Vec<(Origin, Value)> = Vec::new();
     for manifest in manifests {
-        if let Some(object) = named(manifest, namespace, customs, out) {
+        if let Some(object) = named(manifest, namespace, customs, locator, out) {
             objects.push((manifest.origin.clone(), object));
         }
     }
@@ -119,7 +121,7 @@ fn application(
     // Which entry each object belongs to, if any.
     let mut owner: Vec<Option<usize>> = vec![None; objects.len()];
     for (entry, component) in app.components.iter().enumerate() {
-        claim(app, entry, component, &objects, &mut owner, out);
+        claim(app, entry, component, &objects, &mut owner, locator, out);
     }
     let mut components: Vec<Component> =
         app.components.iter().map(|c| new_component(app, &c.name, &c.name.origin)).collect();
@@ -148,7 +150,12 @@ fn application(
             Ok(need) if pods::per_node(object) => components[component].per_node.push(need.size),
             Ok(need) if need.count > 0 => components[component].pods.push(need),
             Ok(_) => {}
-            Err(text) => out.push(Diagnostic::error("SKY0211", format!("a request in this object: {text}")).at(origin)),
+            Err(_) => {
+                for (pointer, text) in pods::wrong_amounts(object) {
+                    let d = Diagnostic::error("SKY0211", text).at(&locator.part(origin, &pointer));
+                    out.push(d.hint("requests and limits are written as Kubernetes writes them: 250m, 2, 512Mi, 4Gi"));
+                }
+            }
         }
     }
     for (entry, spec) in app.components.iter().enumerate() {
@@ -199,29 +206,30 @@ fn named(
     manifest: &Manifest,
     namespace: &str,
     customs: &BTreeSet<(String, String)>,
+    locator: &Locator<'_>,
     out: &mut Diagnostics,
 ) -> Option<Value> {
     let object = &manifest.object;
-    let fault = |text: &str| {
+    let fault = |text: &str, part: &str| {
         Some(
             Diagnostic::error("SKY0210", text.to_owned())
-                .at(&manifest.origin)
+                .at(&locator.part(&manifest.origin, part))
                 .hint("a Kubernetes object has `apiVersion`, `kind` and `metadata.name`"),
         )
     };
     let has = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
     let missing = if !object.is_object() {
-        fault("this is not a Kubernetes object")
+        fault("this is not a Kubernetes object", "")
     } else if !has("/apiVersion") || !has("/kind") {
-        fault("this object has no `apiVersion` or no `kind`")
+        fault("this object has no `apiVersion` or no `kind`", "")
     } else if object.pointer("/metadata/generateName").is_some() {
-        fault("`generateName` makes a new object at every apply; give it a `name`")
+        fault("`generateName` makes a new object at every apply; give it a `name`", "/metadata/generateName")
     } else if !has("/metadata/name") {
-        fault("this object has no name")
+        fault("this object has no name", "/metadata/name")
     } else {
         None
     };
-    if let Some(missing) = missing.or_else(|| malformed(manifest)) {
+    if let Some(missing) = missing.or_else(|| malformed(manifest, locator)) {
         out.push(missing);
         return None;
     }
@@ -247,49 +255,60 @@ fn named(
 
 /// What no server would take, said before anything is planned from it: names that would lead elsewhere,
 /// maps that are none, secret values that are not text. Values are never shown.
-fn malformed(manifest: &Manifest) -> Option<Diagnostic> {
+fn malformed(manifest: &Manifest, locator: &Locator<'_>) -> Option<Diagnostic> {
     let object = &manifest.object;
-    let fault = |text: String| Some(Diagnostic::error("SKY0210", text).at(&manifest.origin));
-    let metadata = &object["metadata"];
+    let fault =
+        |text: String, part: &str| Some(Diagnostic::error("SKY0210", text).at(&locator.part(&manifest.origin, part)));
     let unsafe_name = |text: &str| {
         text.len() > 253
             || text.contains(['/', '%'])
             || text.contains(char::is_whitespace)
             || text.contains(char::is_control)
     };
-    for (what, value) in [("name", &metadata["name"]), ("namespace", &metadata["namespace"]), ("kind", &object["kind"])]
-    {
-        match value {
-            Value::Null => {}
-            Value::String(text) if !unsafe_name(text) => {}
-            _ => return fault(format!("this object's {what} cannot be one")),
+    for (what, part) in [("name", "/metadata/name"), ("namespace", "/metadata/namespace"), ("kind", "/kind")] {
+        match object.pointer(part) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) if !unsafe_name(text) => {}
+            Some(_) => {
+                return fault(format!("this object's {what} cannot be one"), part)
+                    .map(|d| d.hint("it is text without spaces, `/` and `%`, of at most 253 characters"));
+            }
         }
     }
     if object["apiVersion"].as_str().is_some_and(|v| v.matches('/').count() > 1 || unsafe_name(&v.replacen('/', "", 1)))
     {
-        return fault("this object's apiVersion is not `version` or `group/version`".into());
+        return fault("this object's apiVersion is not `version` or `group/version`".into(), "/apiVersion")
+            .map(|d| d.hint("such as `v1` or `apps/v1`"));
     }
     let secret = object["kind"] == "Secret" && object["apiVersion"] == "v1";
-    let maps = [("labels", metadata), ("annotations", metadata), ("data", object), ("stringData", object)];
-    for (field, parent) in maps.into_iter().take(if secret { 4 } else { 2 }) {
-        let fine = match &parent[field] {
-            Value::Null => true,
-            Value::Object(map) => map.values().all(|v| v.is_string() || v.is_null() && field == "data"),
-            _ => false,
+    let maps = [
+        ("labels", "/metadata/labels"),
+        ("annotations", "/metadata/annotations"),
+        ("data", "/data"),
+        ("stringData", "/stringData"),
+    ];
+    for (field, part) in maps.into_iter().take(if secret { 4 } else { 2 }) {
+        let text = |v: &Value| v.is_string() || v.is_null() && field == "data";
+        let wrong = match object.pointer(part) {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(map)) => map.iter().find(|(_, v)| !text(v)).map(|(k, _)| k.replace('~', "~0")),
+            Some(_) => Some(String::new()),
         };
-        if !fine {
-            return fault(format!(
-                "`{field}` of this {} is not a map of text",
-                object["kind"].as_str().unwrap_or("object")
-            ))
+        if let Some(key) = wrong {
+            let kind = object["kind"].as_str().unwrap_or("object");
+            return fault(
+                format!("`{field}` of this {kind} is not a map of text"),
+                &format!("{part}/{}", key.replace('/', "~1")),
+            )
             .map(|d| d.hint("write numbers, true and false in quotes"));
         }
     }
     if pods::is_workload(object) && !object["spec"].is_object() {
-        return fault("this workload has no `spec`".into());
+        return fault("this workload has no `spec`".into(), "/spec").map(|d| d.hint("add it, with a pod template"));
     }
     if pods::scales(object) && !object["spec"]["replicas"].is_null() && object["spec"]["replicas"].as_u64().is_none() {
-        return fault("`spec.replicas` is not a whole number, 0 or more".into());
+        return fault("`spec.replicas` is not a whole number, 0 or more".into(), "/spec/replicas")
+            .map(|d| d.hint("write a number, without quotes"));
     }
     None
 }
@@ -306,8 +325,10 @@ fn claim(
     component: &At<ComponentOverride>,
     objects: &[(Origin, Value)],
     owner: &mut [Option<usize>],
+    locator: &Locator<'_>,
     out: &mut Diagnostics,
 ) {
+    let by = |c: &ComponentOverride| c.objects.as_ref().map_or(c.name.origin.clone(), |s| s.origin.clone());
     let mut found = false;
     for (i, (origin, object)) in objects.iter().enumerate() {
         let selected = match &component.objects {
@@ -322,11 +343,17 @@ fn claim(
             out.push(
                 Diagnostic::error(
                     "SKY0212",
-                    format!("two components select the same {}", object["kind"].as_str().unwrap_or("object")),
+                    format!(
+                        "`{}` and `{}` select the same {}",
+                        app.components[other].name,
+                        component.name,
+                        object["kind"].as_str().unwrap_or("object")
+                    ),
                 )
-                .at(&component.origin)
-                .label(&app.components[other].origin, "the other one")
-                .label(origin, "the object"),
+                .at(&by(component))
+                .label(&by(&app.components[other]), "the other one")
+                .label(&locator.part(origin, "/metadata/name"), "the object")
+                .hint("an object belongs to one component: narrow one of the two"),
             );
         }
         owner[i] = Some(entry);
@@ -336,10 +363,23 @@ fn claim(
             objects.iter().filter(|(_, o)| pods::is_workload(o)).filter_map(|(_, o)| o["metadata"]["name"].as_str());
         out.push(match &component.objects {
             Some(selector) => Diagnostic::error("SKY0213", "this selector matches none of the application's objects")
-                .at(&selector.origin),
+                .at(&selector.origin)
+                .hint(words_of(objects)),
             None => dangling("workload", &component.name, names)
                 .hint("a component without `objects` is the workload of its name"),
         });
+    }
+}
+
+/// The objects that a selector could have meant.
+fn words_of(objects: &[(Origin, Value)]) -> String {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let all: Vec<String> =
+        objects.iter().map(|(_, o)| format!("{} {}", text(&o["kind"]), text(&o["metadata"]["name"]))).collect();
+    match all.len() {
+        0 => "the application has no objects at all".into(),
+        n if n > 8 => format!("it has {}, … ({n} in all)", all[..8].join(", ")),
+        _ => format!("it has {}", all.join(", ")),
     }
 }
 
@@ -384,7 +424,8 @@ fn adjust(
         if instances.min == Some(0) || max > 0 && max < min {
             out.push(
                 Diagnostic::error("SKY0107", "instances are at least 1, and `max` is not below `min`")
-                    .at(&instances.origin),
+                    .at(&instances.origin)
+                    .hint("leave `max` out for exactly `min` instances"),
             );
         }
         components[entry].instances = (min, max);
@@ -395,7 +436,11 @@ fn adjust(
             let prefix = format!("{}/", app.name.value);
             out.push(dangling("component", dependency, components.iter().filter_map(|c| c.name.strip_prefix(&prefix))));
         } else if full == components[entry].name {
-            out.push(Diagnostic::error("SKY0215", "a component that depends on itself").at(&dependency.origin));
+            out.push(
+                Diagnostic::error("SKY0215", "a component that depends on itself")
+                    .at(&dependency.origin)
+                    .hint("take the entry out"),
+            );
         }
         components[entry].depends_on.push(full);
     }

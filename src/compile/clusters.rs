@@ -63,7 +63,8 @@ fn check_profile(profile: &ProviderProfile, out: &mut Diagnostics) {
             match &tier.to_gb {
                 Some(end) if end.value <= from => out.push(
                     Diagnostic::error("SKY0205", format!("this tier ends at {end} GB, where it begins or before"))
-                        .at(&end.origin),
+                        .at(&end.origin)
+                        .hint("write the sum of gigabytes where the next tier begins"),
                 ),
                 None if !last => out.push(
                     Diagnostic::error("SKY0205", "only the last tier has no end")
@@ -75,14 +76,22 @@ fn check_profile(profile: &ProviderProfile, out: &mut Diagnostics) {
             from = tier.to_gb.as_ref().map_or(u64::MAX, |e| e.value);
         }
         if list.tiers.is_empty() {
-            out.push(Diagnostic::error("SKY0205", "a price list has at least one tier").at(&list.origin));
+            out.push(
+                Diagnostic::error("SKY0205", "a price list has at least one tier")
+                    .at(&list.origin)
+                    .hint("one price for all: `tiers: [{pricePerGb: 0.09}]`"),
+            );
         }
     }
 }
 
 fn not_negative(price: &At<MicroUsd>, out: &mut Diagnostics) {
     if price.0 < 0 || price.value > MOST_PRICE {
-        out.push(Diagnostic::error("SKY0107", "a price is from 0 to 1000000").at(&price.origin));
+        out.push(
+            Diagnostic::error("SKY0117", "a price is from 0 to 1000000")
+                .at(&price.origin)
+                .hint("prices are in dollars, of a node and a control plane by the hour"),
+        );
     }
 }
 
@@ -136,7 +145,8 @@ fn access(spec: &spec::Cluster, out: &mut Diagnostics) -> Access {
             out.push(
                 Diagnostic::error("SKY0206", format!("`{name}` goes with `driver: {name}`"))
                     .at(origin)
-                    .label(&spec.driver.origin, "the driver"),
+                    .label(&spec.driver.origin, "the driver")
+                    .hint("take one of the two out"),
             );
         }
     };
@@ -171,7 +181,8 @@ fn access(spec: &spec::Cluster, out: &mut Diagnostics) -> Access {
                 let origin = spec.local.as_ref().map_or(&spec.name.origin, |b| &b.origin);
                 out.push(
                     Diagnostic::error("SKY0107", format!("a cluster has at most {MOST_NODES} nodes, not {nodes}"))
-                        .at(origin),
+                        .at(origin)
+                        .hint("make several clusters"),
                 );
             }
             let nodes = nodes.min(MOST_NODES);
@@ -188,7 +199,8 @@ fn site(provider: &ProviderProfile, spec: &spec::Cluster, out: &mut Diagnostics)
                 out.push(
                     Diagnostic::error("SKY0206", format!("zone `{wanted}` is not enabled"))
                         .at(&wanted.origin)
-                        .label(&zone.name.origin, "switched off here"),
+                        .label(&zone.name.origin, "switched off here")
+                        .hint("choose another zone, or take `enabled: false` out"),
                 );
                 return None;
             }
@@ -210,7 +222,9 @@ fn site(provider: &ProviderProfile, spec: &spec::Cluster, out: &mut Diagnostics)
             .collect();
         if egress.insert(list.to, tiers).is_some() {
             out.push(
-                Diagnostic::error("SKY0201", format!("a second price list to {}", list.to.word())).at(&list.origin),
+                Diagnostic::error("SKY0201", format!("a second price list to {}", list.to.word()))
+                    .at(&list.origin)
+                    .hint("join their tiers in one list"),
             );
         }
     }
@@ -255,13 +269,15 @@ fn pools(
             out.push(
                 Diagnostic::error("SKY0206", format!("zone `{zone}` does not offer `{}`", offering.name.value))
                     .at(&pool.offering.origin)
-                    .label(&offering.name.origin, "offered in other zones"),
+                    .label(&offering.name.origin, "offered in other zones")
+                    .hint("choose another offering, or add the zone to its `zones`"),
             );
         }
         if pool.min > MOST_NODES {
             out.push(
                 Diagnostic::error("SKY0107", format!("a pool has at most {MOST_NODES} nodes, not {}", pool.min))
-                    .at(&pool.origin),
+                    .at(&pool.origin)
+                    .hint("make several clusters"),
             );
         }
         let max = match (pool.max, offering.available) {

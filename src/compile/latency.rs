@@ -15,7 +15,11 @@ pub(super) fn matrix(set: &SpecSet, clusters: &[Cluster], out: &mut Diagnostics)
     for profile in &set.latencies {
         for pair in &profile.spec.pairs {
             if pair.p95.or(pair.p99).or(pair.p50).is_none() {
-                out.push(Diagnostic::error("SKY0106", "a pair says at least one of p95, p99 and p50").at(&pair.origin));
+                out.push(
+                    Diagnostic::error("SKY0106", "a pair says at least one of p95, p99 and p50")
+                        .at(&pair.origin)
+                        .hint("`p95` is what bounds of flows are compared with"),
+                );
             }
             for end in [&pair.a, &pair.b] {
                 if !known(set, end) {

@@ -8,10 +8,12 @@ mod applications;
 mod attach;
 mod clusters;
 mod latency;
+mod locate;
 pub mod model;
 mod names;
 pub(crate) mod pods;
 mod policies;
+mod twice;
 
 pub(crate) use self::clusters::egress_between;
 
@@ -28,7 +30,9 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut out = Diagnostics::new();
     names::check(set, &mut out);
     let clusters = clusters::compile(set, &mut out);
-    let mut applications = applications::compile(set, &mut out);
+    let locator = locate::Locator::new(set);
+    let mut applications = applications::compile(set, &locator, &mut out);
+    twice::check(&applications.objects, &locator, &mut out);
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
@@ -61,7 +65,11 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
 
 fn settings(placement: &PlacementSettings, out: &mut Diagnostics) -> Settings {
     if let Some(horizon) = placement.horizon.as_ref().filter(|h| h.seconds() == 0) {
-        out.push(Diagnostic::error("SKY0107", "a horizon is at least a second").at(&horizon.origin));
+        out.push(
+            Diagnostic::error("SKY0116", "a horizon is at least a second")
+                .at(&horizon.origin)
+                .hint("it is the time that costs are added up over, such as 730h"),
+        );
     }
     Settings {
         horizon: placement.horizon.as_ref().map_or(Micros(HOURS_PER_MONTH * 3_600_000_000), |h| h.value),

@@ -70,17 +70,21 @@ pub(super) fn dns_label(what: &str, name: &At<String>, out: &mut Diagnostics) {
     }
 }
 
-fn no_such(what: &str, name: &str) -> String {
+fn no_such(what: &str, name: impl std::fmt::Display) -> String {
     format!("there is no {what} called `{name}`")
 }
 
 /// Whether a diagnostic only echoes a document that could not be read: what it holds is not known.
 pub(super) fn echoes(diagnostic: &Diagnostic, set: &SpecSet) -> bool {
-    diagnostic.code == "SKY0202"
-        && set.broken.iter().any(|(kind, name)| {
-            diagnostic.summary == no_such(kind, name)
-                || kind == "Application" && diagnostic.summary.starts_with("there is no component called")
-        })
+    match diagnostic.code.as_str() {
+        "SKY0202" => {
+            let name = diagnostic.summary.split('`').nth(1).unwrap_or_default();
+            let component = ["component", "workload"].iter().any(|w| diagnostic.summary == no_such(w, name));
+            set.unread.may_define(name) || component && set.unread.may_define("Application")
+        }
+        "SKY0213" | "SKY0214" => set.unread.lacks_manifests(),
+        _ => false,
+    }
 }
 
 /// A reference to something that is not there.

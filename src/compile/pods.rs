@@ -175,6 +175,32 @@ fn larger(a: Resources, b: Resources) -> Resources {
     }
 }
 
+/// Every request and limit that is no quantity: where it stands in the object, and what is wrong with it.
+pub(super) fn wrong_amounts(object: &Value) -> Vec<(String, String)> {
+    let base = match group_kind(object).1 {
+        "Pod" => "/spec",
+        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+        _ => "/spec/template/spec",
+    };
+    let spec = pod_spec(object);
+    let mut maps = vec![format!("{base}/overhead"), format!("{base}/resources/requests")];
+    for field in ["initContainers", "containers"] {
+        for i in 0..list(&spec[field]).len() {
+            maps.extend(["limits", "requests"].map(|what| format!("{base}/{field}/{i}/resources/{what}")));
+        }
+    }
+    let mut wrong = Vec::new();
+    for map in maps {
+        for (name, value) in object.pointer(&map).and_then(Value::as_object).into_iter().flatten() {
+            let one = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+            if let Err(text) = amounts(&one) {
+                wrong.push((format!("{map}/{}", name.replace('~', "~0").replace('/', "~1")), text));
+            }
+        }
+    }
+    wrong
+}
+
 fn toleration(value: &Value) -> Toleration {
     let text = |field: &str| value[field].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
     let exists = value["operator"] == "Exists";

@@ -59,6 +59,7 @@ fn join(
             origin: group.origin.clone(),
         })
         .collect();
+    outside(component, set, clusters, out);
     component.dedicated = policy.dedicated;
     if policy.dedicated && policy.compute.is_empty() {
         out.push(
@@ -69,14 +70,22 @@ fn join(
     }
     for requirement in &policy.compute {
         if requirement.any_of.is_empty() {
-            out.push(Diagnostic::error("SKY0220", "`anyOf` is empty: no node would do").at(&requirement.origin));
+            out.push(
+                Diagnostic::error("SKY0220", "`anyOf` is empty: no node would do")
+                    .at(&requirement.origin)
+                    .hint("say which nodes would do: `anyOf: [{vcpus: 2, memory: 4Gi}]`"),
+            );
         }
         let any_of = requirement
             .any_of
             .iter()
             .map(|a| {
                 if let Some(count) = a.count.as_ref().filter(|c| c.value == 0) {
-                    out.push(Diagnostic::error("SKY0107", "a count is at least 1").at(&count.origin));
+                    out.push(
+                        Diagnostic::error("SKY0107", "a count is at least 1")
+                            .at(&count.origin)
+                            .hint("leave it out for one"),
+                    );
                 }
                 NodeKind {
                     pattern: a.name.as_ref().map(|n| n.value.clone()),
@@ -93,6 +102,40 @@ fn join(
             .collect();
         component.compute.push(Compute { any_of, origin: requirement.origin.clone() });
     }
+}
+
+/// Notes required groups that no permitted place meets, whatever else is true of the places.
+fn outside(component: &Component, set: &SpecSet, clusters: &[Cluster], out: &mut Diagnostics) {
+    if component.permitted.is_empty() {
+        return;
+    }
+    let permitted: BTreeSet<usize> = component.permitted.iter().flat_map(|f| &f.clusters).copied().collect();
+    for group in &component.required {
+        let places: BTreeSet<usize> = group.any_of.iter().flat_map(|f| &f.clusters).copied().collect();
+        // With documents missing only what names its clusters, and knows where they are, is sure.
+        let named = |f: &PlaceFilter| f.clusters.len() == 1 && f.text.starts_with("cluster: ");
+        let sure =
+            set.unread.is_empty() || group.any_of.iter().all(named) && places.iter().all(|c| known(set, &clusters[*c]));
+        if places.is_empty() || !places.is_disjoint(&permitted) || !sure {
+            continue;
+        }
+        let names: Vec<String> = group.any_of.iter().map(|f| f.text.clone()).collect();
+        let mut d = Diagnostic::error(
+            "SKY0217",
+            format!("`{}` requires {}, which is not permitted", component.name, names.join(" or ")),
+        )
+        .label(&group.origin, "required here");
+        for filter in &component.permitted {
+            d = d.label(&filter.origin, "permitted");
+        }
+        out.push(d.hint("permit one of its places, or leave the group out of `required`"));
+    }
+}
+
+/// Whether all is known of where a cluster is.
+fn known(set: &SpecSet, cluster: &Cluster) -> bool {
+    cluster.site.is_some()
+        || set.clusters.iter().any(|c| c.spec.name.value == cluster.name && c.spec.provider_ref.is_none())
 }
 
 /// A selector as the clusters it selects.
@@ -214,7 +257,11 @@ pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnosti
             Some((None, Some(bytes))) => Volume::Total(bytes.0),
             Some(_) => {
                 let origin = flow.volume.as_ref().map_or(&flow.origin, |v| &v.origin);
-                out.push(Diagnostic::error("SKY0115", "a volume has exactly one of `perMonth` and `total`").at(origin));
+                out.push(
+                    Diagnostic::error("SKY0115", "a volume has exactly one of `perMonth` and `total`")
+                        .at(origin)
+                        .hint("`perMonth` for what flows all the time, `total` for what flows once"),
+                );
                 continue;
             }
         };
@@ -222,7 +269,8 @@ pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnosti
             out.push(
                 Diagnostic::error("SKY0201", format!("a second flow from `{}` to `{}`", flow.from, flow.to))
                     .at(&flow.origin)
-                    .label(&other.origin, "the first one"),
+                    .label(&other.origin, "the first one")
+                    .hint("join them: their volumes add up"),
             );
             continue;
         }

@@ -194,4 +194,10 @@ mod tests {
         assert_eq!((made.count, made.gpus, made.pods), (3, 1, 110));
         assert_eq!(made.taints[0].effect, "NoSchedule");
     }
+
+    #[test]
+    fn golden_of_another_cluster() {
+        let uid = |n: u32| format!("00000000-0000-0000-0000-{n:012}");
+        crate::render::diagnostics::golden(&another_cluster("edge", &uid(1), &uid(2)), &[]);
+    }
 }

@@ -18,14 +18,21 @@ use serde::{
 use super::yaml::{Node, Span, Tree, key_span};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
+    money::NO_PRICE,
+    quantity::NO_DURATION,
     spec::MARKER,
 };
 
 /// More faults than this in one document are not looked for.
 const MOST_FAULTS: usize = 100;
 
-/// Decodes one document. `None` when it has faults, which are in `out` then.
-pub(super) fn decode<T: DeserializeOwned>(node: &Node, file: &Arc<str>, out: &mut Diagnostics) -> Option<T> {
+/// Decodes one document; what is wrong with it as a whole is said at `head`. `None` when it has faults, which are in `out` then.
+pub(super) fn decode<T: DeserializeOwned>(
+    node: &Node,
+    head: Span,
+    file: &Arc<str>,
+    out: &mut Diagnostics,
+) -> Option<T> {
     let known = std::cell::RefCell::new(BTreeSet::new());
     let poisoned = std::cell::RefCell::new(BTreeSet::new());
     let found = std::cell::RefCell::new(Vec::new());
@@ -35,6 +42,7 @@ pub(super) fn decode<T: DeserializeOwned>(node: &Node, file: &Arc<str>, out: &mu
             Ok(value) => break Some(value),
             Err(fault) => {
                 let (at, span) = fault.at.unwrap_or((key(node), node.span));
+                let span = if at == key(node) { head } else { span };
                 // A field that is missing because it was poisoned was reported already.
                 let echo = fault.missing.is_some_and(|field| {
                     poisoned.borrow().iter().any(|p: &Poison| p.parent == Some((at, Some(field.to_owned()))))
@@ -154,26 +162,57 @@ fn wanted(expected: &dyn Expected) -> String {
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(msg: T) -> Self {
-        Self::new("SKY0107", msg.to_string())
+        let text = msg.to_string();
+        // serde knows texts only; the types' own words say which of them was meant.
+        let (code, hint) = if text.ends_with(NO_DURATION) {
+            ("SKY0116", "a number and us, ms, s, m, h or d, or several of them: 1h30m")
+        } else if NO_PRICE.iter().any(|words| text.ends_with(words)) {
+            ("SKY0117", "prices are dollars as a decimal number, exact to a millionth: 0.0416")
+        } else if text.contains(" is not a CPU quantity ") {
+            ("SKY0107", "CPUs or, with m, thousandths of one")
+        } else if text.contains(" is not a size ") {
+            ("SKY0107", "bytes with a unit: Ki, Mi, Gi, Ti by 1024; kB, MB, GB, TB by 1000")
+        } else {
+            ("SKY0107", "write it in the form that the message names")
+        };
+        Self { hint: Some(hint.into()), ..Self::new(code, text) }
     }
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let quotes = matches!(unexpected, Unexpected::Bool(_)) && wanted(expected) == "text";
+        let hint = match (&unexpected, wanted(expected).as_str()) {
+            (Unexpected::Bool(_), "text") => {
+                "if it is a word, write it in quotes: YAML takes y, n, yes, no, on and off for true or false"
+            }
+            (_, "text") => "if it is meant as text, write it in quotes",
+            (_, "a list") => "the entries of a list begin with `- `, or stand in [ ] with commas between",
+            (_, "a map") => "a map has lines of `field: value`, or { } with commas between",
+            (_, "true or false") => "write true or false, without quotes",
+            (Unexpected::Str(_), _) => "write the number without quotes and units",
+            _ => "`skyplan schema KIND` says what each field takes",
+        };
         Self {
-            hint: quotes.then(|| {
-                "if it is a word, write it in quotes: YAML takes y, n, yes, no, on and off for true or false".into()
-            }),
+            hint: Some(hint.into()),
             ..Self::new("SKY0104", format!("expected {}, found {}", wanted(expected), found(&unexpected)))
         }
     }
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new("SKY0107", format!("expected {}, found {}", wanted(expected), found(&unexpected)))
+        Self {
+            hint: Some("`skyplan schema KIND` says what each field takes".into()),
+            ..Self::new("SKY0107", format!("expected {}, found {}", wanted(expected), found(&unexpected)))
+        }
     }
     fn missing_field(field: &'static str) -> Self {
-        Self { missing: Some(field), ..Self::new("SKY0106", format!("missing field `{field}`")) }
+        Self {
+            missing: Some(field),
+            hint: Some(format!("add `{field}:` here")),
+            ..Self::new("SKY0106", format!("missing field `{field}`"))
+        }
     }
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self {
-            hint: did_you_mean(variant, expected.iter().copied()).map(|k| format!("did you mean `{k}`?")),
+            hint: Some(match did_you_mean(variant, expected.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "choose one of these".into(),
+            }),
             ..Self::new("SKY0108", format!("`{variant}` is not one of {}", expected.join(", ")))
         }
     }
@@ -290,7 +329,10 @@ impl<'de> Deserializer<'de> for Cursor<'de> {
                 let entries = Entries { rest: self.entries(entries), value: None };
                 visitor.visit_enum(de::value::MapAccessDeserializer::new(entries))
             }
-            _ => Err(Fault::new("SKY0104", format!("expected one of {} for {name}", variants.join(", ")))),
+            _ => Err(Fault {
+                hint: Some("write one of these words".into()),
+                ..Fault::new("SKY0104", format!("expected one of {} for {name}", variants.join(", ")))
+            }),
         };
         result.map_err(|e| e.or_at(self.node))
     }
@@ -418,7 +460,7 @@ mod tests {
         let file: Arc<str> = "a.yaml".into();
         let nodes = yaml::parse(&file, text).unwrap();
         let mut out = Diagnostics::new();
-        let value = decode(&nodes[0], &file, &mut out);
+        let value = decode(&nodes[0], nodes[0].span, &file, &mut out);
         let said = out
             .iter()
             .map(|d| format!("{} {} {}", d.code, d.labels[0].origin, d.summary) + &d.hints.concat())
@@ -448,10 +490,10 @@ mod tests {
             said,
             [
                 "SKY0105 a.yaml:1 unknown field `naem`did you mean `name`?",
-                "SKY0107 a.yaml:3 `5` is not a duration such as 15ms, 5m or 36h",
+                "SKY0116 a.yaml:3 `5` is not a duration such as 15ms, 5m or 36h",
                 "SKY0108 a.yaml:3 `fats` is not one of fast, slowdid you mean `fast`?",
                 "SKY0107 a.yaml:4 expected a whole number, 0 or more, found the number -1",
-                "SKY0107 a.yaml:4 `0.1234567` has 7 decimals; prices have at most 6",
+                "SKY0117 a.yaml:4 `0.1234567` has 7 decimals; prices have at most 6",
                 "SKY0106 a.yaml:5 missing field `wait`",
                 "SKY0104 a.yaml:6 expected a map, found a list",
                 "SKY0106 a.yaml:1 missing field `name`",

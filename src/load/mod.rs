@@ -4,6 +4,7 @@
 //! name, not what they mean.
 
 mod decode;
+pub(crate) mod salvage;
 pub mod tree;
 pub mod yaml;
 
@@ -13,11 +14,11 @@ use serde::de::DeserializeOwned;
 
 use self::{
     tree::{SourceTree, is_yaml},
-    yaml::{Node, Tree},
+    yaml::{Node, Span, Tree},
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
-    spec::{API_VERSION, Document, KINDS, Manifest, SpecSet},
+    spec::{API_VERSION, Document, KINDS, Manifest, SpecSet, Unread},
 };
 
 /// Files of a folder with one of these are that tool's, not ours.
@@ -26,11 +27,18 @@ const OTHERS: [&str; 4] = ["Chart.yaml", "kustomization.yaml", "kustomization.ym
 /// Reads every document of a tree. With an error among the diagnostics the set is not complete, and
 /// nothing may be planned from it.
 pub fn read(tree: &SourceTree) -> (SpecSet, Diagnostics) {
-    let mut reader = Reader { set: SpecSet::default(), out: Diagnostics::new(), parsed: BTreeMap::new() };
+    let set = SpecSet { texts: tree.files.clone(), ..SpecSet::default() };
+    let mut reader = Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new() };
     reader.parse_all(tree);
     reader.documents(tree);
     reader.sources(tree);
     (reader.set, reader.out)
+}
+
+/// Whether a diagnostic may only echo a file that is there and could not be read at all.
+pub fn echoes_unread(diagnostic: &Diagnostic) -> bool {
+    ["SKY0110", "SKY0114", "SKY0202", "SKY0213", "SKY0214"].contains(&diagnostic.code.as_str())
+        && !diagnostic.summary.starts_with("a second ")
 }
 
 struct Reader {
@@ -54,11 +62,15 @@ impl Reader {
             if others.iter().any(|folder| path.starts_with(folder.as_str())) {
                 continue;
             }
-            match yaml::parse(path, text) {
-                Ok(nodes) => {
-                    self.parsed.insert(Arc::clone(path), nodes);
+            let parsed = salvage::parse(path, text);
+            self.parsed.insert(Arc::clone(path), parsed.nodes);
+            for (fault, text) in parsed.faults {
+                self.out.push(fault);
+                if text.contains(API_VERSION) {
+                    self.set.unread.add(&text);
+                } else {
+                    self.set.unread.add_manifest(&text);
                 }
-                Err(fault) => self.out.push(*fault),
             }
         }
     }
@@ -82,7 +94,7 @@ impl Reader {
             }
             self.parsed.insert(path, rest);
         }
-        if self.set.project.is_none() && !self.out.has_errors() {
+        if self.set.project.is_none() && !self.set.unread.may_define("Project") {
             let text = if tree.files.contains_key("skyplan.yaml") {
                 "skyplan.yaml holds no document of kind Project"
             } else {
@@ -96,6 +108,8 @@ impl Reader {
     }
 
     fn wrong_version(&mut self, node: &Node, path: &Arc<str>, version: &str, kind: Option<&str>) {
+        self.set.unread.add(kind.unwrap_or_default());
+        forget(node, &mut self.set.unread);
         let at = |name: &str| node.get(name).map_or(node.span, |n| n.span).origin(path);
         if version == API_VERSION && kind.is_none() {
             let d = match node.get("kind") {
@@ -113,23 +127,24 @@ impl Reader {
 
     fn document(&mut self, kind: &str, mut node: Node, path: &Arc<str>) {
         let origin = node.span.origin(path);
-        let kind_origin = node.get("kind").map_or(node.span, |n| n.span).origin(path);
+        let head = node.get("kind").map_or(node.span, |n| n.span);
         if let Tree::Map(entries) = &mut node.value {
             entries.retain(|(k, _)| k.value != "apiVersion" && k.value != "kind");
         }
-        let name = node.get("name").and_then(Node::text).map(str::to_owned);
         let faults = self.out.len();
-        self.take(kind, &node, origin, kind_origin);
-        if let Some(name) = name.filter(|_| self.out.len() > faults) {
-            self.set.broken.insert((kind.to_owned(), name));
+        self.take(kind, &node, origin, head);
+        if self.out.len() > faults {
+            self.set.unread.add(kind);
+            forget(&node, &mut self.set.unread);
         }
     }
 
-    fn take(&mut self, kind: &str, node: &Node, origin: Origin, kind_origin: Origin) {
+    fn take(&mut self, kind: &str, node: &Node, origin: Origin, head: Span) {
+        let kind_origin = head.origin(&origin.file);
         let (set, out) = (&mut self.set, &mut self.out);
         match kind {
             "Project" => {
-                let Some(project) = typed(node, origin, out) else { return };
+                let Some(project) = typed(node, origin, head, out) else { return };
                 if let Some(first) = &set.project {
                     out.push(
                         Diagnostic::error("SKY0114", "a second document of kind Project")
@@ -141,12 +156,12 @@ impl Reader {
                     set.project = Some(project);
                 }
             }
-            "ProviderProfile" => set.providers.extend(typed(node, origin, out)),
-            "LatencyProfile" => set.latencies.extend(typed(node, origin, out)),
-            "Cluster" => set.clusters.extend(typed(node, origin, out)),
-            "Application" => set.applications.extend(typed(node, origin, out)),
-            "DeploymentPolicy" => set.deployments.extend(typed(node, origin, out)),
-            "DataflowPolicy" => set.dataflows.extend(typed(node, origin, out)),
+            "ProviderProfile" => set.providers.extend(typed(node, origin, head, out)),
+            "LatencyProfile" => set.latencies.extend(typed(node, origin, head, out)),
+            "Cluster" => set.clusters.extend(typed(node, origin, head, out)),
+            "Application" => set.applications.extend(typed(node, origin, head, out)),
+            "DeploymentPolicy" => set.deployments.extend(typed(node, origin, head, out)),
+            "DataflowPolicy" => set.dataflows.extend(typed(node, origin, head, out)),
             _ => {
                 let d = Diagnostic::error("SKY0113", format!("there is no kind `{kind}`")).at(&kind_origin);
                 out.push(match did_you_mean(kind, KINDS) {
@@ -194,7 +209,9 @@ impl Reader {
                 }
             }
         }
-        for (path, nodes) in self.parsed.iter().filter(|(path, _)| !taken.contains(path)) {
+        // An application that could not be read may name them.
+        let lost = self.set.unread.may_define("Application");
+        for (path, nodes) in self.parsed.iter().filter(|(path, _)| !lost && !taken.contains(path)) {
             let strays = nodes.iter().filter(|n| n.get("apiVersion").is_some() && n.get("kind").is_some());
             for node in strays {
                 let kind = node.get("kind").and_then(Node::text).unwrap_or("object");
@@ -209,8 +226,18 @@ impl Reader {
     }
 }
 
-fn typed<T: DeserializeOwned>(node: &Node, origin: Origin, out: &mut Diagnostics) -> Option<Document<T>> {
-    decode::decode(node, &origin.file, out).map(|spec| Document { origin, spec })
+fn typed<T: DeserializeOwned>(node: &Node, origin: Origin, head: Span, out: &mut Diagnostics) -> Option<Document<T>> {
+    decode::decode(node, head, &origin.file, out).map(|spec| Document { origin, spec })
+}
+
+/// Remembers the words of a document that could not be decoded.
+fn forget(node: &Node, unread: &mut Unread) {
+    match &node.value {
+        Tree::Text(text) => unread.add(text),
+        Tree::List(items) => items.iter().for_each(|item| forget(item, unread)),
+        Tree::Map(entries) => entries.iter().for_each(|(_, value)| forget(value, unread)),
+        _ => {}
+    }
 }
 
 /// Objects of a document: itself, or the items of a `List`.

@@ -242,7 +242,18 @@ fn fault(file: &Arc<str>, error: &Error) -> Diagnostic {
             .at(&origin)
             .hint("split the file; deep nesting and thousands of aliases are refused on purpose");
     }
-    Diagnostic::error("SKY0101", format!("not valid YAML: {text}")).at(&origin)
+    let hint = if text.contains("flow") {
+        "look at the lines before, too: a `{`, `[` or comma may be missing its other half"
+    } else if text.contains("scalar") || text.contains("quote") {
+        "look at the lines before, too: a quote may be open, or a text with `: ` or ` #` in it needs quotes"
+    } else if text.contains("tab") {
+        "indent with spaces: YAML takes no tabs"
+    } else if text.contains("tag") {
+        "take the tag (`!…`) out: a value is what it looks like"
+    } else {
+        "look at the lines before, too: most often the indentation is off by a space"
+    };
+    Diagnostic::error("SKY0101", format!("not valid YAML: {text}")).at(&origin).hint(hint)
 }
 
 #[cfg(test)]

@@ -78,11 +78,7 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
         None => attempt(problem, limits)?,
     };
     if let Err(faults) = check(&problem, &solution) {
-        let mut d =
-            Diagnostic::error("SKY0490", "the placement found does not pass skyplan's own check; nothing is planned")
-                .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)");
-        d.detail = faults.join("; ");
-        return Err(d.into());
+        return Err(unsound(&faults).into());
     }
     // What is shown compares with every place, whether the component would be reconsidered or not.
     present.pinned.clear();
@@ -104,6 +100,13 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
     };
     let in_order = order_matters(&problem, &solution);
     Ok(Placed { problem, solution, month, monthly, in_order, record })
+}
+
+/// What is found must pass a check that shares nothing with the search.
+pub(crate) fn unsound(faults: &[String]) -> Diagnostic {
+    Diagnostic::error("SKY0490", "the placement found does not pass skyplan's own check; nothing is planned")
+        .detail(faults.join("; "))
+        .hint("this is a bug of skyplan: please report it with a replay file (`skyplan plan --record FILE`)")
 }
 
 /// Solves with what is pinned. Where that cannot be, those are free that may no longer run where they do,

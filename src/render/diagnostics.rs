@@ -118,6 +118,24 @@ fn span(text: &str, label: &Label, line_start: usize) -> std::ops::Range<usize> 
     start..end.max(start)
 }
 
+/// Compares a diagnostic that no command brings about with its case in `testdata/codes/`; with
+/// `SNAPSHOTS=overwrite` it is written there.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "goldens are files")]
+pub(crate) fn golden(diagnostic: &Diagnostic, replaced: &[(&str, &str)]) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/codes").join(&diagnostic.code);
+    let mut text = one(diagnostic, &SourceMap::default(), Style::default()) + "\n";
+    for (from, to) in replaced {
+        text = text.replace(from, to);
+    }
+    let path = folder.join("output.txt");
+    if std::env::var("SNAPSHOTS").is_ok_and(|v| v == "overwrite") {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let was = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(was, text, "if it is as it should be: SNAPSHOTS=overwrite cargo test --lib golden_");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

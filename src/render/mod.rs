@@ -2,6 +2,7 @@
 //! colour is said to it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod codes;
 pub mod diagnostics;
 pub mod placement;
 pub mod plan;

@@ -11,6 +11,7 @@ mod policy;
 mod project;
 mod provider;
 mod schema;
+mod unread;
 
 pub use application::{
     Application, ComponentOverride, ComponentResources, GpuCount, Instances, ObjectSelector, Source,
@@ -29,6 +30,7 @@ pub use provider::{
 };
 
 pub use schema::schema;
+pub use unread::Unread;
 
 use crate::diagnostic::Origin;
 
@@ -65,8 +67,10 @@ pub struct SpecSet {
     pub deployments: Vec<Document<DeploymentPolicy>>,
     /// Data between components.
     pub dataflows: Vec<Document<DataflowPolicy>>,
-    /// (kind, name) of documents that could not be read: references to them are not dangling.
-    pub broken: std::collections::BTreeSet<(String, String)>,
+    /// What could not be read: references to it are not dangling.
+    pub unread: Unread,
+    /// The texts of all files, for places that nothing above remembers.
+    pub texts: std::collections::BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>,
     /// Objects of every application's sources, by the application's name, in the order of sources.
     pub manifests: std::collections::BTreeMap<String, Vec<Manifest>>,
 }

@@ -124,9 +124,7 @@ impl Log {
                 self.state = std::mem::take(&mut self.state).after(serial, entry);
                 Ok(())
             }
-            Appended::Conflict => Err(Diagnostic::error("SKY0803", "somebody else changed the state meanwhile")
-                .detail(format!("Entry {serial} was written by another run."))
-                .hint("plan again: `skyplan plan`")),
+            Appended::Conflict => Err(lost(serial)),
         }
     }
 }
@@ -141,6 +139,13 @@ fn unusable(folder: &Path, error: &BackendError) -> Diagnostic {
     Diagnostic::error("SKY0801", format!("the state cannot be used: {error}"))
         .detail(format!("The log is in {}.", folder.display()))
         .hint("check that the folder is writable and its disk has room")
+}
+
+/// Another run was first.
+pub(crate) fn lost(serial: u64) -> Diagnostic {
+    Diagnostic::error("SKY0803", "somebody else changed the state meanwhile")
+        .detail(format!("Entry {serial} was written by another run."))
+        .hint("plan again: `skyplan plan`")
 }
 
 fn damaged(folder: &Path, serial: u64, why: &str) -> Diagnostic {

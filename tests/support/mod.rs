@@ -2,6 +2,7 @@
 //! and carries out plans without a cluster.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod codes;
 pub(crate) mod generated;
 pub(crate) mod log;
 pub(crate) mod project;

@@ -198,4 +198,11 @@ mod tests {
         assert_eq!(diagnose("edge", "apply", &Fault::NoApply).code, "SKY0708");
         assert_eq!(diagnose("edge", "apply", &Fault::Unauthorized(String::new())).code, "SKY0702");
     }
+
+    #[test]
+    fn golden_of_answers_that_are_none() {
+        let refused = Fault::Refused(500, "etcdserver: leader changed".into());
+        crate::render::diagnostics::golden(&diagnose("edge", "list Deployment", &refused), &[]);
+        crate::render::diagnostics::golden(&diagnose("edge", "apply Deployment shop/web", &Fault::NoApply), &[]);
+    }
 }

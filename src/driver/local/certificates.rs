@@ -308,6 +308,8 @@ mod tests {
         fs::remove_file(folder.certificate(ISSUED)).unwrap();
         assert!(!are_good(&folder, SERVICE, now));
         fs::write(folder.certificate("sa.key"), "x").unwrap();
-        assert_eq!(issue(&folder, "dev", SERVICE, now).unwrap_err().code, "SKY0618");
+        let fault = issue(&folder, "dev", SERVICE, now).unwrap_err();
+        let path = folder.path().display().to_string();
+        crate::render::diagnostics::golden(&fault, &[(&path, "/home/me/.local/state/skyplan/local/dev")]);
     }
 }

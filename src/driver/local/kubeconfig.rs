@@ -82,7 +82,7 @@ mod tests {
     use super::{super::certificates, *};
 
     #[tokio::test]
-    async fn a_kubeconfig_stands_alone() {
+    async fn golden_a_kubeconfig_stands_alone() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::new(place.path().join("dev"));
         folder.create().unwrap();
@@ -98,6 +98,8 @@ mod tests {
         assert_eq!(config.cluster_url, "https://127.0.0.1:20001/");
         assert_eq!(config.root_cert.map(|c| c.len()), Some(1));
         client(&copy, false).await.unwrap();
-        assert_eq!(client(&folder.kubeconfig(), false).await.map(|_| ()).unwrap_err().code, "SKY0616");
+        let fault = client(&folder.kubeconfig(), false).await.map(|_| ()).unwrap_err();
+        let state = place.path().display().to_string();
+        crate::render::diagnostics::golden(&fault, &[(&state, "/home/me/.local/state/skyplan/local")]);
     }
 }

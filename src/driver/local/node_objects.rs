@@ -320,4 +320,9 @@ mod tests {
         let amounts = json!({"memory": "8Gi", GPU: null});
         assert_eq!(status, Some(json!({"status": {"capacity": amounts, "allocatable": amounts}})));
     }
+
+    #[test]
+    fn golden_of_a_pool_that_is_there_twice() {
+        crate::render::diagnostics::golden(&desired("dev", &[pool(), pool()]).unwrap_err(), &[]);
+    }
 }

@@ -215,3 +215,24 @@ fn not_ready(running: &Running, waiting: &BTreeSet<String>, patience: Duration) 
     .hint(format!("see what their simulator says: {}", log.display()))
     .hint("then run the same again: it goes on from here")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_of_nodes_that_are_not_ready() {
+        let running = Running {
+            name: "dev".into(),
+            kubeconfig: "/home/me/.local/state/skyplan/local/dev/kubeconfig".into(),
+            server: String::new(),
+            kube_system_uid: String::new(),
+            version: String::new(),
+            api_only: false,
+            simulates_nodes: true,
+            started: true,
+        };
+        let waiting = BTreeSet::from(["dev-default-0".to_owned(), "dev-default-1".to_owned()]);
+        crate::render::diagnostics::golden(&not_ready(&running, &waiting, Duration::from_secs(60)), &[]);
+    }
+}

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_stable_distinct_and_free() {
+    fn golden_ports_are_stable_distinct_and_free() {
         let first: [u16; 3] = pick("/s/a", &BTreeSet::new()).unwrap();
         assert_eq!(pick("/s/a", &BTreeSet::new()), Ok(first));
         assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 3);
@@ -56,6 +56,6 @@ mod tests {
         drop(listener);
 
         let all = (FIRST..FIRST + COUNT).collect();
-        assert_eq!(pick::<1>("/s/a", &all).unwrap_err().code, "SKY0609");
+        crate::render::diagnostics::golden(&pick::<1>("/s/a", &all).unwrap_err(), &[]);
     }
 }

@@ -144,12 +144,13 @@ fn boot() -> Option<String> {
 
 /// Whether this system can tell processes apart.
 pub(super) fn check_platform() -> Result<(), Diagnostic> {
-    if ProcessId::of(std::process::id()).is_some() {
-        return Ok(());
-    }
-    Err(Diagnostic::error("SKY0604", "local clusters cannot be run on this system")
+    if ProcessId::of(std::process::id()).is_some() { Ok(()) } else { Err(no_processes()) }
+}
+
+fn no_processes() -> Diagnostic {
+    Diagnostic::error("SKY0604", "local clusters cannot be run on this system")
         .detail("They need Linux' /proc to tell their own processes from others.")
-        .hint("run skyplan on Linux, in a virtual machine or in a container"))
+        .hint("run skyplan on Linux, in a virtual machine or in a container")
 }
 
 /// All processes of this user that have one of `marks` as an argument, with the mark's tag.
@@ -240,5 +241,10 @@ mod tests {
         id.kill();
         assert!(!child.wait().await.unwrap().success());
         assert!(!id.is_alive());
+    }
+
+    #[test]
+    fn golden_of_other_systems() {
+        crate::render::diagnostics::golden(&no_processes(), &[]);
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_checked() {
+    fn golden_networks_are_checked() {
         let check = |pods: &str, services: &str| Networks { pods: pods.into(), services: services.into() }.check();
         assert_eq!(Networks::default().check(), Ok(Ipv4Addr::new(10, 96, 0, 1)));
         assert_eq!(check("10.1.0.0/16", "10.2.3.0/24"), Ok(Ipv4Addr::new(10, 2, 3, 1)));
@@ -176,5 +176,6 @@ mod tests {
         ] {
             assert_eq!(check(pods, services).unwrap_err().code, "SKY0614", "{pods} {services}");
         }
+        crate::render::diagnostics::golden(&check("10.244.0.0/16", "10.244.3.0/24").unwrap_err(), &[]);
     }
 }

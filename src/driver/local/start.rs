@@ -220,13 +220,7 @@ fn settle_ports(
     };
     if !ports::is_free(record.api_port) {
         let (port, name) = (record.api_port, &spec.name);
-        return Err(Diagnostic::error(
-            "SKY0608",
-            format!("port {port} of cluster `{name}` is in use by another program"),
-        )
-        .detail("The port stands in kubeconfigs that were handed out, so the cluster keeps it.")
-        .hint(format!("see who has it: ss -ltnp 'sport = :{port}'; stop that program, then run the same again"))
-        .hint(format!("or give the cluster up with all that is in it: skyplan local down {name} --delete")));
+        return Err(port_taken(port, name));
     }
     // Nobody but this cluster's own API server knows these two.
     if !ports::is_free(record.etcd_port) || !ports::is_free(record.etcd_peer_port) {
@@ -234,6 +228,13 @@ fn settle_ports(
         [record.etcd_port, record.etcd_peer_port] = ports::pick(&seed, &taken)?;
     }
     Ok(record)
+}
+
+fn port_taken(port: u16, name: &str) -> Diagnostic {
+    Diagnostic::error("SKY0608", format!("port {port} of cluster `{name}` is in use by another program"))
+        .detail("The port stands in kubeconfigs that were handed out, so the cluster keeps it.")
+        .hint(format!("see who has it: ss -ltnp 'sport = :{port}'; stop that program, then run the same again"))
+        .hint(format!("or give the cluster up with all that is in it: skyplan local down {name} --delete"))
 }
 
 /// What is started when. The API server waits for etcd by itself; kwok comes up while the API server
@@ -303,5 +304,15 @@ impl Launch<'_> {
         children: &mut [(Component, Child)],
     ) -> Result<Option<Facts>, Diagnostic> {
         ready::wait(client, stage, &self.spec.name, self.folder, record, children, self.deadline).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_of_a_taken_port() {
+        crate::render::diagnostics::golden(&port_taken(24_817, "dev"), &[]);
     }
 }

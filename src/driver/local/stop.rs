@@ -111,7 +111,21 @@ fn stuck(group: &[(Component, ProcessId)]) -> Diagnostic {
         .filter(|(_, id)| id.is_alive())
         .map(|(component, id)| format!("{component} (process {})", id.pid))
         .collect();
+    immortal(&left)
+}
+
+fn immortal(left: &[String]) -> Diagnostic {
     Diagnostic::error("SKY0613", format!("{} cannot be ended", left.join(", ")))
         .detail("It was killed and is still there: it may wait for a disk, or belong to another user.")
         .hint("see what it does: ps -o pid,user,stat,wchan:30,cmd -p PID; then run the same again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_of_a_process_that_stays() {
+        crate::render::diagnostics::golden(&immortal(&["etcd (process 4711)".to_owned()]), &[]);
+    }
 }

@@ -1,0 +1,57 @@
+//! The pages of `docs/codes/`, for `skyplan explain CODE`. Knows which there are, not what they say.
+
+/// Page after page, by code.
+macro_rules! pages {
+    ($($code:literal)*) => {
+        &[$(($code, include_str!(concat!("../../docs/codes/", $code, ".md")))),*]
+    };
+}
+
+/// Every code with its page, sorted.
+const PAGES: &[(&str, &str)] = pages! {
+    "SKY0101" "SKY0102" "SKY0103" "SKY0104" "SKY0105" "SKY0106" "SKY0107" "SKY0108"
+    "SKY0109" "SKY0110" "SKY0111" "SKY0112" "SKY0113" "SKY0114" "SKY0115" "SKY0116"
+    "SKY0117" "SKY0201" "SKY0202" "SKY0203" "SKY0204" "SKY0205" "SKY0206" "SKY0207"
+    "SKY0210" "SKY0211" "SKY0212" "SKY0213" "SKY0214" "SKY0215" "SKY0216" "SKY0217"
+    "SKY0220" "SKY0221" "SKY0401" "SKY0402" "SKY0403" "SKY0404" "SKY0405" "SKY0406"
+    "SKY0490" "SKY0501" "SKY0502" "SKY0503" "SKY0504" "SKY0505" "SKY0506" "SKY0507"
+    "SKY0508" "SKY0601" "SKY0602" "SKY0603" "SKY0604" "SKY0605" "SKY0606" "SKY0607"
+    "SKY0608" "SKY0609" "SKY0610" "SKY0611" "SKY0612" "SKY0613" "SKY0614" "SKY0615"
+    "SKY0616" "SKY0617" "SKY0618" "SKY0619" "SKY0620" "SKY0701" "SKY0702" "SKY0703"
+    "SKY0704" "SKY0705" "SKY0706" "SKY0707" "SKY0708" "SKY0709" "SKY0711" "SKY0712"
+    "SKY0713" "SKY0714" "SKY0715" "SKY0716" "SKY0717" "SKY0718" "SKY0719" "SKY0801"
+    "SKY0802" "SKY0803" "SKY0804" "SKY0805" "SKY0901" "SKY0902" "SKY0903" "SKY0904"
+    "SKY0905" "SKY0906"
+};
+
+/// What a code means: its page, as Markdown. Codes are taken in any case, and without `SKY`.
+pub fn page(code: &str) -> Option<&'static str> {
+    let code = code.to_uppercase();
+    let digits = code.strip_prefix("SKY").unwrap_or(&code);
+    PAGES.iter().find(|(known, _)| known.strip_prefix("SKY") == Some(digits)).map(|(_, page)| *page)
+}
+
+/// All codes, sorted.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(code, _)| *code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_found_by_its_code() {
+        assert!(page("SKY0101").is_some_and(|p| p.starts_with("# SKY0101: ")));
+        assert_eq!(page("sky0101"), page("0101"));
+        assert_eq!(page("SKY9999"), None);
+        assert!(all().is_sorted());
+    }
+
+    #[test]
+    fn golden_codes_of_modules_above() {
+        use super::super::diagnostics::golden;
+        golden(&crate::place::unsound(&["shop/till: 5 CPU on a node with 4".to_owned()]), &[]);
+        golden(&crate::state::store::lost(7), &[]);
+    }
+}

@@ -1,0 +1,4 @@
+quietly apply --yes
+edit application.yaml 's/- path: manifests/- objects: []/'
+rm -r manifests
+skyplan apply --yes

@@ -1,0 +1,2 @@
+unset HOME
+skyplan local list

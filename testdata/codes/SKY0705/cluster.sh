@@ -1,0 +1,3 @@
+quietly plan -o plan.json
+rm kubeconfig
+skyplan apply plan.json

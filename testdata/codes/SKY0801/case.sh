@@ -1,0 +1,3 @@
+mkdir .skyplan
+touch .skyplan/state
+skyplan state list

@@ -1,0 +1,1 @@
+skyplan state show cluster/dve
