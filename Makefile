@@ -41,7 +41,14 @@ test-full: ## The random suites at full counts (20 minutes)
 
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it
+	SNAPSHOTS=overwrite cargo test --lib --locked golden_
 	SNAPSHOTS=overwrite cargo test --test it --locked pure::
+	SNAPSHOTS=overwrite cargo test --test it --locked pages_show
+
+.PHONY: bless-codes
+bless-codes: ## The goldens of codes that take a real cluster, too
+	SNAPSHOTS=overwrite cargo test --test it --locked golden_codes_on_a_cluster
+	SNAPSHOTS=overwrite cargo test --test it --locked pages_show
 
 .PHONY: bench
 bench: ## Placement times; never in CI

@@ -175,6 +175,7 @@ impl Reader {
     /// Gathers the manifests that sources name, and warns of those that nothing names.
     fn sources(&mut self, tree: &SourceTree) {
         let mut taken: Vec<Arc<str>> = Vec::new();
+        let faults = self.out.len();
         let mut manifests: BTreeMap<String, Vec<Manifest>> = BTreeMap::new();
         for application in &self.set.applications {
             let objects = manifests.entry(application.spec.name.value.clone()).or_default();
@@ -204,13 +205,14 @@ impl Reader {
                     }
                     _ => self.out.push(
                         Diagnostic::error("SKY0115", "a source has exactly one of `objects` and `path`")
-                            .at(&source.origin),
+                            .at(&source.origin)
+                            .hint("for both, write two sources"),
                     ),
                 }
             }
         }
-        // An application that could not be read may name them.
-        let lost = self.set.unread.may_define("Application");
+        // An application that could not be read, or a source that is misspelt, may mean them.
+        let lost = self.set.unread.may_define("Application") || self.out.len() > faults;
         for (path, nodes) in self.parsed.iter().filter(|(path, _)| !lost && !taken.contains(path)) {
             let strays = nodes.iter().filter(|n| n.get("apiVersion").is_some() && n.get("kind").is_some());
             for node in strays {

@@ -150,8 +150,13 @@ fn late(missing: Missing, cluster: &str, folder: &Folder, record: &Record, after
         }
     };
     let log = folder.log(component.name());
-    Diagnostic::error("SKY0612", format!("cluster `{cluster}` is not up after {} s: {what}", after.as_secs()))
-        .detail(format!("The last lines of {}:\n{}", log.display(), folder::tail(&log, LOG_LINES)))
+    let said = match folder::tail(&log, LOG_LINES) {
+        lines if lines.is_empty() => format!("{} is empty.", log.display()),
+        lines => format!("The last lines of {}:\n{lines}", log.display()),
+    };
+    let seconds = (after.as_millis() + 500) / 1000;
+    Diagnostic::error("SKY0612", format!("cluster `{cluster}` is not up after {seconds} s: {what}"))
+        .detail(said)
         .hint(format!("read the logs: {}", folder.logs().display()))
         .hint(format!("on a busy machine give it longer: skyplan local up {cluster} --timeout 5m"))
 }

@@ -162,11 +162,10 @@ pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
             };
             let diagnostic = Diagnostic::error("SKY0401", summary).at(origin).about(component);
             let diagnostic = label_removed(diagnostic, removed);
-            match removed.first() {
-                Some(first) => diagnostic
-                    .hint(format!("relax one of the lines above; `{}` is out because: {}", first.place, first.reason)),
-                None => diagnostic.hint("add a cluster that it may run on"),
-            }
+            diagnostic.hint(match removed.is_empty() {
+                true => "add a cluster that it may run on",
+                false => "relax what excludes one of these places, or add a cluster that it may run on",
+            })
         }
         Conflict::RequiredOutside { component, group, origin, places } => {
             let summary = format!("`{component}` requires {group}, where it cannot run");

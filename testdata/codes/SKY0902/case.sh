@@ -1,3 +1,3 @@
 quietly plan --record replay.json
-edit replay.json 's/"dev": "absent"/"other": "absent"/'
+edit replay.json '/"observed"/,$ s/"dev"/"other"/'
 skyplan plan --replay replay.json
