@@ -15,7 +15,7 @@
 //! | [`address`] | yes | names of resources |
 //! | [`digest`], [`quantity`], [`money`] | yes | SHA-256, sizes and times, dollars, as integers |
 //! | [`spec`] | yes | the words a user may write |
-//! | [`load`] | reads | folder → texts → specs; `load::tree` alone touches the disk |
+//! | [`load`] | reads | folder or Git revision → texts → specs; only `load::disk` and `load::git` touch the disk |
 //! | [`compile`] | yes | specs → model: names resolved, policies joined |
 //! | [`observed`] | yes | questions to the world, and its answers |
 //! | [`state`] | yes, but `store` | the log, its entries, what they come to |
@@ -27,7 +27,7 @@
 //! | [`apply`] | acts | carries out a plan, writing the log |
 //! | [`cli`] | acts | arguments in, text out; the only place that prints |
 //!
-//! Files on disk: `load::tree` reads the project's `*.yaml`; `state::store` reads and appends to
+//! Files on disk: `load::disk` reads the project's `*.yaml`, `load::git` a repository's objects; `state::store` reads and appends to
 //! `.skyplan/state/`; `driver::local` keeps clusters below `$XDG_STATE_HOME/skyplan/local/`;
 //! `cli` writes plan and replay files where it is told to.
 //!

@@ -83,6 +83,7 @@ mod tests {
             format_version: FORMAT_VERSION.into(),
             skyplan_version: String::new(),
             project: String::new(),
+            environment: None,
             base: Base { lineage: "l".into(), serial: 3 },
             inputs_digest: String::new(),
             placement: None,

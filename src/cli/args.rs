@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::load::parameters::Wanted;
+
 /// One reviewed, priced plan over the clusters and workloads of a fleet.
 ///
 /// Begin with `skyplan init`, look with `skyplan plan`, do it with `skyplan apply`.
@@ -45,7 +47,7 @@ pub(super) enum Command {
     /// Write a small project that works as it is
     Init(InitArgs),
     /// Check the specs without asking any cluster
-    Validate,
+    Validate(ValidateArgs),
     /// Show what an apply would do, and why
     Plan(PlanArgs),
     /// Do what a plan says
@@ -56,6 +58,8 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Look at what skyplan remembers
     State {
+        #[command(flatten)]
+        project: ProjectArgs,
         #[command(subcommand)]
         command: StateCommand,
     },
@@ -79,8 +83,40 @@ pub(super) struct InitArgs {
     pub(super) name: Option<String>,
 }
 
+/// Which of a project's texts are read, and as what.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct ProjectArgs {
+    /// The environment that is meant, of those that the Project has
+    #[arg(long, value_name = "NAME", env = "SKYPLAN_ENV", hide_env_values = true)]
+    pub(super) env: Option<String>,
+    /// Read the specs from this Git revision (a branch, tag or commit), not from the folder
+    #[arg(long, value_name = "REVISION")]
+    pub(super) rev: Option<String>,
+    /// Give a parameter of the Project another value for this run
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) set: Vec<(String, String)>,
+}
+
+impl ProjectArgs {
+    /// The environment that is meant. An empty variable names none.
+    pub(super) fn wanted(&self) -> Wanted {
+        match self.env.as_deref() {
+            None | Some("") => Wanted::Only,
+            Some(name) => Wanted::Named(name.to_owned()),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
     /// Write the plan to a file that `skyplan apply FILE` takes
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
@@ -110,6 +146,8 @@ pub(super) struct PlanArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
     /// A plan written by `skyplan plan -o FILE`; without one, a plan is made and shown first
     #[arg(value_name = "PLAN")]
     pub(super) plan: Option<PathBuf>,
@@ -119,6 +157,8 @@ pub(super) struct ApplyArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DestroyArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
     #[command(flatten)]
     pub(super) run: RunArgs,
 }
@@ -142,6 +182,8 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -184,6 +226,14 @@ pub(super) enum LocalCommand {
     },
     /// Clusters on this machine
     List,
+}
+
+/// A parameter and its value.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".into()),
+    }
 }
 
 /// A duration as in the specs.

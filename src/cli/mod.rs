@@ -42,12 +42,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     runtime.block_on(async {
         match args.command {
             Command::Init(options) => commands::init::run(&root, &options, &output),
-            Command::Validate => commands::validate::run(&root, &output),
+            Command::Validate(options) => commands::validate::run(&root, &options, &output),
             Command::Plan(options) => commands::plan::run(&root, &options, &output).await,
             Command::Apply(options) => commands::apply::run(&root, &options, &output).await,
             Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
             Command::Status(options) => commands::status::run(&root, &options, &output).await,
-            Command::State { command } => commands::state::run(&root, &command, &output),
+            Command::State { project, command } => commands::state::run(&root, &project, &command, &output),
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,
         }

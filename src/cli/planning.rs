@@ -40,7 +40,11 @@ pub(super) async fn make(
     let mut observed = Observed::default();
     for round in 0..MOST_ROUNDS {
         match plan::plan(&inputs, &observed)? {
-            Step::Done(plan, secrets) => return Ok(Planned { plan: *plan, secrets, observed }),
+            Step::Done(mut plan, secrets) => {
+                // The end of everything has no model that could say it.
+                plan.environment.clone_from(&session.model.environment);
+                return Ok(Planned { plan: *plan, secrets, observed });
+            }
             Step::Ask(mut questions) => {
                 if output.terminal && round == 0 {
                     let names: Vec<&str> = questions.clusters.keys().map(String::as_str).collect();

@@ -74,7 +74,10 @@ impl Replay {
             limits: Limits::default(),
         };
         match plan::plan(&inputs, &self.observed)? {
-            Step::Done(plan, _) => Ok(*plan),
+            Step::Done(mut plan, _) => {
+                plan.environment.clone_from(&self.model.environment);
+                Ok(*plan)
+            }
             Step::Ask(_) => Err(Diagnostic::error("SKY0902", "the replay file lacks answers that this plan needs")
                 .hint(format!("it was recorded by skyplan {}; use that version", self.skyplan_version))
                 .into()),

@@ -1,21 +1,101 @@
 //! What most commands begin with: the project's files read and compiled, its state opened.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
 };
 
-use super::{exit::Exit, output::Output};
+use super::{args::ProjectArgs, exit::Exit, output::Output};
 use crate::{
     compile::{compile, model::Model},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
     digest::{digest, digest_bytes, hex},
     driver::{Drivers, local::LocalRoot},
-    load::{self, tree::read_folder},
+    load::{
+        self,
+        parameters::{Choice, Wanted},
+        tree::{SourceTree, read_folder, read_revision},
+    },
     plan::secret::is_secret,
     state::store::{Log, folder_of},
 };
+
+/// The texts of a project, of its folder or of a revision.
+#[derive(Debug)]
+pub(super) struct Texts {
+    tree: SourceTree,
+    /// The same, for excerpts.
+    pub(super) sources: SourceMap,
+    faults: Diagnostics,
+    set: BTreeMap<String, String>,
+}
+
+/// What texts come to for one environment.
+#[derive(Clone, Debug)]
+pub(super) struct Compiled {
+    /// `None` with an error among the faults.
+    pub(super) model: Option<Model>,
+    /// Which environment it is.
+    pub(super) environment: Option<String>,
+    /// All that the project has.
+    pub(super) environments: Vec<String>,
+    pub(super) faults: Diagnostics,
+}
+
+impl Texts {
+    /// Reads the texts. What is wrong with single files is told with what is wrong in them.
+    pub(super) fn read(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
+        let (tree, faults) = match &args.rev {
+            None => read_folder(root),
+            Some(revision) => {
+                let (tree, commit, faults) = read_revision(root, revision);
+                // A revision that is not there has no files that could be wrong.
+                if tree.files.is_empty() && faults.has_errors() {
+                    return Err(output.diagnostics(&faults, &SourceMap::default()));
+                }
+                if let Some(commit) = commit {
+                    output.say(&format!("revision {revision} is {}", commit.get(..12).unwrap_or(&commit)));
+                }
+                (tree, faults)
+            }
+        };
+        let mut sources = SourceMap::default();
+        for (path, text) in &tree.files {
+            sources.insert(path.clone(), text.clone());
+        }
+        Ok(Self { tree, sources, faults, set: args.set.iter().cloned().collect() })
+    }
+
+    /// Reads and compiles the documents for one environment.
+    pub(super) fn compile(&self, environment: Wanted) -> Compiled {
+        let mut faults = self.faults.clone();
+        let (set, mut found) = load::read_as(&self.tree, &Choice { environment, set: self.set.clone() });
+        let (model, more) = compile(&set);
+        found.extend(more);
+        // What only follows from a file that could not be read is not told.
+        let unread = faults.has_errors();
+        faults.extend(found.iter().filter(|d| !unread || !load::echoes_unread(d)).cloned().collect());
+        let project = set.project.iter().flat_map(|p| &p.spec.environments);
+        Compiled {
+            model: model.filter(|_| !faults.has_errors()),
+            environments: project.map(|e| e.name.value.clone()).collect(),
+            environment: set.environment,
+            faults,
+        }
+    }
+
+    /// Digest of the texts and of what was said beside them.
+    fn digest(&self, environment: Option<&str>) -> String {
+        let texts = self.tree.files.iter().map(|(path, text)| (path.to_string(), text.to_string().into()));
+        let texts = digest(&serde_json::Value::Object(texts.collect()));
+        if environment.is_none() && self.set.is_empty() {
+            return texts;
+        }
+        digest(&serde_json::json!([texts, environment, self.set]))
+    }
+}
 
 /// A project, read and compiled.
 #[derive(Debug)]
@@ -32,26 +112,13 @@ pub(super) struct Session {
 
 impl Session {
     /// Reads the project in a folder, or shows what is wrong with it.
-    pub(super) fn open(root: &Path, output: &Output) -> Result<Self, Exit> {
-        let (tree, mut diagnostics) = read_folder(root);
-        let mut sources = SourceMap::default();
-        for (path, text) in &tree.files {
-            sources.insert(path.clone(), text.clone());
-        }
-        let (set, mut found) = load::read(&tree);
-        let (model, more) = compile(&set);
-        found.extend(more);
-        let unread = diagnostics.has_errors();
-        diagnostics.extend(found.iter().filter(|d| !unread || !load::echoes_unread(d)).cloned().collect());
-        let failed = diagnostics.has_errors();
-        let exit = output.diagnostics(&diagnostics, &sources);
-        let model = match model {
-            Some(model) if !failed => model,
-            _ => return Err(exit),
-        };
-        let texts = tree.files.iter().map(|(path, text)| (path.to_string(), text.to_string().into()));
-        let inputs_digest = digest(&serde_json::Value::Object(texts.collect()));
-        Ok(Self { root: root.to_path_buf(), sources, model, texts: inputs_digest })
+    pub(super) fn open(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
+        let texts = Texts::read(root, args, output)?;
+        let compiled = texts.compile(args.wanted());
+        let exit = output.diagnostics(&compiled.faults, &texts.sources);
+        let model = compiled.model.ok_or(exit)?;
+        let digest = texts.digest(model.environment.as_deref());
+        Ok(Self { root: root.to_path_buf(), sources: texts.sources, model, texts: digest })
     }
 
     /// Digest of the texts that the project was read from; a keyed one where secret values are among them.
@@ -79,8 +146,8 @@ impl Session {
     }
 
     /// Everything that planning needs: the project, its log, and drivers. Shows what is wrong.
-    pub(super) fn open_to_plan(root: &Path, output: &Output) -> Result<(Self, Log, Drivers), Exit> {
-        let session = Self::open(root, output)?;
+    pub(super) fn open_to_plan(root: &Path, args: &ProjectArgs, output: &Output) -> Result<(Self, Log, Drivers), Exit> {
+        let session = Self::open(root, args, output)?;
         match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
             Ok((log, local)) => Ok((session, log, Drivers::new(root, local))),
             Err(d) => Err(output.fault(d)),

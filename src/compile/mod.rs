@@ -7,6 +7,7 @@
 mod applications;
 mod attach;
 mod clusters;
+mod environments;
 mod latency;
 mod locate;
 pub mod model;
@@ -29,7 +30,8 @@ use crate::{
 pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut out = Diagnostics::new();
     names::check(set, &mut out);
-    let clusters = clusters::compile(set, &mut out);
+    environments::check(set, &mut out);
+    let clusters = environments::clusters(set, clusters::compile(set, &mut out));
     let locator = locate::Locator::new(set);
     let mut applications = applications::compile(set, &locator, &mut out);
     twice::check(&applications.objects, &locator, &mut out);
@@ -51,8 +53,9 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     }
     let model = Model {
         project: spec.name.value.clone(),
-        lineage: spec.lineage.as_ref().unwrap_or(&spec.name).value.clone(),
-        state_url: state_url.map(|u| u.value.clone()),
+        environment: set.environment.clone(),
+        lineage: environments::lineage(spec, set.environment.as_deref()),
+        state_url: environments::state_url(spec, set.environment.as_deref()),
         settings,
         clusters,
         components: applications.components,

@@ -18,6 +18,9 @@ use crate::{
 pub struct Model {
     /// Name of the project.
     pub project: String,
+    /// Which of its environments this is; `None` where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// Identity of its state.
     pub lineage: String,
     /// Where its state is kept: a `file://` URL.

@@ -1,9 +1,12 @@
-//! Folder → [`SpecSet`]: which files are read, and which document of theirs is what.
+//! Folder or Git revision → [`SpecSet`]: which files are read, and which document of theirs is what.
 //!
-//! Reading the disk is in [`tree`]; everything after it works on texts alone. Knows the kinds by
-//! name, not what they mean.
+//! `disk` and `git` read what [`tree`] walks; everything after it works on texts alone. Knows the
+//! kinds by name, not what they mean.
 
 mod decode;
+mod disk;
+mod git;
+pub mod parameters;
 pub(crate) mod salvage;
 pub mod tree;
 pub mod yaml;
@@ -13,6 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use self::{
+    parameters::Choice,
     tree::{SourceTree, is_yaml},
     yaml::{Node, Span, Tree},
 };
@@ -27,9 +31,16 @@ const OTHERS: [&str; 4] = ["Chart.yaml", "kustomization.yaml", "kustomization.ym
 /// Reads every document of a tree. With an error among the diagnostics the set is not complete, and
 /// nothing may be planned from it.
 pub fn read(tree: &SourceTree) -> (SpecSet, Diagnostics) {
+    read_as(tree, &Choice::default())
+}
+
+/// The same for one environment, or with other values of parameters.
+pub fn read_as(tree: &SourceTree, choice: &Choice) -> (SpecSet, Diagnostics) {
     let set = SpecSet { texts: tree.files.clone(), ..SpecSet::default() };
     let mut reader = Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new() };
     reader.parse_all(tree);
+    let mentions = |path: &str| tree.files.get(path).is_some_and(|text| text.contains("${parameters."));
+    reader.set.environment = parameters::fill(&mut reader.parsed, mentions, choice, &mut reader.out);
     reader.documents(tree);
     reader.sources(tree);
     (reader.set, reader.out)

@@ -1,19 +1,29 @@
-//! Folder → the texts of its YAML files. The only file of `load` that touches the disk.
+//! The texts of a project's YAML files, and which files those are: one walk, whatever is walked.
 //!
 //! Knows paths and sizes, nothing of what the files say: a [`SourceTree`] is all that later stages
-//! need, so a plan can be computed again from the texts alone.
+//! need, so a plan can be computed again from the texts alone. Where entries come from is said by a
+//! [`Store`]: a folder on disk (`disk`) or a revision in a Git repository (`git`).
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
-    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 
+pub use super::{disk::read_folder, git::read_revision};
+
 /// Larger files are not manifests that a person meant.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// All texts together.
+const MOST_TOTAL: usize = 512 * 1024 * 1024;
+/// Files and folders that are looked at. A small repository may unfold to any number of them.
+const MOST_ENTRIES: usize = 500_000;
+/// Folders in folders.
+const MOST_DEPTH: usize = 100;
+/// How the text begins that Git LFS keeps in the place of a file.
+const LFS: &str = "version https://git-lfs.github.com/spec/";
 
 /// The texts of a project's YAML files by path, relative to its root, with forward slashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,82 +32,115 @@ pub struct SourceTree {
     pub files: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-/// Reads the YAML files below `root`: not those in dot folders, nor in folders that are projects of
-/// their own. Links are followed as long as they stay inside the root.
-pub fn read_folder(root: &Path) -> (SourceTree, Diagnostics) {
-    let mut walk = Walk { seen: BTreeSet::new(), tree: SourceTree::default(), out: Diagnostics::new() };
-    match root.canonicalize() {
-        Ok(real) => walk.folder(&real, &real, ""),
-        Err(e) => walk.out.push(
-            Diagnostic::error("SKY0109", format!("the folder {} cannot be read: {}", root.display(), reason(&e)))
-                .hint("name the project's folder with -C, or run `skyplan init` in an empty one"),
-        ),
-    }
-    (walk.tree, walk.out)
+/// What a name comes to when links are followed.
+pub(super) enum Entry<P> {
+    /// A folder in the project.
+    Folder(P),
+    /// A file in the project.
+    File(P),
+    /// A link that leads out of the project.
+    Outside,
+    /// The place of another repository.
+    Submodule,
+    /// A link to nothing.
+    Gone,
+    /// Neither a file nor a folder.
+    Other,
 }
 
-struct Walk {
-    /// Real paths of folders that were entered: a link to one of them is not entered again.
-    seen: BTreeSet<PathBuf>,
+/// Where entries come from.
+pub(super) trait Store {
+    /// A folder or file, the same whatever links lead to it.
+    type Place: Clone + Ord;
+
+    /// Names in a folder.
+    fn list(&self, folder: &Self::Place) -> Result<Vec<String>, String>;
+    /// What one of them is.
+    fn find(&self, folder: &Self::Place, name: &str) -> Entry<Self::Place>;
+    /// A file's bytes, if it is not too large.
+    fn read(&self, file: &Self::Place) -> Result<Vec<u8>, String>;
+}
+
+/// Reads the YAML files below a store's root: not those in dot folders, nor in folders that are
+/// projects of their own. Links are followed as long as they stay inside the root.
+pub(super) fn walk<S: Store>(store: &S, root: &S::Place, out: &mut Diagnostics) -> SourceTree {
+    let mut walk =
+        Walk { store, seen: BTreeSet::new(), entries: 0, bytes: 0, full: false, tree: SourceTree::default(), out };
+    walk.folder(root, "", 0);
+    walk.tree
+}
+
+struct Walk<'a, S: Store> {
+    store: &'a S,
+    /// Folders that were entered: a link to one of them is not entered again.
+    seen: BTreeSet<S::Place>,
+    entries: usize,
+    bytes: usize,
+    /// It was too much: said once, and nothing more is read.
+    full: bool,
     tree: SourceTree,
-    out: Diagnostics,
+    out: &'a mut Diagnostics,
 }
 
-impl Walk {
-    fn folder(&mut self, root: &Path, folder: &Path, prefix: &str) {
-        if !self.seen.insert(folder.to_path_buf()) {
+impl<S: Store> Walk<'_, S> {
+    fn folder(&mut self, folder: &S::Place, prefix: &str, depth: usize) {
+        if !self.seen.insert(folder.clone()) {
             return;
         }
-        if !prefix.is_empty() && folder.join("skyplan.yaml").exists() {
-            return;
+        if depth > MOST_DEPTH {
+            return self.too_much(prefix, &format!("folders are nested deeper than {MOST_DEPTH}"));
         }
-        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-            Ok(entries) => entries,
-            Err(e) => return self.unreadable(prefix, &e),
+        let mut names = match self.store.list(folder) {
+            Ok(names) => names,
+            Err(why) => return self.unreadable(prefix, &why),
         };
-        let mut named: Vec<(String, PathBuf)> = Vec::new();
-        for entry in entries {
-            // A name that is not UTF-8 cannot be written in a spec either.
-            if let Ok(name) = entry.file_name().into_string() {
-                named.push((name, entry.path()));
-            }
+        if !prefix.is_empty() && names.iter().any(|n| n == "skyplan.yaml") {
+            return;
         }
-        named.sort();
-        for (name, path) in named.into_iter().filter(|(name, _)| !name.starts_with('.')) {
+        names.sort();
+        for name in names.iter().filter(|name| !name.starts_with('.')) {
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                self.too_much(prefix, &format!("the project has more than {MOST_ENTRIES} files and folders"));
+            }
+            if self.full {
+                return;
+            }
             let relative = format!("{prefix}{name}");
-            let Ok(real) = path.canonicalize() else {
-                if is_yaml(&name) {
-                    let gone = io::Error::from(io::ErrorKind::NotFound);
-                    self.unreadable(&relative, &gone);
-                }
-                continue;
-            };
-            if !real.starts_with(root) {
-                if is_yaml(&name) {
-                    self.out.push(
-                        Diagnostic::error("SKY0111", format!("`{relative}` is a link out of the project"))
-                            .at(&Origin::file(relative))
-                            .hint("copy what it points at into the project: a plan reads nothing else"),
-                    );
-                }
-            } else if real.is_dir() {
-                self.folder(root, &real, &format!("{relative}/"));
-            } else if is_yaml(&name) && real.is_file() {
-                self.file(&real, &relative);
+            match self.store.find(folder, name) {
+                Entry::Folder(real) => self.folder(&real, &format!("{relative}/"), depth + 1),
+                Entry::File(real) if is_yaml(name) => self.file(&real, &relative),
+                Entry::Outside if is_yaml(name) => self.out.push(
+                    Diagnostic::error("SKY0111", format!("`{relative}` is a link out of the project"))
+                        .at(&Origin::file(relative))
+                        .hint("copy what it points at into the project: a plan reads nothing else"),
+                ),
+                Entry::Gone if is_yaml(name) => self.unreadable(&relative, "it is not there"),
+                Entry::Submodule => self.out.push(
+                    Diagnostic::error(
+                        "SKY0127",
+                        format!("`{relative}` is a submodule, and its files are in another repository"),
+                    )
+                    .at(&Origin::file(relative))
+                    .hint("keep specs and manifests in one repository, or plan from a checkout without `--rev`"),
+                ),
+                Entry::File(_) | Entry::Outside | Entry::Gone | Entry::Other => {}
             }
         }
     }
 
-    fn file(&mut self, path: &Path, relative: &str) {
-        let read = fs::metadata(path).and_then(|meta| {
-            if meta.len() > MOST_BYTES {
-                Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 MiB"))
-            } else {
-                fs::read(path)
-            }
-        });
-        match read.map(String::from_utf8) {
+    fn file(&mut self, file: &S::Place, relative: &str) {
+        match self.store.read(file).map(String::from_utf8) {
+            Ok(Ok(text)) if text.starts_with(LFS) => self.out.push(
+                Diagnostic::error("SKY0126", format!("`{relative}` is kept by Git LFS, and only its name is here"))
+                    .at(&Origin::file(relative))
+                    .hint("keep YAML out of LFS (`.gitattributes`); in a working folder `git lfs pull` brings it"),
+            ),
             Ok(Ok(text)) => {
+                self.bytes += text.len();
+                if self.bytes > MOST_TOTAL {
+                    return self.too_much(relative, "the project has more than 512 MiB of YAML");
+                }
                 self.tree.files.insert(relative.into(), text.into());
             }
             Ok(Err(e)) => {
@@ -109,14 +152,24 @@ impl Walk {
                         .hint("save it as UTF-8"),
                 );
             }
-            Err(e) => self.unreadable(relative, &e),
+            Err(why) => self.unreadable(relative, &why),
         }
     }
 
-    fn unreadable(&mut self, relative: &str, error: &io::Error) {
+    fn too_much(&mut self, relative: &str, what: &str) {
+        if !self.full {
+            self.full = true;
+            self.out.push(
+                Diagnostic::error("SKY0103", what.to_owned())
+                    .at(&Origin::file(relative))
+                    .hint("is this the folder that was meant? Name the project's own with -C"),
+            );
+        }
+    }
+
+    fn unreadable(&mut self, relative: &str, why: &str) {
         self.out.push(
-            Diagnostic::error("SKY0109", format!("`{relative}` cannot be read: {}", reason(error)))
-                .at(&Origin::file(relative)),
+            Diagnostic::error("SKY0109", format!("`{relative}` cannot be read: {why}")).at(&Origin::file(relative)),
         );
     }
 }
@@ -124,43 +177,4 @@ impl Walk {
 /// Whether a file's name is that of a YAML file.
 pub fn is_yaml(name: &str) -> bool {
     [".yaml", ".yml"].iter().any(|ending| name.to_ascii_lowercase().ends_with(ending))
-}
-
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "it is not there".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        _ => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_walk_stays_inside_and_skips_what_is_not_ours() {
-        let dir = tempfile::tempdir().unwrap();
-        let outside = tempfile::tempdir().unwrap();
-        fs::write(outside.path().join("x.yaml"), "a: 1").unwrap();
-        let put = |path: &str, bytes: &[u8]| {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        };
-        put("skyplan.yaml", b"root");
-        put("apps/a.yml", b"a");
-        put("apps/notes.txt", b"n");
-        put(".git/b.yaml", b"b");
-        put("nested/skyplan.yaml", b"own project");
-        put("nested/c.yaml", b"c");
-        put("bad.yaml", b"ok\n\xff\xfe");
-        std::os::unix::fs::symlink(outside.path().join("x.yaml"), dir.path().join("out.yaml")).unwrap();
-        std::os::unix::fs::symlink(dir.path(), dir.path().join("apps/loop")).unwrap();
-        let (tree, out) = read_folder(dir.path());
-        let paths: Vec<&str> = tree.files.keys().map(|p| &**p).collect();
-        assert_eq!(paths, ["apps/a.yml", "skyplan.yaml"]);
-        let codes: Vec<(&str, u32)> = out.iter().map(|d| (d.code.as_str(), d.labels[0].origin.line)).collect();
-        assert_eq!(codes, [("SKY0109", 2), ("SKY0111", 1)]);
-    }
 }

@@ -30,6 +30,9 @@ pub struct Plan {
     pub skyplan_version: String,
     /// Name of the project.
     pub project: String,
+    /// Which of its environments this is for; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// What the plan is based on.
     pub base: Base,
     /// Digest of the texts that were read.

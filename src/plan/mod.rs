@@ -141,6 +141,7 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
             format_version: FORMAT_VERSION.into(),
             skyplan_version: env!("CARGO_PKG_VERSION").into(),
             project: inputs.project.into(),
+            environment: inputs.model.and_then(|m| m.environment.clone()),
             base: Base { lineage: inputs.state.lineage.clone(), serial: inputs.state.serial },
             inputs_digest: inputs.inputs_digest.into(),
             placement: placed.as_ref().map(|(model, placed)| report::placement(model, placed)),

@@ -23,6 +23,9 @@ const MOST_FIELDS: usize = 12;
 /// The whole plan.
 pub fn render(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
+    if let Some(environment) = &plan.environment {
+        out.push_str(&format!("{} {environment}\n\n", style.bold("Environment")));
+    }
     if let Some(report) = &plan.placement
         && !report.components.is_empty()
     {

@@ -23,7 +23,9 @@ pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed, Location,
     LocationGroup, PlaceSelector, Volume,
 };
-pub use project::{LatencyBound, PlacementSettings, Project, StateSettings};
+pub use project::{
+    Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project, STATE_URL, StateSettings,
+};
 pub use provider::{
     ControlPlanePrice, EgressPrice, EgressTier, EgressTo, Gpu, LatencyDefault, LatencyPair, LatencyProfile, Offering,
     Platform, ProviderProfile, QuotaSpec, Zone, ZoneType,
@@ -55,6 +57,8 @@ pub struct Document<T> {
 pub struct SpecSet {
     /// The root document; `None` only while loading.
     pub project: Option<Document<Project>>,
+    /// Which of its environments this is; `None` where it has none.
+    pub environment: Option<String>,
     /// Places that can be rented or are owned.
     pub providers: Vec<Document<ProviderProfile>>,
     /// Networks between places.

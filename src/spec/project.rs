@@ -1,13 +1,19 @@
 //! `Project`: the root of a project's folder.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Visitor};
+use serde_json::Value;
 
 use super::At;
 use crate::{
     money::MicroUsd,
     quantity::{Micros, Percent},
 };
+
+/// Where the state log is kept where nothing else is written.
+pub const STATE_URL: &str = "file://.skyplan/state";
 
 /// The root document, in `skyplan.yaml`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -23,6 +29,102 @@ pub struct Project {
     /// How places are chosen.
     #[serde(default)]
     pub placement: PlacementSettings,
+    /// Values that `${parameters.NAME}` stands for in all documents and manifests: text, numbers, true or
+    /// false.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Parameter>,
+    /// What the project is planned for, each with its own state; `--env` says which is meant. Absent: one
+    /// called `default`.
+    #[serde(default)]
+    pub environments: Vec<Environment>,
+    /// Values to know after an apply, such as the address of a load balancer.
+    #[serde(default)]
+    pub outputs: Vec<Output>,
+}
+
+/// One of the places that a project is planned for: staging, production.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Environment {
+    /// Name.
+    pub name: At<String>,
+    /// Values of parameters that are others here.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Parameter>,
+    /// Names of the Clusters that there are in it; absent: all.
+    pub clusters: Option<Vec<At<String>>>,
+}
+
+/// Text, a number, or true or false.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter(pub Value);
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = Parameter;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text, a number, or true or false")
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Parameter, E> {
+                Ok(Parameter(v.into()))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Parameter, E> {
+                Ok(Parameter(v.into()))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Parameter, E> {
+                Ok(Parameter(v.into()))
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Parameter, E> {
+                Ok(Parameter(v.into()))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Parameter, E> {
+                Ok(Parameter(v.into()))
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}
+
+impl JsonSchema for Parameter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Parameter".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"description": "Text, a number, or true or false.", "type": ["string", "number", "boolean"]})
+    }
+}
+
+/// A value to know after an apply.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Output {
+    /// Name.
+    pub name: At<String>,
+    /// What it is, for people.
+    pub description: Option<String>,
+    /// The Cluster that it is read from; absent: wherever the object is, as a map by cluster where that is
+    /// more than one.
+    pub cluster: Option<At<String>>,
+    /// The object that it is read from; absent: the cluster's connection.
+    pub object: Option<OutputObject>,
+    /// Field: `status.loadBalancer.ingress[0].ip` of an object; `kubeconfig` or `context` of a cluster.
+    pub path: At<String>,
+}
+
+/// An object of an application.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutputObject {
+    /// Application that has it; absent: any.
+    pub application: Option<At<String>>,
+    /// Kind.
+    pub kind: At<String>,
+    /// Namespace; absent: any.
+    pub namespace: Option<At<String>>,
+    /// Name.
+    pub name: At<String>,
 }
 
 /// Where the state log is kept.

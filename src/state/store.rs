@@ -131,8 +131,8 @@ impl Log {
 
 /// The folder that a `state.url` names.
 pub fn folder_of(root: &Path, url: Option<&str>) -> PathBuf {
-    let path = url.and_then(|u| u.strip_prefix("file://")).unwrap_or(".skyplan/state");
-    root.join(path)
+    let url = url.unwrap_or(crate::spec::STATE_URL);
+    root.join(url.strip_prefix("file://").unwrap_or(url))
 }
 
 fn unusable(folder: &Path, error: &BackendError) -> Diagnostic {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apply::{self, Options},
     cli::{
-        args::{ApplyArgs, RunArgs},
+        args::{ApplyArgs, ProjectArgs, RunArgs},
         exit::Exit,
         output::Output,
         planning,
@@ -16,6 +16,7 @@ use crate::{
     },
     diagnostic::{Diagnostic, Diagnostics},
     driver::Drivers,
+    load::parameters::Wanted,
     plan::{Plan, change::FORMAT_VERSION, secret::Secrets, secret_values},
     render,
     state::store::Log,
@@ -25,16 +26,22 @@ use crate::{
 const TOTAL: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
 pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) -> Exit {
-    let (session, log, drivers) = match Session::open_to_plan(root, output) {
+    let file = match args.plan.as_deref().map(|file| read(file, &args.project)).transpose() {
+        Ok(file) => file,
+        Err(d) => return output.fault(d),
+    };
+    // A plan file says itself which environment it is for.
+    let environment = file.as_ref().and_then(|plan| plan.environment.clone());
+    let project = ProjectArgs { env: environment.or_else(|| args.project.env.clone()), ..args.project.clone() };
+    let (session, log, drivers) = match Session::open_to_plan(root, &project, output) {
         Ok(all) => all,
         Err(exit) => return exit,
     };
-    match &args.plan {
-        Some(file) => {
-            let plan = match read(file, &session, &log) {
-                Ok(plan) => plan,
-                Err(d) => return output.fault(d),
-            };
+    match file {
+        Some(plan) => {
+            if let Err(d) = still_true(&plan, &session, &log) {
+                return output.fault(d);
+            }
             output.print(&render::plan::render(&plan, output.style));
             let changed = plan.changes.iter().map(|c| &c.address);
             let secrets = secret_values(&session.model, changed, &log.state().secret_key);
@@ -90,8 +97,8 @@ fn remember(plan: &Plan, mut log: Log, output: &Output) -> Exit {
     }
 }
 
-/// Reads a plan file and checks that the project still says what it was made from.
-fn read(file: &Path, session: &Session, log: &Log) -> Result<Plan, Diagnostic> {
+/// Reads a plan file, which is to be for the environment that is named, if one is.
+fn read(file: &Path, project: &ProjectArgs) -> Result<Plan, Diagnostic> {
     let name = file.display();
     let text = std::fs::read(file).map_err(|e| Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}")))?;
     let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
@@ -103,11 +110,26 @@ fn read(file: &Path, session: &Session, log: &Log) -> Result<Plan, Diagnostic> {
             format!("{name} has format {}, this skyplan reads {FORMAT_VERSION}", plan.format_version),
         ));
     }
-    if plan.inputs_digest != session.inputs_digest(&log.state().secret_key) {
-        return Err(Diagnostic::error("SKY0501", "the specs have changed since this plan was made")
-            .hint("plan again: `skyplan plan -o FILE`"));
+    if let (Wanted::Named(wanted), made) = (project.wanted(), plan.environment.as_deref().unwrap_or("default"))
+        && wanted != made
+    {
+        return Err(Diagnostic::error(
+            "SKY0910",
+            format!("{name} is a plan for environment `{made}`, not for `{wanted}`"),
+        )
+        .hint("leave `--env` and SKYPLAN_ENV out, or plan for the environment that is meant"));
     }
     Ok(plan)
+}
+
+/// Checks that the project still says what a plan was made from.
+fn still_true(plan: &Plan, session: &Session, log: &Log) -> Result<(), Diagnostic> {
+    if plan.inputs_digest != session.inputs_digest(&log.state().secret_key) {
+        return Err(Diagnostic::error("SKY0501", "the specs have changed since this plan was made").hint(
+            "plan again: `skyplan plan -o FILE`; what was planned with `--rev` or `--set` is applied with the same",
+        ));
+    }
+    Ok(())
 }
 
 async fn execute(

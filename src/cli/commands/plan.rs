@@ -28,7 +28,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             Err(faults) => output.diagnostics(&faults, &crate::diagnostic::SourceMap::default()),
         };
     }
-    let (session, log, drivers) = match Session::open_to_plan(root, output) {
+    let (session, log, drivers) = match Session::open_to_plan(root, &args.project, output) {
         Ok(all) => all,
         Err(exit) => return exit,
     };

@@ -4,14 +4,19 @@ use std::path::Path;
 
 use crate::{
     address::ResourceAddress,
-    cli::{args::StateCommand, exit::Exit, output::Output, session::Session},
+    cli::{
+        args::{ProjectArgs, StateCommand},
+        exit::Exit,
+        output::Output,
+        session::Session,
+    },
     diagnostic::{Diagnostic, did_you_mean},
     render::table::columns,
     state::{Entry, State},
 };
 
-pub(in crate::cli) fn run(root: &Path, command: &StateCommand, output: &Output) -> Exit {
-    let session = match Session::open(root, output) {
+pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCommand, output: &Output) -> Exit {
+    let session = match Session::open(root, project, output) {
         Ok(session) => session,
         Err(exit) => return exit,
     };

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     address::ResourceAddress,
     cli::{args::StatusArgs, exit::Exit, output::Output, session::Session},
+    compile::model::Model,
     driver::{Drivers, kubernetes::Health, local::LocalRoot},
     money::MicroUsd,
     observe::{HealthTarget, ObjectHealth, health},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output) -> Exit {
-    let session = match Session::open(root, output) {
+    let session = match Session::open(root, &args.project, output) {
         Ok(session) => session,
         Err(exit) => return exit,
     };
@@ -28,6 +29,11 @@ pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output)
         Err(d) => return output.fault(d),
     };
     let state = log.state();
+    if !args.json
+        && let Some(environment) = &session.model.environment
+    {
+        output.print(&format!("{} {environment}\n", output.style.bold("Environment")));
+    }
     if state.records.is_empty() {
         output.print("Nothing is applied yet; begin with `skyplan plan`.\n");
         return Exit::Done;
@@ -42,7 +48,10 @@ pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output)
         }
     }
     if args.json {
-        output.print(&(serde_json::to_string_pretty(&as_json(state, &workloads, &seen)).unwrap_or_default() + "\n"));
+        output.print(
+            &(serde_json::to_string_pretty(&as_json(&session.model, state, &workloads, &seen)).unwrap_or_default()
+                + "\n"),
+        );
     } else {
         output.print(&as_text(state, &workloads, &seen, output));
     }
@@ -116,7 +125,7 @@ fn as_text(state: &State, workloads: &Workloads, seen: &Seen, output: &Output) -
     out
 }
 
-fn as_json(state: &State, workloads: &Workloads, seen: &Seen) -> serde_json::Value {
+fn as_json(model: &Model, state: &State, workloads: &Workloads, seen: &Seen) -> serde_json::Value {
     let resources: Vec<_> = workloads
         .iter()
         .map(|(address, components)| {
@@ -132,6 +141,7 @@ fn as_json(state: &State, workloads: &Workloads, seen: &Seen) -> serde_json::Val
         .collect();
     json!({
         "formatVersion": "1.0",
+        "environment": model.environment,
         "serial": state.serial,
         "monthly": state.placement.monthly,
         "resources": resources,

@@ -1,23 +1,82 @@
-//! `skyplan validate`: the specs alone.
+//! `skyplan validate`: the specs alone, of one environment or of all.
 
 use std::path::Path;
 
-use crate::cli::{exit::Exit, output::Output, session::Session};
+use crate::{
+    cli::{args::ValidateArgs, exit::Exit, output::Output, session::Texts},
+    compile::model::Model,
+    diagnostic::{Diagnostic, Diagnostics},
+    load::parameters::Wanted,
+};
 
-pub(in crate::cli) fn run(root: &Path, output: &Output) -> Exit {
-    match Session::open(root, output) {
-        Ok(session) => {
-            let model = &session.model;
-            output.print(&format!(
-                "{} is valid: {} clusters, {} components, {} objects, {} flows\n",
-                model.project,
-                model.clusters.len(),
-                model.components.len(),
-                model.objects.len(),
-                model.flows.len()
-            ));
-            Exit::Done
+pub(in crate::cli) fn run(root: &Path, args: &ValidateArgs, output: &Output) -> Exit {
+    let texts = match Texts::read(root, &args.project, output) {
+        Ok(texts) => texts,
+        Err(exit) => return exit,
+    };
+    let first = match args.project.wanted() {
+        Wanted::Only => Wanted::First,
+        named => named,
+    };
+    let first_only = first != Wanted::First;
+    let compiled = texts.compile(first);
+    let others = compiled.environments.iter().skip(1).filter(|_| !first_only).cloned();
+    let all: Vec<_> =
+        std::iter::once(compiled.clone()).chain(others.map(|e| texts.compile(Wanted::Named(e)))).collect();
+    let named: Vec<(&str, &Diagnostics)> =
+        all.iter().map(|c| (c.environment.as_deref().unwrap_or_default(), &c.faults)).collect();
+    let exit = output.diagnostics(&merged(&named), &texts.sources);
+    if exit == Exit::Done {
+        all.iter().filter_map(|c| c.model.as_ref()).for_each(|m| output.print(&line(m)));
+    }
+    exit
+}
+
+/// Faults of several environments, each once. What only some of them have says which.
+fn merged(all: &[(&str, &Diagnostics)]) -> Diagnostics {
+    let mut seen: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    for (environment, faults) in all {
+        for fault in faults.iter() {
+            match seen.iter_mut().find(|(known, _)| *known == fault) {
+                Some((_, environments)) => environments.push(environment),
+                None => seen.push((fault, vec![environment])),
+            }
         }
-        Err(exit) => exit,
+    }
+    seen.into_iter()
+        .map(|(fault, environments)| {
+            let mut fault = fault.clone();
+            if environments.len() < all.len() {
+                let space = if fault.detail.is_empty() { "" } else { " " };
+                fault.detail.push_str(&format!("{space}In environment {}.", environments.join(", ")));
+            }
+            fault
+        })
+        .collect()
+}
+
+fn line(model: &Model) -> String {
+    let environment = model.environment.as_ref().map_or_else(String::new, |e| format!(" in environment {e}"));
+    format!(
+        "{} is valid{environment}: {} clusters, {} components, {} objects, {} flows\n",
+        model.project,
+        model.clusters.len(),
+        model.components.len(),
+        model.objects.len(),
+        model.flows.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_told_once_and_where_it_is() {
+        let (a, b) = (Diagnostic::error("SKY0001", "in both"), Diagnostic::error("SKY0002", "in one"));
+        let (one, two): (Diagnostics, Diagnostics) = (a.clone().into(), [a, b.detail("Why.")].into_iter().collect());
+        let told: Vec<(String, String)> =
+            merged(&[("staging", &one), ("prod", &two)]).iter().map(|d| (d.code.clone(), d.detail.clone())).collect();
+        assert_eq!(told, [("SKY0001".into(), String::new()), ("SKY0002".into(), "Why. In environment prod.".into())]);
     }
 }

@@ -70,6 +70,7 @@ fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
         format_version: FORMAT_VERSION.into(),
         skyplan_version: "test".into(),
         project: "test".into(),
+        environment: None,
         base: Base { lineage: lineage.into(), serial: 0 },
         inputs_digest: String::new(),
         placement: None,
