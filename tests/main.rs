@@ -12,6 +12,7 @@
 mod support;
 
 mod pure {
+    mod answers;
     mod architecture;
     mod codes;
     mod golden;

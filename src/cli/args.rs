@@ -56,6 +56,8 @@ pub(super) enum Command {
     Destroy(DestroyArgs),
     /// Show where components run, whether they are well, and what they cost
     Status(StatusArgs),
+    /// Say why something is as it is: a component's place, a resource, a diagnostic code
+    Explain(ExplainArgs),
     /// Look at what skyplan remembers
     State {
         #[command(flatten)]
@@ -178,6 +180,21 @@ pub(super) struct RunArgs {
     /// How long one resource may take to become ready
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(super) timeout: std::time::Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    /// A component (`web`, `shop/web`), an address (`cluster/edge`) or a code (`SKY0202`)
+    #[arg(value_name = "SUBJECT")]
+    pub(super) subject: String,
+    /// Where the value of this field of an object comes from
+    #[arg(long, value_name = "PATH")]
+    pub(super) field: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

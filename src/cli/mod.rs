@@ -47,6 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Apply(options) => commands::apply::run(&root, &options, &output).await,
             Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
             Command::Status(options) => commands::status::run(&root, &options, &output).await,
+            Command::Explain(options) => commands::explain::run(&root, &options, &output).await,
             Command::State { project, command } => commands::state::run(&root, &project, &command, &output),
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,

@@ -21,6 +21,12 @@ pub(super) struct Planned {
     pub(super) observed: Observed,
 }
 
+/// What was found out, and what came of it: also without a plan there is something to explain.
+pub(super) struct Looked {
+    pub(super) observed: Observed,
+    pub(super) plan: Result<(Plan, Secrets), Diagnostics>,
+}
+
 /// Makes a plan.
 pub(super) async fn make(
     session: &Session,
@@ -29,6 +35,31 @@ pub(super) async fn make(
     destroy: bool,
     output: &Output,
 ) -> Result<Planned, Diagnostics> {
+    let Looked { observed, plan } = look(session, state, drivers, destroy, output).await;
+    plan.map(|(plan, secrets)| Planned { plan, secrets, observed })
+}
+
+/// Asks and plans until there is a plan, or none can be made.
+pub(super) async fn look(
+    session: &Session,
+    state: &State,
+    drivers: &Drivers,
+    destroy: bool,
+    output: &Output,
+) -> Looked {
+    let mut observed = Observed::default();
+    let plan = rounds(session, state, drivers, destroy, output, &mut observed).await;
+    Looked { observed, plan }
+}
+
+async fn rounds(
+    session: &Session,
+    state: &State,
+    drivers: &Drivers,
+    destroy: bool,
+    output: &Output,
+    observed: &mut Observed,
+) -> Result<(Plan, Secrets), Diagnostics> {
     let inputs_digest = session.inputs_digest(&state.secret_key);
     let inputs = Inputs {
         model: (!destroy).then_some(&session.model),
@@ -37,13 +68,12 @@ pub(super) async fn make(
         inputs_digest: &inputs_digest,
         limits: Limits::default(),
     };
-    let mut observed = Observed::default();
     for round in 0..MOST_ROUNDS {
-        match plan::plan(&inputs, &observed)? {
+        match plan::plan(&inputs, observed)? {
             Step::Done(mut plan, secrets) => {
                 // The end of everything has no model that could say it.
                 plan.environment.clone_from(&session.model.environment);
-                return Ok(Planned { plan: *plan, secrets, observed });
+                return Ok((*plan, secrets));
             }
             Step::Ask(mut questions) => {
                 if output.terminal && round == 0 {
@@ -54,7 +84,7 @@ pub(super) async fn make(
                     // What is sent as a dry-run carries the real secret values; what is kept does not.
                     fill(session, state, &mut questions)?;
                 }
-                observe::answer(drivers, &questions, &state.secret_key, &mut observed).await;
+                observe::answer(drivers, &questions, &state.secret_key, observed).await;
             }
         }
     }

@@ -22,7 +22,7 @@ const WORKLOADS: [(&str, &str); 7] = [
 ];
 
 /// Whether an object runs pods.
-pub(super) fn is_workload(object: &Value) -> bool {
+pub(crate) fn is_workload(object: &Value) -> bool {
     let (group, kind) = group_kind(object);
     WORKLOADS.contains(&(group, kind))
 }

@@ -38,6 +38,8 @@ pub struct Placed {
     pub month: Problem,
     /// The same choice at monthly prices.
     pub monthly: Solution,
+    /// What was known of the present, without what must stay.
+    pub present: Present,
     /// For every cluster: whether pods must come in order of size to find their nodes.
     pub in_order: Vec<bool>,
     /// What the state will remember.
@@ -99,7 +101,7 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
         clusters: names,
     };
     let in_order = order_matters(&problem, &solution);
-    Ok(Placed { problem, solution, month, monthly, in_order, record })
+    Ok(Placed { problem, solution, month, monthly, present, in_order, record })
 }
 
 /// What is found must pass a check that shares nothing with the search.

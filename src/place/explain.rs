@@ -52,6 +52,8 @@ pub enum Verdict {
     Required(String),
     /// A flow with this other component would break its bound: latency there, bound.
     TooFar {
+        /// Index of the flow.
+        flow: usize,
         /// Index of the other component.
         other: usize,
         /// Latency to the nearest instance that it could talk to; `None` when not known.
@@ -128,7 +130,7 @@ fn verdict(
 
 /// A flow of the component that breaks its bound.
 fn too_far(problem: &Problem, instances: &[Vec<usize>], i: usize) -> Option<Verdict> {
-    for flow in problem.flows.iter().filter(|f| f.from == i || f.to == i) {
+    for (index, flow) in problem.flows.iter().enumerate().filter(|(_, f)| f.from == i || f.to == i) {
         let Some(bound) = flow.latency else { continue };
         for a in &instances[flow.from] {
             if instances[flow.to].iter().any(|b| problem.reaches(flow.latency, *a, *b)) {
@@ -136,14 +138,14 @@ fn too_far(problem: &Problem, instances: &[Vec<usize>], i: usize) -> Option<Verd
             }
             let latency = instances[flow.to].iter().filter_map(|b| problem.routes[*a][*b].latency).min();
             let other = if flow.from == i { flow.to } else { flow.from };
-            return Some(Verdict::TooFar { other, latency, bound });
+            return Some(Verdict::TooFar { flow: index, other, latency, bound });
         }
     }
     None
 }
 
 /// `amount` · `part` / `whole`, rounded down.
-fn part_of(amount: MicroUsd, part: u128, whole: u128) -> MicroUsd {
+pub(super) fn part_of(amount: MicroUsd, part: u128, whole: u128) -> MicroUsd {
     if whole == 0 {
         return MicroUsd::ZERO;
     }

@@ -2,7 +2,7 @@
 //!
 //! `formulate` turns a model into a [`problem::Problem`] of indices and integers; `search` finds the
 //! cheapest placement and proves it where it can; `check` verifies it with code of its own; `explain`
-//! and `infeasible` say why. The search is our own branch and bound on a Lagrangian bound (`bound`); no other
+//! and `infeasible` say why; `what_if` prices what is not allowed. The search is our own branch and bound on a Lagrangian bound (`bound`); no other
 //! solver is asked.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -26,6 +26,7 @@ mod scheduler;
 pub mod search;
 mod site;
 mod transfer;
+pub mod what_if;
 
 #[cfg(test)]
 mod fuzz;

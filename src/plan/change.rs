@@ -402,6 +402,9 @@ pub struct PlacedFlow {
     pub bound: Option<Micros>,
     /// Bytes per month of 730 hours, as the monthly cost counts them.
     pub bytes: u64,
+    /// They are sent once, not every month.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// What prices apply: `aws to internet`; `None` = free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meter: Option<String>,

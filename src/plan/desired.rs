@@ -180,7 +180,7 @@ fn add_object(
 ) {
     let address = address_of(&cluster.name, &source.object);
     let mut object = source.object.clone();
-    if is_autoscaled(model, source) {
+    if autoscaler(model, source).is_some() {
         // A live autoscaler owns the number.
         if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
             spec.remove("replicas");
@@ -222,9 +222,10 @@ fn add_object(
     all.resources.insert(address, resource);
 }
 
-fn is_autoscaled(model: &Model, source: &AppObject) -> bool {
+/// The autoscaler that owns an object's number of replicas.
+pub(super) fn autoscaler<'a>(model: &'a Model, source: &AppObject) -> Option<&'a AppObject> {
     let object = &source.object;
-    model.objects.iter().any(|o| {
+    model.objects.iter().find(|o| {
         o.application == source.application
             && o.object["kind"] == "HorizontalPodAutoscaler"
             && o.object["spec"]["scaleTargetRef"]["kind"] == object["kind"]

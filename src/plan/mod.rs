@@ -5,6 +5,7 @@
 //! decision; an apply only carries them out.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod answer;
 pub mod change;
 pub mod desired;
 mod diff;

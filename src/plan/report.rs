@@ -4,7 +4,7 @@ use super::change::{
     Cost, ExcludedPlace, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, RunnerUp,
 };
 use crate::{
-    compile::model::{Cluster, Model},
+    compile::model::{Cluster, Model, Volume},
     money::{HOURS_PER_MONTH, MicroUsd},
     place::{
         decide::{Placed, monthly_total},
@@ -65,7 +65,7 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
 }
 
 /// Why here, in one clause.
-fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String {
+pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String {
     let component = &model.components[e.component];
     let required: Vec<&str> = component
         .required
@@ -151,7 +151,7 @@ fn clusters(model: &Model, placed: &Placed) -> Vec<PlacedCluster> {
     out
 }
 
-fn site(cluster: &Cluster) -> String {
+pub(super) fn site(cluster: &Cluster) -> String {
     cluster.site.as_ref().map_or_else(String::new, |s| format!("{}/{}/{}", s.platform.word(), s.region, s.zone))
 }
 
@@ -166,6 +166,7 @@ fn flows(model: &Model, placed: &Placed) -> Vec<PlacedFlow> {
                 latency: if from == to { None } else { route.latency },
                 bound: flow.latency,
                 bytes: flow.bytes,
+                once: matches!(model.flows[i].volume, Volume::Total(_)),
                 meter: route.meter.map(|m| placed.month.meters[m].name.clone()),
             });
         }

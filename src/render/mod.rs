@@ -4,6 +4,7 @@
 
 pub mod codes;
 pub mod diagnostics;
+pub mod explain;
 pub mod placement;
 pub mod plan;
 pub mod table;

@@ -47,7 +47,7 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
                 (Some(latency), None) => latency.to_string(),
                 _ => String::new(),
             };
-            let volume = if f.bytes == 0 { String::new() } else { format!("{}/month", gigabytes(f.bytes)) };
+            let volume = volume(f.bytes, f.once);
             vec![
                 format!("{} → {}", short(&f.from.0), short(&f.to.0)),
                 if f.from.1 == f.to.1 {
@@ -69,7 +69,7 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
     out
 }
 
-fn method(report: &PlacementReport) -> String {
+pub(super) fn method(report: &PlacementReport) -> String {
     match report.method.as_str() {
         "exact" => "cheapest that meets all constraints (proven)".into(),
         "recorded" => "as it was: nothing that bears on it changed".into(),
@@ -96,7 +96,16 @@ fn why(placed: &PlacedComponent) -> String {
     }
 }
 
-fn short(component: &str) -> &str {
+/// `60 GB/month`, `500 GB once`; empty for nothing.
+pub(super) fn volume(bytes: u64, once: bool) -> String {
+    match (bytes, once) {
+        (0, _) => String::new(),
+        (_, true) => format!("{} once", gigabytes(bytes)),
+        (_, false) => format!("{}/month", gigabytes(bytes)),
+    }
+}
+
+pub(super) fn short(component: &str) -> &str {
     component.split_once('/').map_or(component, |(_, name)| name)
 }
 

@@ -111,7 +111,7 @@ fn one(change: &Change, width: usize, style: Style) -> String {
     out
 }
 
-fn field_line(field: &FieldChange, style: Style) -> String {
+pub(super) fn field_line(field: &FieldChange, style: Style) -> String {
     let before = field.before.as_ref().map(value);
     let after = field.after.as_ref().map(value);
     match (before, after) {
@@ -122,7 +122,7 @@ fn field_line(field: &FieldChange, style: Style) -> String {
     }
 }
 
-fn value(value: &Value) -> String {
+pub(super) fn value(value: &Value) -> String {
     let text = match value {
         Value::String(text) if text.starts_with("hmac-sha256:") => return "(secret)".into(),
         // What a manifest holds is not to move a terminal's cursor.

@@ -2,6 +2,7 @@
 
 pub(super) mod apply;
 pub(super) mod destroy;
+pub(super) mod explain;
 pub(super) mod init;
 pub(super) mod local;
 pub(super) mod plan;

@@ -1,0 +1,95 @@
+//! `skyplan explain`: why something is as it is, from the facts that a plan is made from.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::{
+    cli::{args::ExplainArgs, exit::Exit, output::Output, planning, session::Session},
+    diagnostic::{Diagnostic, did_you_mean},
+    place::problem::Limits,
+    plan::{
+        Inputs,
+        answer::{Facts, Subject},
+    },
+    render::{self, codes},
+};
+
+pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output) -> Exit {
+    if is_code(&args.subject) {
+        return code(&args.subject.to_uppercase(), args.json, output);
+    }
+    let (session, log, drivers) = match Session::open_to_plan(root, &args.project, output) {
+        Ok(all) => all,
+        Err(exit) => return exit,
+    };
+    let looked = planning::look(&session, log.state(), &drivers, false, output).await;
+    let inputs = Inputs {
+        model: Some(&session.model),
+        project: &session.model.project,
+        state: log.state(),
+        inputs_digest: "",
+        limits: Limits::default(),
+    };
+    let plan = looked.plan.as_ref().map(|(plan, _)| plan);
+    let facts = match Facts::new(&session.model, &inputs, &looked.observed, plan, &session.sources) {
+        Ok(facts) => facts,
+        // Nothing can be placed: why not is all there is to explain.
+        Err(faults) => return session.show(&faults, output),
+    };
+    let print = |text: String, json: &dyn Fn() -> Result<String, serde_json::Error>| {
+        output.print(&if args.json { json().unwrap_or_default() + "\n" } else { text });
+        Exit::Done
+    };
+    match facts.subject(&args.subject) {
+        Err(d) => output.fault(*d),
+        Ok(Subject::Component(_)) if args.field.is_some() => output.fault(
+            Diagnostic::error("SKY0920", "a component has no fields to ask for")
+                .hint("`--field` is for objects: `skyplan explain object/… --field spec.replicas`"),
+        ),
+        Ok(Subject::Component(index)) => {
+            let answer = facts.component(index);
+            if let (Err(faults), false) = (&looked.plan, args.json) {
+                output.say(&format!("note: no plan can be made now ({} errors): see `skyplan plan`", faults.len()));
+            }
+            print(render::explain::component(&answer, output.style), &|| serde_json::to_string_pretty(&answer))
+        }
+        Ok(Subject::Resource(address)) => match facts.resource(&address, args.field.as_deref()) {
+            Err(d) => output.fault(*d),
+            Ok(answer) => {
+                print(render::explain::resource(&answer, output.style), &|| serde_json::to_string_pretty(&answer))
+            }
+        },
+    }
+}
+
+/// `SKY` and digits, in any case.
+fn is_code(word: &str) -> bool {
+    let digits = word.get(..3).filter(|head| head.eq_ignore_ascii_case("sky")).and_then(|_| word.get(3..));
+    digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn code(code: &str, json: bool, output: &Output) -> Exit {
+    let Some(text) = codes::page(code) else {
+        let d = Diagnostic::error("SKY0918", format!("there is no code `{code}`"));
+        return output.fault(match did_you_mean(code, codes::all()) {
+            Some(near) => d.hint(format!("did you mean `{near}`?")),
+            None => d.hint("codes stand in brackets behind `error` and `warning`"),
+        });
+    };
+    if json {
+        let value = json!({"formatVersion": "1.0", "code": code, "text": text});
+        output.print(&(serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"));
+    } else {
+        output.print(text);
+    }
+    Exit::Done
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_code_is_known_by_its_form() {
+        assert!(super::is_code("sky0202") && !super::is_code("skyfall") && !super::is_code("SKY"));
+    }
+}
