@@ -15,6 +15,7 @@ mod pure {
     mod answers;
     mod architecture;
     mod codes;
+    mod echoes;
     mod golden;
     mod laws;
     mod placement_cases;

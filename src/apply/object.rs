@@ -195,7 +195,8 @@ impl Write<'_, '_> {
     /// What is sent: the planned object with its secret values.
     fn body(&self) -> Result<Value, Failure> {
         let Some(Target::Object { object, .. }) = &self.change.after else {
-            let why = Diagnostic::error("SKY0719", "the plan does not say what the object shall be");
+            let why = Diagnostic::error("SKY0719", "the plan does not say what the object shall be")
+                .hint("plan again: `skyplan plan -o FILE`");
             return Err(Failure::settled(placed(why, self.change)));
         };
         let mut body = object.clone();
@@ -224,8 +225,11 @@ impl Write<'_, '_> {
         }
         let cluster = self.site.cluster.name();
         Err(Failure::settled(placed(
-            Diagnostic::error("SKY0718", format!("cluster `{cluster}` does not serve {}", kind.key()))
-                .hint("see whether its CustomResourceDefinition is there and established; then plan again"),
+            Diagnostic::error(
+                "SKY0718",
+                format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind),
+            )
+            .hint("see whether its CustomResourceDefinition is there and established; then plan again"),
             self.change,
         )))
     }

@@ -92,7 +92,10 @@ fn kubeconfig_fault(
         }
         KubeconfigError::FindPath | KubeconfigError::ReadConfig(..) => {
             Diagnostic::error("SKY0705", format!("there is no kubeconfig for cluster `{name}`"))
-                .detail(format!("Looked for {place}: {error}."))
+                .detail(match error {
+                    KubeconfigError::ReadConfig(why, _) => format!("Looked for {place}: {why}."),
+                    other => format!("Looked for {place}: {other}."),
+                })
                 .hint("set `existing.kubeconfig` of the Cluster, or the variable KUBECONFIG")
         }
         other => Diagnostic::error("SKY0705", format!("the kubeconfig of cluster `{name}` cannot be used"))

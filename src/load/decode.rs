@@ -42,7 +42,12 @@ pub(super) fn decode<T: DeserializeOwned>(
             Ok(value) => break Some(value),
             Err(fault) => {
                 let (at, span) = fault.at.unwrap_or((key(node), node.span));
-                let span = if at == key(node) { head } else { span };
+                let mut fault = fault;
+                let whole = at == key(node);
+                let span = if whole { head } else { span };
+                if let (true, Some(name)) = (whole, node.get("name").and_then(Node::text)) {
+                    fault.summary = format!("{} in `{name}`", fault.summary);
+                }
                 // A field that is missing because it was poisoned was reported already.
                 let echo = fault.missing.is_some_and(|field| {
                     poisoned.borrow().iter().any(|p: &Poison| p.parent == Some((at, Some(field.to_owned()))))

@@ -44,7 +44,10 @@ pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output)
     for (cluster, answer) in health(&drivers, &targets).await {
         match answer {
             Ok(objects) => seen.extend(objects),
-            Err(d) => output.say(&format!("cluster {cluster} was not asked: {}", d.summary)),
+            Err(d) => {
+                output.say(&format!("cluster {cluster} was not asked:"));
+                output.fault(*d);
+            }
         }
     }
     if args.json {

@@ -103,7 +103,9 @@ fn is_immutable(message: &str) -> bool {
 /// A fault in words, for what was done on a cluster: `what` is such as `list Deployment`.
 pub fn diagnose(cluster: &str, what: &str, fault: &Fault) -> Diagnostic {
     let refused = |words: &str| {
-        Diagnostic::error("SKY0706", format!("cluster `{cluster}` did not {what}")).detail(format!("It says: {words}."))
+        Diagnostic::error("SKY0706", format!("cluster `{cluster}` did not {what}"))
+            .detail(format!("It says: {words}."))
+            .hint("if it was busy, run the same again; if not, see whether `kubectl` gets the same answer")
     };
     match fault {
         Fault::Unreachable(why) => Diagnostic::error("SKY0701", format!("cluster `{cluster}` does not answer"))

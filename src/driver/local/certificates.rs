@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_renewed_in_time_and_keys_that_others_trust_are_kept() {
+    fn golden_they_are_renewed_in_time_and_keys_that_others_trust_are_kept() {
         let (_place, folder, now) = issued();
         assert!(are_good(&folder, SERVICE, now));
         assert!(are_good(&folder, SERVICE, now + DAY * 3600));

@@ -76,10 +76,10 @@ mod tests {
     #[tokio::test]
     async fn golden_the_second_waits_and_then_fails() {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join(".a.lock");
+        let path = place.path().join(".dev.lock");
         let first = Lock::take(&path, "a", Duration::ZERO, || {}).await.unwrap();
         let mut told = 0;
-        let fault = Lock::take(&path, "a", Duration::from_millis(60), || told += 1).await.unwrap_err();
+        let fault = Lock::take(&path, "cluster `dev`", Duration::from_millis(60), || told += 1).await.unwrap_err();
         assert_eq!((fault.code.as_str(), told), ("SKY0607", 1));
         let folder = place.path().display().to_string();
         crate::render::diagnostics::golden(&fault, &[(&folder, "/home/me/.local/state/skyplan/local")]);

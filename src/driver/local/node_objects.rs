@@ -82,7 +82,8 @@ pub(super) fn desired(cluster: &str, pools: &[NodePool]) -> Result<BTreeMap<Stri
     let mut seen = BTreeSet::new();
     for pool in pools {
         let fault = |why: &str| {
-            Err(Diagnostic::error("SKY0619", format!("node pool `{}` of cluster `{cluster}` {why}", pool.name)))
+            Err(Diagnostic::error("SKY0619", format!("node pool `{}` of cluster `{cluster}` {why}", pool.name))
+                .hint("give the pool another name: names of nodes are made of the cluster's, the pool's and a number"))
         };
         if !is_dns_label(&pool.name) {
             return fault("has a name that is not a DNS label");

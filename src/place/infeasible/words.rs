@@ -131,24 +131,32 @@ pub(super) fn shortage(problem: &Problem, l: usize, components: &[usize]) -> Sho
     Shortage { place: place.name.clone(), origin, text }
 }
 
-/// Labels the lines that exclude places, without saying one line twice.
+/// Labels the lines that exclude places, and notes those that no line excludes.
 fn label_removed(mut diagnostic: Diagnostic, places: &[Removed]) -> Diagnostic {
-    let mut lines: Vec<(&crate::diagnostic::Origin, String)> = Vec::new();
+    // Origin, reason, and the places that it excludes for this reason.
+    let mut lines: Vec<(&crate::diagnostic::Origin, &str, Vec<String>)> = Vec::new();
+    let mut rest: Vec<String> = Vec::new();
     for removed in places {
-        let Some(origin) = &removed.origin else { continue };
-        let text = format!("`{}`: {}", removed.place, removed.reason);
-        match lines.iter_mut().find(|(known, _)| *known == origin) {
-            Some((_, known)) => *known = format!("{known}; {text}"),
-            None => lines.push((origin, text)),
+        let place = format!("`{}`", removed.place);
+        let shown = removed.origin.as_ref().filter(|o| diagnostic.labels.iter().all(|l| l.origin != **o));
+        let Some(origin) = shown else {
+            rest.push(format!("{}: {}", removed.place, removed.reason));
+            continue;
+        };
+        match lines.iter_mut().find(|(known, why, _)| *known == origin && *why == removed.reason) {
+            Some((_, _, all)) => all.push(place),
+            None => lines.push((origin, &removed.reason, vec![place])),
         }
     }
-    for (origin, text) in lines {
-        if diagnostic.labels.iter().all(|l| l.origin != *origin) {
-            diagnostic = diagnostic.label(origin, text);
-        }
+    while !lines.is_empty() {
+        let origin = lines[0].0;
+        let here: Vec<String> = lines
+            .extract_if(.., |(o, _, _)| *o == origin)
+            .map(|(_, why, all)| format!("{}: {why}", all.join(", ")))
+            .collect();
+        diagnostic = diagnostic.label(origin, here.join("; "));
     }
-    let all: Vec<String> = places.iter().map(|r| format!("{}: {}", r.place, r.reason)).collect();
-    if all.is_empty() { diagnostic } else { diagnostic.detail(all.join("\n")) }
+    if rest.is_empty() { diagnostic } else { diagnostic.detail(rest.join("\n")) }
 }
 
 /// One conflict as a diagnostic.

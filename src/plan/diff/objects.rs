@@ -143,7 +143,8 @@ pub(super) fn object(
         Some(DryRun::Refused { code, message }) => {
             let mut d = Diagnostic::error("SKY0506", format!("the API server refuses {}: {message}", address.short()))
                 .about(address)
-                .detail(format!("Cluster {} answered {code} to a dry-run.", address.cluster()));
+                .detail(format!("Cluster {} answered {code} to a dry-run.", address.cluster()))
+                .hint("mend the manifest, or what refuses it (a quota, an admission webhook), and plan again");
             if let Some(origin) = &resource.origin {
                 d = d.at(origin);
             }

@@ -1,0 +1,55 @@
+//! One fault is one diagnostic: what only looks wrong because of it is not said.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::support::project::Project;
+
+/// What is said of a project, as (code, file), warnings too.
+fn said(project: &Project) -> Vec<(String, String)> {
+    let (_, out) = project.compiled();
+    let file = |d: &skyplan::diagnostic::Diagnostic| d.labels.first().map(|l| l.origin.file.to_string());
+    out.sorted().iter().map(|d| (d.code.clone(), file(d).unwrap_or_default())).collect()
+}
+
+fn files() -> Vec<String> {
+    Project::example("shop").tree.files.keys().map(ToString::to_string).collect()
+}
+
+/// The example with the text of one file changed.
+fn with(file: &str, change: impl Fn(&str) -> String) -> Project {
+    let mut project = Project::example("shop");
+    let text = project.tree.files.get_mut(file).unwrap();
+    *text = change(text).into();
+    project
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_is_the_only_fault() {
+    for file in files() {
+        // At the end: everything before it is read for nothing.
+        let all = said(&with(&file, |text| format!("{text}\nbroken: [\n")));
+        assert_eq!(all, [("SKY0101".to_owned(), file.clone())]);
+        // At the head: only words of the rest are known.
+        let all = said(&with(&file, |text| format!("broken: {{\n{}", text.replace("---", "# ---"))));
+        assert_eq!(all, [("SKY0101".to_owned(), file.clone())]);
+    }
+}
+
+#[test]
+fn a_document_with_an_unknown_field_is_the_only_fault() {
+    for file in files().iter().filter(|f| !f.contains("manifests/")) {
+        let text = Project::example("shop").tree.files[file.as_str()].to_string();
+        for (at, _) in text.match_indices("\nkind: ") {
+            let all = said(&with(file, |text| format!("{}\nodd: 1{}", &text[..at], &text[at..])));
+            assert_eq!(all, [("SKY0105".to_owned(), file.clone())], "{file} at byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_reference_that_nothing_unread_can_mean_is_still_dangling() {
+    let mut project = with("clusters.yaml", |text| format!("{text}\nbroken: [\n"));
+    let policies = project.tree.files.get_mut("shop/policies.yaml").unwrap();
+    *policies = policies.replace("componentRef: till", "componentRef: tlil").into();
+    let codes: Vec<String> = said(&project).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, ["SKY0101", "SKY0202"]);
+}
