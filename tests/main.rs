@@ -28,6 +28,7 @@ mod real {
     mod codes;
     mod existing;
     mod home;
+    mod kill;
     mod kubernetes_driver;
     mod local_driver;
 }

@@ -61,6 +61,15 @@ impl Home {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The same of a cluster that may not answer.
+    pub(super) fn try_kubectl(&self, cluster: &str, args: &[&str]) -> Option<String> {
+        let root = skyplan::driver::local::LocalRoot::from_env().unwrap();
+        let kubectl = skyplan::driver::local::kubectl(&root).expect("kubectl: run `make control-plane`");
+        let config = self.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
+        let output = Command::new(kubectl).arg("--kubeconfig").arg(config).args(args).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+
     #[track_caller]
     pub(super) fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.project().join(file);
@@ -79,6 +88,12 @@ impl Home {
 
     pub(super) fn state_files(&self) -> usize {
         fs::read_dir(self.project().join(".skyplan/state")).unwrap().count()
+    }
+
+    /// Entries of the log; 0 before there is one.
+    pub(super) fn log_entries(&self) -> usize {
+        let files = fs::read_dir(self.project().join(".skyplan/state")).into_iter().flatten().flatten();
+        files.filter(|f| f.path().extension().is_some_and(|e| e == "json")).count()
     }
 }
 

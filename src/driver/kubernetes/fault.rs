@@ -29,6 +29,24 @@ pub enum Fault {
     Unreachable(String),
 }
 
+impl Fault {
+    /// What it says, in a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::NotFound => "not found".into(),
+            Self::Conflict(_) => "others own its fields".into(),
+            Self::Expired => "it changed faster than it could be read".into(),
+            Self::NoApply => "the server has no server-side apply".into(),
+            Self::Stale(words)
+            | Self::Immutable(words)
+            | Self::Unauthorized(words)
+            | Self::Forbidden(words)
+            | Self::Refused(_, words)
+            | Self::Unreachable(words) => words.trim_end_matches('.').to_owned(),
+        }
+    }
+}
+
 impl From<kube::Error> for Fault {
     fn from(error: kube::Error) -> Self {
         match error {

@@ -1,7 +1,9 @@
 //! Whether an object is as its spec wants it: kstatus' rules. Pure.
 //!
 //! Three answers only. What nobody is working on (a spec that cannot be reached any more) is failed;
-//! what may still come is progressing; kinds that have no status are ready at once.
+//! what may still come is progressing; kinds that have no status are ready at once. `docs/apply.md` has
+//! the rules as a table, and where they are stricter than kstatus': a Job has to complete, a load
+//! balancer needs its address.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +26,10 @@ pub fn health(object: &Value) -> Health {
         return Health::Progressing("is being deleted".into());
     }
     let group = object["apiVersion"].as_str().and_then(|v| v.split_once('/')).map_or("", |(group, _)| group);
+    // Any kind may say that it is stuck, or not done yet.
+    if let Some(said) = announced(object) {
+        return said;
+    }
     let found = match (group, object["kind"].as_str().unwrap_or_default()) {
         ("apps", kind @ ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")) => {
             lagging(object).or_else(|| match kind {
@@ -34,8 +40,12 @@ pub fn health(object: &Value) -> Health {
             })
         }
         ("batch", "Job") => job(object),
+        // It is a timetable: what it starts is not awaited.
+        ("batch", "CronJob") => None,
         ("", "Pod") => pod(object),
+        ("", "ReplicationController") => lagging(object).or_else(|| replica_set(object)),
         ("", "PersistentVolumeClaim") => claim(object),
+        ("", "PersistentVolume") => volume(object),
         ("", "Service") => service(object),
         ("", "Namespace") => phase(object, "Active"),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
@@ -49,7 +59,7 @@ pub fn health(object: &Value) -> Health {
 pub fn replicas(object: &Value) -> Option<(u64, u64)> {
     let (spec, status) = (&object["spec"], &object["status"]);
     match object["kind"].as_str()? {
-        "Deployment" | "StatefulSet" | "ReplicaSet" => {
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => {
             Some((number(&status["readyReplicas"], 0), number(&spec["replicas"], 1)))
         }
         "DaemonSet" => Some((number(&status["numberReady"], 0), number(&status["desiredNumberScheduled"], 0))),
@@ -70,7 +80,9 @@ fn progressing(reason: impl Into<String>) -> Option<Health> {
 fn lagging(object: &Value) -> Option<Health> {
     let (generation, observed) = (&object["metadata"]["generation"], &object["status"]["observedGeneration"]);
     // Kinds with a status that never says what it is about are not asked for it.
-    let says = observed.is_u64() || object["apiVersion"].as_str().is_some_and(|v| v.starts_with("apps/"));
+    let workload = object["apiVersion"].as_str().is_some_and(|v| v.starts_with("apps/"))
+        || object["kind"] == "ReplicationController";
+    let says = observed.is_u64() || workload;
     (says && number(observed, 0) < number(generation, 0))
         .then(|| Health::Progressing("not yet seen by its controller".into()))
 }
@@ -159,9 +171,20 @@ fn replica_set(object: &Value) -> Option<Health> {
     if let Some(c) = condition(object, "ReplicaFailure").filter(|c| is_true(c)) {
         return progressing(words(c));
     }
-    let want = number(&object["spec"]["replicas"], 1);
-    let available = number(&object["status"]["availableReplicas"], 0);
-    (available < want).then(|| Health::Progressing(format!("{available} of {want} replicas are available")))
+    let (want, status) = (number(&object["spec"]["replicas"], 1), &object["status"]);
+    let all = number(&status["replicas"], 0);
+    if all > want {
+        return progressing(format!("{} replicas too many are going", all - want));
+    }
+    for (field, what) in
+        [("fullyLabeledReplicas", "labelled"), ("readyReplicas", "ready"), ("availableReplicas", "available")]
+    {
+        let have = number(&status[field], 0);
+        if have < want {
+            return progressing(format!("{have} of {want} replicas are {what}"));
+        }
+    }
+    None
 }
 
 fn job(object: &Value) -> Option<Health> {
@@ -193,15 +216,19 @@ fn pod(object: &Value) -> Option<Health> {
     }
 }
 
-/// Why a container of a pod does not run: `web: ImagePullBackOff: …`.
-pub(super) fn waiting(pod: &Value) -> Option<String> {
+/// Why a container of a pod does not run: `container web: ImagePullBackOff: …`.
+fn waiting(pod: &Value) -> Option<String> {
     let statuses = ["initContainerStatuses", "containerStatuses"].iter().filter_map(|f| pod["status"][f].as_array());
     statuses.flatten().find_map(|c| {
-        let waiting = &c["state"]["waiting"];
-        let reason = waiting["reason"].as_str()?;
-        let idle = ["ContainerCreating", "PodInitializing"].contains(&reason);
-        (!idle).then(|| format!("container {}: {}", c["name"].as_str().unwrap_or("?"), words(waiting)))
+        let words = waiting_words(&c["state"]["waiting"])?;
+        Some(format!("container {}: {words}", c["name"].as_str().unwrap_or("?")))
     })
+}
+
+/// Why a container waits, unless it merely starts.
+pub(super) fn waiting_words(waiting: &Value) -> Option<String> {
+    let reason = waiting["reason"].as_str()?;
+    (!["ContainerCreating", "PodInitializing"].contains(&reason)).then(|| words(waiting))
 }
 
 fn claim(object: &Value) -> Option<Health> {
@@ -209,6 +236,14 @@ fn claim(object: &Value) -> Option<Health> {
         "Bound" => None,
         "Lost" => Some(Health::Failed("its volume is lost".into())),
         phase => progressing(format!("is {}, not Bound", phase)),
+    }
+}
+
+fn volume(object: &Value) -> Option<Health> {
+    match object["status"]["phase"].as_str().unwrap_or("Pending") {
+        "Available" | "Bound" | "Released" => None,
+        "Failed" => Some(Health::Failed(words(&object["status"]))),
+        phase => progressing(format!("is {phase}")),
     }
 }
 
@@ -241,128 +276,20 @@ fn api_service(object: &Value) -> Option<Health> {
     }
 }
 
-/// Kinds that nobody knows: the conditions that kstatus defines, then the usual one, `Ready`.
-fn generic(object: &Value) -> Option<Health> {
+/// The two conditions that kstatus defines for all kinds.
+fn announced(object: &Value) -> Option<Health> {
     if let Some(c) = condition(object, "Stalled").filter(|c| is_true(c)) {
-        return Some(Health::Failed(words(c)));
+        // Of an older spec: the newer one may mend it.
+        return lagging(object).or_else(|| Some(Health::Failed(words(c))));
     }
-    if let Some(c) = condition(object, "Reconciling").filter(|c| is_true(c)) {
-        return progressing(words(c));
-    }
+    condition(object, "Reconciling").filter(|c| is_true(c)).and_then(|c| progressing(words(c)))
+}
+
+/// Kinds that nobody knows: the usual condition, `Ready`.
+fn generic(object: &Value) -> Option<Health> {
     let c = condition(object, "Ready")?;
     (!is_true(c)).then(|| Health::Progressing(words(c)))
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn of(api_version: &str, kind: &str, rest: Value) -> String {
-        let mut object = rest;
-        object["apiVersion"] = json!(api_version);
-        object["kind"] = json!(kind);
-        match health(&object) {
-            Health::Ready => "ready".into(),
-            Health::Progressing(why) => format!("progressing: {why}"),
-            Health::Failed(why) => format!("failed: {why}"),
-        }
-    }
-
-    #[test]
-    fn deployments() {
-        let with = |spec: Value, status: Value| {
-            of("apps/v1", "Deployment", json!({"metadata": {"generation": 2}, "spec": spec, "status": status}))
-        };
-        let two = json!({"replicas": 2});
-        assert_eq!(with(two.clone(), json!({})), "progressing: not yet seen by its controller");
-        let full = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2});
-        assert_eq!(with(two.clone(), full.clone()), "ready");
-        let but = |field: &str, value: Value| {
-            let mut status = full.clone();
-            status[field] = value;
-            with(two.clone(), status)
-        };
-        assert_eq!(but("updatedReplicas", json!(1)), "progressing: 1 of 2 replicas are up to date");
-        assert_eq!(but("replicas", json!(3)), "progressing: 1 old replicas are going");
-        assert_eq!(but("readyReplicas", json!(0)), "progressing: 0 of 2 replicas are ready");
-        assert_eq!(but("availableReplicas", json!(1)), "progressing: 1 of 2 replicas are available");
-        assert_eq!(but("observedGeneration", json!(1)), "progressing: not yet seen by its controller");
-        let late = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}]);
-        assert_eq!(but("conditions", late), "failed: ProgressDeadlineExceeded: late");
-        assert_eq!(with(json!({"replicas": 0}), json!({"observedGeneration": 2})), "ready");
-    }
-
-    #[test]
-    fn stateful_and_daemon_sets() {
-        let set = |spec: Value, status: Value| of("apps/v1", "StatefulSet", json!({"spec": spec, "status": status}));
-        assert_eq!(
-            set(json!({"replicas": 3}), json!({"replicas": 1, "readyReplicas": 1})),
-            "progressing: 1 of 3 replicas are ready"
-        );
-        let rolling = json!({"replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "currentRevision": "a", "updateRevision": "b"});
-        assert_eq!(set(json!({"replicas": 2}), rolling.clone()), "progressing: the new revision is being rolled out");
-        let partition =
-            json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}});
-        assert_eq!(set(partition, rolling), "ready");
-        let daemons = |status: Value| of("apps/v1", "DaemonSet", json!({"status": status}));
-        assert_eq!(
-            daemons(json!({"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberReady": 1})),
-            "progressing: 1 of 2 pods are ready"
-        );
-        assert_eq!(daemons(json!({"desiredNumberScheduled": 0})), "ready");
-    }
-
-    #[test]
-    fn jobs_and_pods() {
-        let job = |status: Value| of("batch/v1", "Job", json!({"spec": {}, "status": status}));
-        assert_eq!(job(json!({"active": 1, "failed": 2})), "progressing: 1 running, 0 done, 2 failed");
-        assert_eq!(job(json!({"conditions": [{"type": "Complete", "status": "True"}]})), "ready");
-        assert_eq!(
-            job(json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]})),
-            "failed: BackoffLimitExceeded"
-        );
-        let pod = |status: Value| of("v1", "Pod", json!({"status": status}));
-        let pulling = json!({"phase": "Pending", "containerStatuses": [{"name": "web", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]});
-        assert_eq!(pod(pulling), "progressing: container web: ImagePullBackOff: no such image");
-        let nowhere = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]});
-        assert_eq!(pod(nowhere), "progressing: Unschedulable: 0/1 nodes");
-        assert_eq!(pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})), "ready");
-    }
-
-    #[test]
-    fn the_rest() {
-        assert_eq!(of("v1", "ConfigMap", json!({})), "ready");
-        assert_eq!(of("v1", "Service", json!({"spec": {"type": "ClusterIP"}})), "ready");
-        assert_eq!(
-            of("v1", "Service", json!({"spec": {"type": "LoadBalancer"}})),
-            "progressing: no address of a load balancer yet"
-        );
-        assert_eq!(of("v1", "PersistentVolumeClaim", json!({})), "progressing: is Pending, not Bound");
-        assert_eq!(of("v1", "Namespace", json!({"status": {"phase": "Terminating"}})), "progressing: is Terminating");
-        assert_eq!(
-            of("v1", "Namespace", json!({"metadata": {"deletionTimestamp": "x"}})),
-            "progressing: is being deleted"
-        );
-        let crd =
-            |c: Value| of("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({"status": {"conditions": c}}));
-        assert_eq!(crd(json!([])), "progressing: not yet established");
-        assert_eq!(crd(json!([{"type": "Established", "status": "True"}])), "ready");
-        assert_eq!(
-            crd(json!([{"type": "NamesAccepted", "status": "False", "reason": "ListKindConflict"}])),
-            "failed: ListKindConflict"
-        );
-        let own = |generation: u64, c: Value| {
-            of(
-                "x.io/v1",
-                "Thing",
-                json!({"metadata": {"generation": generation}, "status": {"observedGeneration": 1, "conditions": c}}),
-            )
-        };
-        assert_eq!(own(2, json!([])), "progressing: not yet seen by its controller");
-        assert_eq!(own(1, json!([{"type": "Ready", "status": "False", "message": "wait"}])), "progressing: wait");
-        assert_eq!(own(1, json!([{"type": "Stalled", "status": "True", "reason": "Bad"}])), "failed: Bad");
-        assert_eq!(own(1, json!([{"type": "Ready", "status": "True"}])), "ready");
-    }
-}
+mod tests;

@@ -7,11 +7,13 @@
 //! | `fault` | what the server's refusals mean |
 //! | `object` | which parts of an object are noise |
 //! | `health` | whether an object is as its spec wants it |
-//! | `explain` | why a workload's pods do not start |
+//! | `explain` | why a workload's pods do not run: states, logs, events |
 //!
 //! Knows nothing of plans or State. Faults are SKY0701 to SKY0709.
 
 mod explain;
+#[cfg(test)]
+pub(crate) mod fake;
 mod fault;
 mod health;
 mod object;

@@ -9,6 +9,7 @@ use kube::{
     Client,
     core::{
         DynamicObject, ListMeta, Request, Resource as _,
+        subresource::LogParams,
         params::{
             DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy,
             ValidationDirective,
@@ -33,6 +34,8 @@ const RESTARTS: usize = 3;
 const SHORT: Duration = Duration::from_secs(10);
 /// How long a page of a list, or a write, may take.
 const LONG: Duration = Duration::from_secs(60);
+/// Bytes of a log that are asked for at most.
+const LOG_BYTES: i64 = 64 * 1024;
 /// Pauses between repetitions of what got no answer.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
@@ -162,6 +165,30 @@ impl Cluster {
     /// No answer, or refused.
     pub async fn list_in(&self, kind: &Served, namespace: &str, select: &ListParams) -> Result<Vec<Value>, Fault> {
         self.pages(kind, Some(namespace), select, false).await
+    }
+
+    /// The last lines of a container's log; `previous`: of the run before this one.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+        lines: usize,
+    ) -> Result<String, Fault> {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            previous,
+            tail_lines: i64::try_from(lines).ok(),
+            limit_bytes: Some(LOG_BYTES),
+            ..LogParams::default()
+        };
+        let request = Request::new(DynamicObject::url_path(&Served::pods().resource, Some(namespace)));
+        let made = request.logs(pod, &params).map_err(|e| Fault::from(kube::Error::BuildRequest(e)))?;
+        within(SHORT, self.client.request_text(made)).await
     }
 
     /// Like [`Cluster::list`], metadata only.
