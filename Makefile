@@ -35,9 +35,17 @@ test: control-plane $(DENY) ## Everything: check, real control planes, licences,
 $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)
 
-.PHONY: test-full
-test-full: ## The random suites at full counts (20 minutes)
+# Parts of test-full, each a target `full-<part>`.
+PARTS := place kill
+
+.PHONY: test-full $(PARTS:%=full-%)
+test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (30 minutes); PART=place or PART=kill for one
+
+full-place:
 	SKYPLAN_CASES=3000 cargo test --lib --locked place::fuzz
+
+full-kill: control-plane
+	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} cargo test --test it --locked real::kill -- --nocapture
 
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it

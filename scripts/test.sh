@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 
 # Random suites repeat: another seed is asked for by setting it.
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
-echo "seed of random suites: $PROPTEST_RNG_SEED"
+export SKYPLAN_SEED=${SKYPLAN_SEED:-$PROPTEST_RNG_SEED}
+echo "seed of random suites: $PROPTEST_RNG_SEED; of kills: $SKYPLAN_SEED"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

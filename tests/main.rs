@@ -27,8 +27,10 @@ mod real {
     mod cli;
     mod codes;
     mod existing;
+    mod failure;
     mod home;
     mod kill;
     mod kubernetes_driver;
     mod local_driver;
+    mod network;
 }

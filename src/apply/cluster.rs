@@ -50,7 +50,7 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
             made.map_err(|why| Failure { why: Box::new(placed(*why, change)), settled: false })?.uid
         }
         ClusterDriver::Existing => {
-            run.sites.site(change).await.map_err(|why| placed(*why, change)).map_err(Failure::settled)?.uid
+            run.sites.site(run, change).await.map_err(|why| placed(*why, change)).map_err(Failure::settled)?.uid
         }
     };
     let detail = RecordDetail::Cluster(ClusterRecord {

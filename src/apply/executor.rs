@@ -7,22 +7,24 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Options, Progress, cluster,
-    fault::{Failure, interrupted},
+    fault::{Failure, interrupted, never},
     graph::Graph,
     journal::Journal,
     object,
-    report::{Ending, Outcome},
+    patience::Silent,
+    report::{Ending, Outcome, Stop},
     site::Sites,
     watches::Watches,
 };
@@ -35,6 +37,9 @@ use crate::{
     },
     state::{Record, State},
 };
+
+/// How long after a deadline an answer that is on its way may come.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A resource and its new record; `None` = it is gone.
 pub(super) type Recorded = (ResourceAddress, Option<Record>);
@@ -52,6 +57,7 @@ pub(super) struct Run<'a> {
     pub(super) records: BTreeMap<ResourceAddress, Record>,
     pub(super) sites: Sites<'a>,
     pub(super) watches: Watches,
+    pub(super) silent: Silent,
     /// When the apply gives up.
     pub(super) deadline: Instant,
     /// Nothing new is begun any more.
@@ -84,6 +90,7 @@ impl<'a> Run<'a> {
             records: records.map(|(a, r)| (a.clone(), r.clone())).collect(),
             sites: Sites::new(plan, drivers, options.parallelism),
             watches: Watches::new(lineage),
+            silent: Silent::default(),
             deadline: begun + options.total,
             stop: options.cancel.child_token(),
             begun: Mutex::default(),
@@ -103,18 +110,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Carries out all changes of the plan; every one of them has an ending.
+/// Carries out all changes of the plan; every one of them has an ending. Also whether the apply was
+/// stopped before all was tried, and by what.
 pub(super) async fn execute(
     run: &Run<'_>,
     mut recorded: mpsc::UnboundedReceiver<Recorded>,
     journal: &mut Journal<'_>,
-) -> BTreeMap<ResourceAddress, Ending> {
+) -> (BTreeMap<ResourceAddress, Ending>, Option<Stop>) {
     let changes = &run.plan.changes;
     let mut graph = Graph::new(changes);
     let mut endings = Endings { run, all: BTreeMap::new() };
     let mut flying = FuturesUnordered::new();
     let mut ready = graph.take_ready();
-    let mut known = BTreeSet::new();
+    let (mut known, mut stop) = (BTreeSet::new(), None);
     loop {
         if !run.stop.is_cancelled() {
             for place in ready.drain(..) {
@@ -126,7 +134,10 @@ pub(super) async fn execute(
         }
         tokio::select! {
             biased;
-            () = run.options.abort.cancelled() => break,
+            () = run.options.abort.cancelled() => {
+                stop = Some(Stop::Aborted);
+                break;
+            }
             Some((address, record)) = recorded.recv() => {
                 known.insert(address.clone());
                 journal.add(address, record);
@@ -136,8 +147,8 @@ pub(super) async fn execute(
                     Outcome::Done { .. } => ready.extend(graph.done(place)),
                     Outcome::Failed(_) => {
                         for lost in graph.failed(place) {
-                            let why = format!("it depends on {}, which failed", changes[place].address.short());
-                            endings.add(&changes[lost], Ending { outcome: Outcome::Skipped(why), settled: true });
+                            let outcome = Outcome::Skipped(changes[place].address.clone());
+                            endings.add(&changes[lost], Ending { outcome, settled: true });
                         }
                     }
                     Outcome::Skipped(_) | Outcome::NotStarted => {}
@@ -145,10 +156,14 @@ pub(super) async fn execute(
                 endings.add(&changes[place], ending);
             }
             () = until(journal.due()) => journal.flush(),
-            () = sleep_until(run.deadline), if !run.stop.is_cancelled() => run.stop.cancel(),
+            () = sleep_until(run.deadline), if !run.stop.is_cancelled() => {
+                stop.get_or_insert(Stop::Deadline);
+                run.stop.cancel();
+            }
         }
         // What is done from here on could not be recorded.
         if journal.is_broken() {
+            stop.get_or_insert(Stop::Log);
             run.stop.cancel();
         }
     }
@@ -170,7 +185,7 @@ pub(super) async fn execute(
             endings.add(change, Ending { outcome: Outcome::NotStarted, settled: true });
         }
     }
-    endings.all
+    (endings.all, stop.or(run.options.cancel.is_cancelled().then_some(Stop::Cancelled)))
 }
 
 struct Endings<'a, 'r> {
@@ -179,7 +194,11 @@ struct Endings<'a, 'r> {
 }
 
 impl Endings<'_, '_> {
-    fn add(&mut self, change: &Change, ending: Ending) {
+    fn add(&mut self, change: &Change, mut ending: Ending) {
+        // Servers, events and logs repeat what they were given.
+        if let Outcome::Failed(why) = &mut ending.outcome {
+            why.detail = self.run.secrets.hide(&why.detail);
+        }
         self.run.progress.finished(&change.address, &ending.outcome);
         self.all.insert(change.address.clone(), ending);
     }
@@ -190,6 +209,10 @@ async fn until(time: Option<Instant>) {
         Some(time) => sleep_until(time).await,
         None => pending().await,
     }
+}
+
+fn unanswered(change: &Change, begun: Instant) -> Failure {
+    Failure::unsettled(never(change, begun.elapsed().as_secs()))
 }
 
 /// One change from its first request until it is ready.
@@ -204,15 +227,23 @@ async fn fly(run: &Run<'_>, change: &Change) -> Ending {
     run.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(change.address.clone());
     run.progress.started(&change.address, change.action);
     let begun = Instant::now();
+    let last = run.deadline + GRACE;
     let result = match &change.address {
-        ResourceAddress::Cluster(_) => cluster::perform(run, change).await,
-        ResourceAddress::Object(object) => match object::perform(run, change, object).await {
-            Ok(after) => {
-                drop(seat);
-                after.wait(run, change).await
+        ResourceAddress::Cluster(_) => {
+            timeout_at(last, cluster::perform(run, change)).await.unwrap_or_else(|_| Err(unanswered(change, begun)))
+        }
+        // A replacement waits in there until the old object is gone.
+        ResourceAddress::Object(object) => {
+            let limit = (begun + run.options.timeout + GRACE).min(last);
+            match timeout_at(limit, object::perform(run, change, object)).await {
+                Ok(Ok(after)) => {
+                    drop(seat);
+                    after.wait(run, change).await
+                }
+                Ok(Err(failure)) => Err(failure),
+                Err(_) => Err(unanswered(change, begun)),
             }
-            Err(failure) => Err(failure),
-        },
+        }
     };
     match result {
         Ok(()) => Ending { outcome: Outcome::Done { seconds: begun.elapsed().as_secs_f64() }, settled: true },

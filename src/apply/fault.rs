@@ -117,7 +117,7 @@ pub(super) fn late(change: &Change, goes: bool, words: &str, seconds: u64, said:
         ("SKY0714", format!("{name} is not ready after {seconds} s"))
     };
     let mut detail = vec![format!("It {words}.")];
-    detail.extend(said.iter().map(|s| format!("{}.", s.trim_end_matches('.'))));
+    detail.extend(said.iter().map(|s| sentence(s)));
     let hint = if goes {
         "see which finalizer holds it and who should remove that; then apply again, it goes on from here"
     } else {
@@ -126,10 +126,15 @@ pub(super) fn late(change: &Change, goes: bool, words: &str, seconds: u64, said:
     placed(Diagnostic::error(code, summary).detail(detail.join("\n")).hint(hint), change)
 }
 
+/// With its full stop; lines of logs stay as they are.
+fn sentence(words: &str) -> String {
+    if words.starts_with(' ') { words.to_owned() } else { format!("{}.", words.trim_end_matches('.')) }
+}
+
 /// It will not become ready by itself.
 pub(super) fn hopeless(change: &Change, words: &str, said: &[String]) -> Diagnostic {
     let mut detail = vec![format!("{}.", words.trim_end_matches('.'))];
-    detail.extend(said.iter().map(|s| format!("{}.", s.trim_end_matches('.'))));
+    detail.extend(said.iter().map(|s| sentence(s)));
     let summary = format!("{} has failed on cluster `{}`", change.address.short(), change.address.cluster());
     placed(
         Diagnostic::error("SKY0714", summary)
@@ -146,6 +151,26 @@ pub(super) fn not_held(change: &Change, name: &str) -> Diagnostic {
         Diagnostic::error("SKY0717", format!("the value `{name}` of {short} is not the one that was planned"))
             .detail("Plans hold no secret values; they are read from the project when it is applied.")
             .hint("put back the file that it came from, or plan again: `skyplan plan`"),
+        change,
+    )
+}
+
+/// It was asked for, and nothing came back in time.
+pub(super) fn never(change: &Change, seconds: u64) -> Diagnostic {
+    let (address, cluster) = (&change.address, change.address.cluster());
+    let diagnostic = match address {
+        ResourceAddress::Cluster(_) => {
+            Diagnostic::error("SKY0716", format!("{} was not done after {seconds} s", address.short()))
+        }
+        ResourceAddress::Object(_) => Diagnostic::error(
+            "SKY0701",
+            format!("cluster `{cluster}` gave no answer about {} in {seconds} s", address.short()),
+        ),
+    };
+    placed(
+        diagnostic
+            .detail("Whether it was done will be seen: the state says that nobody knows, and the next plan finds out.")
+            .hint("see whether the cluster answers, then apply again"),
         change,
     )
 }

@@ -8,9 +8,10 @@
 //! | `journal` | when what is written to the log |
 //! | `site` | which cluster an address is on, and that it is the one that was planned for |
 //! | `object`, `cluster` | one change |
+//! | `patience` | asking again while a cluster does not answer |
 //! | `watches`, `wait` | knowing when it is ready, or gone, without asking again and again |
 //! | `fault` | what is said when it does not work |
-//! | `report` | what came of it |
+//! | `report` | what came of it, and what was not tried |
 //!
 //! The order of things is what makes a kill at any moment harmless: `Begin` names all addresses
 //! before the first side effect, each outcome is written when its object has changed (not when it is
@@ -23,6 +24,7 @@ mod fault;
 mod graph;
 mod journal;
 mod object;
+mod patience;
 mod report;
 mod site;
 mod wait;
@@ -34,7 +36,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use report::{Counts, Outcome, Report};
+pub use report::{Counts, Outcome, Report, Stop};
 
 use crate::{
     address::ResourceAddress,
@@ -54,7 +56,7 @@ pub struct Options {
     pub parallelism: usize,
     /// How long one resource may take to become ready, or to go.
     pub timeout: Duration,
-    /// How long all of it may take.
+    /// How long all of it may take: then nothing new is begun, and what has no answer is given up.
     pub total: Duration,
     /// Whether a change is done only when its object is ready (or gone). Else as soon as the server
     /// has taken it.
@@ -118,7 +120,7 @@ pub async fn run(
     let begin = journal::begin(plan, log, options.total, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log);
-    let endings = executor::execute(&run, recorded, &mut journal).await;
+    let (endings, stop) = executor::execute(&run, recorded, &mut journal).await;
     let complete = plan.complete && endings.values().all(report::Ending::is_done);
     let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();
     journal.end(End {
@@ -128,7 +130,7 @@ pub async fn run(
         placement: plan.placement_record.clone().filter(|_| complete),
         settled,
     });
-    Ok(Report::new(endings, journal.fault(), begun.elapsed().as_secs_f64()))
+    Ok(Report::new(endings, stop, journal.fault(), begun.elapsed().as_secs_f64()))
 }
 
 /// The entry that ends an apply that had nothing to change but where components are placed.

@@ -9,6 +9,7 @@ use super::{
     check::stale,
     executor::Run,
     fault::{Failure, not_held, occupied, placed, refused},
+    patience::{Patience, patiently},
     site::Site,
     wait,
 };
@@ -35,8 +36,8 @@ const OWNERS: [&str; 6] = ["CronJob", "DaemonSet", "Deployment", "Job", "Replica
 pub(super) enum After {
     /// Nothing.
     Nothing,
-    /// That the object becomes ready; the answer of its apply.
-    Ready(Site, Served, Value),
+    /// That the object becomes ready; the answer of its apply, and its record once it is.
+    Ready(Box<(Site, Served, Value, Record)>),
     /// That the object is gone; the answer of its deletion.
     Gone(Site, Served, Box<Value>),
 }
@@ -45,7 +46,12 @@ impl After {
     pub(super) async fn wait(self, run: &Run<'_>, change: &Change) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Ready(site, kind, answer) => wait::ready(run, change, &site, &kind, &answer).await,
+            Self::Ready(all) => {
+                let (site, kind, answer, record) = *all;
+                wait::ready(run, change, &site, &kind, &answer).await?;
+                run.record(change, Some(record));
+                Ok(())
+            }
             Self::Gone(site, kind, going) => {
                 wait::gone(run, change, &site, &kind, &going, false).await?;
                 run.record(change, None);
@@ -61,7 +67,7 @@ pub(super) async fn perform(run: &Run<'_>, change: &Change, object: &ObjectAddre
         run.record(change, None);
         return Ok(After::Nothing);
     }
-    let site = run.sites.site(change).await.map_err(|why| Failure::settled(placed(*why, change)))?;
+    let site = run.sites.site(run, change).await.map_err(|why| Failure::settled(placed(*why, change)))?;
     let write = Write { run, change, object, site: &site };
     match change.action {
         Action::Delete => write.delete().await,
@@ -102,18 +108,22 @@ impl Write<'_, '_> {
             body["metadata"]["uid"] = uid.clone().into();
         }
         let Some(planned) = &precondition.projection else { return self.send(&kind, &body).await };
+        let (mut patience, mut unanswered) = (Patience::new(self.run, self.change), false);
         for attempt in 1.. {
-            let live = self.site.cluster.get(&kind, self.id()).await;
+            let live = self.patiently(async || self.site.cluster.get(&kind, self.id()).await).await;
             let live = live.map_err(|f| Failure::settled(refused(self.change, "read", &f)))?;
             let Some(live) = live else { return Err(self.stale("it has been deleted since the plan was made")) };
             // Together: a resourceVersion alone lets an apply make what is no longer there.
             body["metadata"]["uid"] = live["metadata"]["uid"].clone();
             body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-            self.unchanged(&live, planned)?;
+            // What got no answer may have been done: then our fields are no longer as planned, and no
+            // one else writes under our name.
+            self.unchanged(&live, (!unanswered).then_some(planned))?;
             match self.site.cluster.apply(&kind, &body, &self.run.manager, Mode::Real).await {
                 Ok(answer) => return self.applied(&kind, answer),
                 // A controller wrote its status in between: look again whether ours is as planned.
                 Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}
+                Err(Fault::Unreachable(why)) if patience.again(&why).await => unanswered = true,
                 Err(fault) => return Err(Failure::of_write(self.change, "apply", &fault)),
             }
         }
@@ -127,12 +137,17 @@ impl Write<'_, '_> {
             Deleted::Gone => {}
             Deleted::Going(going) => wait::gone(self.run, self.change, self.site, &kind, &going, true).await?,
         }
-        self.run.record(self.change, None);
-        self.send(&kind, &body).await
+        // The old one's record stays until there is a new one: killed in between, the address is
+        // still one that the next plan looks for.
+        let sent = self.send(&kind, &body).await;
+        if let Err(Failure { settled: true, .. }) = &sent {
+            self.run.record(self.change, None);
+        }
+        sent
     }
 
     async fn delete(&self) -> Result<After, Failure> {
-        let asked = self.site.cluster.kind_by_now(&self.kind_ref()).await;
+        let asked = self.patiently(async || self.site.cluster.kind_by_now(&self.kind_ref()).await).await;
         let asked = asked.map_err(|f| Failure::settled(refused(self.change, "delete", &f)))?;
         // A kind that is gone has taken its objects along.
         let Some(kind) = asked else {
@@ -156,7 +171,7 @@ impl Write<'_, '_> {
             }
         });
         let foreground = self.run.options.wait && OWNERS.contains(&self.object.kind.as_str());
-        match self.site.cluster.delete(kind, self.id(), uid, foreground).await {
+        match self.patiently(async || self.site.cluster.delete(kind, self.id(), uid, foreground).await).await {
             Ok(deleted) => Ok(deleted),
             // Another object of the same name: ours is gone, and that one is none of our business.
             Err(Fault::Stale(_)) if uid.is_some() && self.change.action == Action::Delete => Ok(Deleted::Gone),
@@ -166,18 +181,25 @@ impl Write<'_, '_> {
 
     /// Sends the object; the answer is recorded at once, then its readiness is awaited.
     async fn send(&self, kind: &Served, body: &Value) -> Result<After, Failure> {
-        match self.site.cluster.apply(kind, body, &self.run.manager, Mode::Real).await {
+        let apply = async || self.site.cluster.apply(kind, body, &self.run.manager, Mode::Real).await;
+        match self.patiently(apply).await {
             Ok(answer) => self.applied(kind, answer),
             Err(fault) => Err(Failure::of_write(self.change, "apply", &fault)),
         }
     }
 
+    async fn patiently<T>(&self, ask: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Fault> {
+        patiently(self.run, self.change, ask).await
+    }
+
+    /// The object has been taken: recorded, and its readiness is awaited.
     fn applied(&self, kind: &Served, answer: Value) -> Result<After, Failure> {
         let Some(Target::Object { digest, components, .. }) = &self.change.after else { return Ok(After::Nothing) };
         // As `observe` will see it: a Secret's values are digests there.
         let seen = clean(answer.clone(), &self.run.secret_key);
         let owned = owned_fields(&seen, &self.run.manager).cloned().unwrap_or_default();
-        let detail = RecordDetail::Object(ObjectRecord {
+        let unready = wait::is_awaited(self.run, self.site, &answer);
+        let known = ObjectRecord {
             api_version: self.change.api_version.clone(),
             uid: seen["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
             cluster_uid: self.site.uid.clone(),
@@ -185,11 +207,22 @@ impl Write<'_, '_> {
             projection: projection_digest(&seen, &owned),
             owned,
             components: components.clone(),
-        });
-        let record =
-            Record { serial: 0, detail, depends_on: self.change.requires.clone(), origin: self.change.origin.clone() };
-        self.run.record(self.change, Some(record));
-        Ok(After::Ready(self.site.clone(), kind.clone(), answer))
+            unready,
+        };
+        let record = |known: ObjectRecord| Record {
+            serial: 0,
+            detail: RecordDetail::Object(known),
+            depends_on: self.change.requires.clone(),
+            origin: self.change.origin.clone(),
+        };
+        self.run.record(self.change, Some(record(known.clone())));
+        if !unready {
+            return Ok(After::Nothing);
+        }
+        // Until then the record says so: what waits for it (the old place of a move) is not taken away
+        // by a plan that knows nothing of this apply.
+        let ready = record(ObjectRecord { unready: false, ..known });
+        Ok(After::Ready(Box::new((self.site.clone(), kind.clone(), answer, ready))))
     }
 
     /// What is sent: the planned object with its secret values.
@@ -216,7 +249,7 @@ impl Write<'_, '_> {
         let kind = self.kind_ref();
         let (attempts, pause) = if self.change.unverified { SERVED } else { (1, Duration::ZERO) };
         for attempt in 1..=attempts {
-            match self.site.cluster.kind_by_now(&kind).await {
+            match self.patiently(async || self.site.cluster.kind_by_now(&kind).await).await {
                 Ok(Some(served)) => return Ok(served),
                 Ok(None) if attempt < attempts => sleep(pause).await,
                 Ok(None) => {}
@@ -236,15 +269,16 @@ impl Write<'_, '_> {
 
     /// What is to be made must not be there.
     async fn absent(&self, kind: &Served) -> Result<(), Failure> {
-        let found = self.site.cluster.stamp(kind, self.id()).await;
+        let found = self.patiently(async || self.site.cluster.stamp(kind, self.id()).await).await;
         match found.map_err(|f| Failure::settled(refused(self.change, "look for", &f)))? {
             None => Ok(()),
             Some(stamp) => Err(Failure::settled(occupied(self.change, &stamp, self.run.lineage()))),
         }
     }
 
-    /// The live object must be as it was planned on: the same one, and the same in our fields.
-    fn unchanged(&self, live: &Value, planned: &str) -> Result<(), Failure> {
+    /// The live object must be as it was planned on: the same one, and (with a digest) the same in our
+    /// fields.
+    fn unchanged(&self, live: &Value, planned: Option<&String>) -> Result<(), Failure> {
         let metadata = &live["metadata"];
         if self.change.precondition.uid.as_deref().is_some_and(|uid| metadata["uid"] != uid) {
             return Err(self.stale("it has been deleted and made again since the plan was made"));
@@ -252,6 +286,7 @@ impl Write<'_, '_> {
         if metadata["deletionTimestamp"].is_string() {
             return Err(self.stale("it is being deleted"));
         }
+        let Some(planned) = planned else { return Ok(()) };
         let seen = clean(live.clone(), &self.run.secret_key);
         let recorded = match self.run.records.get(&self.change.address).map(|r| &r.detail) {
             Some(RecordDetail::Object(record)) => Some(&record.owned),
@@ -260,7 +295,7 @@ impl Write<'_, '_> {
         let same = [recorded, owned_fields(&seen, &self.run.manager)]
             .into_iter()
             .flatten()
-            .any(|owned| projection_digest(&seen, owned) == planned);
+            .any(|owned| projection_digest(&seen, owned) == *planned);
         if same { Ok(()) } else { Err(self.stale("its fields have been changed since the plan was made")) }
     }
 

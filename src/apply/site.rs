@@ -8,6 +8,7 @@ use std::{
 
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::{executor::Run, patience::patiently};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
@@ -71,7 +72,7 @@ impl<'a> Sites<'a> {
 
     /// The cluster that a change is about. Asked once who it is; not the one that was planned for: an
     /// error before anything is written there.
-    pub(super) async fn site(&self, change: &Change) -> Fallible<Site> {
+    pub(super) async fn site(&self, run: &Run<'_>, change: &Change) -> Fallible<Site> {
         let name = change.address.cluster();
         let cell = {
             let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +80,9 @@ impl<'a> Sites<'a> {
         };
         let connect = || async {
             let cluster = self.drivers.cluster(name, self.connection(name)?).await?;
-            let uid = cluster.uid().await.map_err(|f| Box::new(diagnose(name, "tell who it is", &f)))?;
+            let uid = patiently(run, change, async || cluster.uid().await)
+                .await
+                .map_err(|f| Box::new(diagnose(name, "tell who it is", &f)))?;
             Fallible::Ok(Site { cluster, uid })
         };
         let site = cell.get_or_init(connect).await.as_ref().map_err(Clone::clone)?;

@@ -7,12 +7,13 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::{
     sync::watch::Receiver,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     executor::Run,
     fault::{Failure, hopeless, interrupted, late},
+    patience::patiently,
     site::Site,
     watches::Seen,
 };
@@ -23,8 +24,20 @@ use crate::{
 
 /// A failure may be of the spec before: it counts once it has stood this long.
 const SURE: Duration = Duration::from_secs(2);
+/// How long the last look at an object may take.
+const LOOK: Duration = Duration::from_secs(5);
+/// What is said of an object whose cluster is silent at its deadline.
+const SILENT: &str = "was not seen any more: its cluster does not answer";
 
-/// Waits until an object is as its spec wants it. `applied` is the answer of the apply.
+/// Whether an object that was just applied has to be waited for. `applied` is the answer of the apply.
+pub(super) fn is_awaited(run: &Run<'_>, site: &Site, applied: &Value) -> bool {
+    run.options.wait
+        && counts(applied, run.sites.is_local(site.cluster.name()))
+        // Without its types a built-in kind's answer is still whole.
+        && health(applied) != Health::Ready
+}
+
+/// Waits until an object that [`is_awaited`] is as its spec wants it.
 pub(super) async fn ready(
     run: &Run<'_>,
     change: &Change,
@@ -32,15 +45,11 @@ pub(super) async fn ready(
     kind: &Served,
     applied: &Value,
 ) -> Result<(), Failure> {
-    if !run.options.wait || !counts(applied, run.sites.is_local(site.cluster.name())) {
-        return Ok(());
-    }
-    // Without its types a built-in kind's answer is still whole.
     let Some(mut words) = reason(&health(applied)) else { return Ok(()) };
     run.progress.waiting(&change.address, &words);
     let metadata = &applied["metadata"];
-    let name = metadata["name"].as_str().unwrap_or_default();
-    let mut seen = run.watches.follow(&site.cluster, kind, metadata["namespace"].as_str(), name);
+    let (namespace, name) = (metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default());
+    let mut seen = run.watches.follow(&site.cluster, kind, namespace, name);
     let begun = Instant::now();
     let deadline = (begun + run.options.timeout).min(run.deadline);
     let (mut last, mut there, mut failing) = (Arc::new(applied.clone()), false, None::<Instant>);
@@ -78,6 +87,16 @@ pub(super) async fn ready(
             Next::Changed => {}
             Next::Cancelled => return Err(Failure::settled(interrupted(&change.address, true))),
             Next::Late => {
+                // A watch whose connection broke without a word is deaf.
+                match timeout(LOOK, site.cluster.get(kind, Id { namespace, name })).await {
+                    Ok(Ok(Some(object))) => match health(&object) {
+                        Health::Ready => return Ok(()),
+                        Health::Progressing(why) | Health::Failed(why) => (words, last) = (why, Arc::new(object)),
+                    },
+                    Ok(Err(Fault::Unreachable(why))) => words = format!("{SILENT} ({why})"),
+                    Err(_) => words = SILENT.into(),
+                    Ok(Ok(None) | Err(_)) => {}
+                }
                 let said = explain(&site.cluster, &last).await;
                 let why = if failing.is_some() {
                     hopeless(change, &words, &said)
@@ -120,7 +139,7 @@ pub(super) async fn gone(
             Seen::Present(object) if is_newer(&object, going) => return Ok(()),
             // Gone, or only without our label: that is worth one question.
             Seen::Absent => {
-                let stamp = site.cluster.stamp(kind, id).await;
+                let stamp = patiently(run, change, async || site.cluster.stamp(kind, id).await).await;
                 match stamp {
                     Ok(found) if found.as_ref().is_none_or(|s| s.uid != uid) => return Ok(()),
                     Ok(_) => {}
@@ -143,6 +162,12 @@ pub(super) async fn gone(
             // The record stays: it is there until it is gone.
             Next::Cancelled => return Err(Failure::settled(interrupted(&change.address, false))),
             Next::Late => {
+                // A watch whose connection broke without a word is deaf.
+                if let Ok(Ok(found)) = timeout(LOOK, site.cluster.stamp(kind, id)).await
+                    && found.is_none_or(|s| s.uid != uid)
+                {
+                    return Ok(());
+                }
                 let why = late(change, true, &holders(&last), begun.elapsed().as_secs(), &remarks(&last));
                 return Err(Failure::settled(why));
             }

@@ -32,6 +32,9 @@ pub(super) enum Seen {
     Present(Arc<Value>),
 }
 
+/// Seconds that one request of a watch lasts; the next goes on where it ended.
+const ROUND: u32 = 45;
+
 /// Namespace and name.
 type Key = (Option<String>, String);
 
@@ -96,7 +99,8 @@ fn lock(objects: &Shared) -> MutexGuard<'_, Objects> {
 
 fn start(cluster: &Cluster, kind: &Served, labels: &str) -> Watch {
     let api: Api<DynamicObject> = Api::all_with(cluster.client().clone(), &kind.resource);
-    let config = watcher::Config::default().labels(labels);
+    // Servers end a watch after that, so that one that has lost its connection is noticed.
+    let config = watcher::Config::default().labels(labels).timeout(ROUND);
     let objects = Shared::default();
     let resource = &kind.resource;
     let types = TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() };
@@ -147,4 +151,66 @@ fn see(objects: &Shared, types: &TypeMeta, mut object: DynamicObject) {
 
 fn show(objects: &Shared, key: Key, seen: Seen) {
     lock(objects).channels.entry(key).or_default().send_replace(seen);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use kube::core::ApiResource;
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::driver::kubernetes::fake::{self, Answer};
+
+    /// A watch that breaks (its connection ends, its place in history is gone) begins again with a list.
+    #[tokio::test]
+    async fn what_breaks_is_taken_up_again() {
+        let (lists, watches) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let object = |version: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap",
+                   "metadata": {"name": "m", "namespace": "n", "uid": "u", "resourceVersion": version}})
+        };
+        let client = fake::client(move |path| {
+            assert!(path.contains("labelSelector=skyplan.io%2Flineage%3Dl"), "{path}");
+            if !path.contains("watch=true") {
+                let items =
+                    if lists.fetch_add(1, Ordering::SeqCst) == 0 { vec![object("1")] } else { vec![object("7")] };
+                return Answer::list(&items);
+            }
+            assert!(path.contains("timeoutSeconds="), "{path}");
+            match watches.fetch_add(1, Ordering::SeqCst) {
+                // Ends without a word, as servers do after a while.
+                0 => Answer::watch(&[json!({"type": "MODIFIED", "object": object("2")})]),
+                1 => Answer::watch(&[json!({"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1",
+                    "status": "Failure", "code": 410, "reason": "Expired", "message": "too old resource version", "metadata": {}}})]),
+                _ => Answer::watch(&[json!({"type": "DELETED", "object": object("8")})]),
+            }
+        });
+        let resource = ApiResource {
+            group: String::new(),
+            version: "v1".into(),
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            plural: "configmaps".into(),
+        };
+        let all = Watches::new("l");
+        let cluster = Cluster::new("edge", client);
+        let mut seen = all.follow(&cluster, &Served { resource, namespaced: true }, Some("n"), "m");
+        let mut story = Vec::new();
+        while story.last().is_none_or(|last| last != "gone") {
+            timeout(Duration::from_secs(30), seen.changed()).await.unwrap().unwrap();
+            story.push(match &*seen.borrow_and_update() {
+                Seen::Present(object) => object["metadata"]["resourceVersion"].as_str().unwrap().to_owned(),
+                Seen::Absent => "gone".into(),
+                Seen::Nothing => "nothing".into(),
+            });
+        }
+        // Only the last state counts, so one in between may be passed over; the list after the 410 is not.
+        assert!(story.contains(&"7".to_owned()), "{story:?}");
+    }
 }

@@ -180,6 +180,12 @@ pub(super) struct RunArgs {
     /// How long one resource may take to become ready
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(super) timeout: std::time::Duration,
+    /// How long all of it may take: after that nothing new is begun
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub(super) deadline: std::time::Duration,
+    /// Print what happens as JSON, one object per line; needs `--yes` or a plan file
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,11 +3,13 @@
 
 mod args;
 mod commands;
+mod events;
 mod exit;
 mod output;
 mod planning;
 mod progress;
 mod replay;
+mod resume;
 mod session;
 
 use std::ffi::OsString;

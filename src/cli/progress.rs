@@ -1,129 +1,203 @@
-//! How an apply goes on: a line that moves on a terminal, plain lines elsewhere.
+//! How an apply goes on: a bar for each cluster on a terminal, plain lines elsewhere.
+//!
+//! Both print one line for each change that ends. While nothing ends, the bars say what is waited
+//! for; plain lines say so every ten seconds, so that a log of CI is not silent.
+
+mod bars;
 
 use std::{
-    collections::BTreeSet,
-    sync::Mutex,
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use self::bars::Bars;
 use crate::{
     address::ResourceAddress,
     apply::{Outcome, Progress},
-    plan::{Plan, change::Action},
+    plan::{
+        Plan,
+        change::{Action, Change},
+    },
     render::plan::on_cluster,
     spec::ClusterDriver,
 };
 
+/// How often plain lines say what is waited for.
+const REMIND: Duration = Duration::from_secs(10);
+/// How many of those lines are said at once.
+const REMINDERS: usize = 5;
+
+/// What is in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    begun: Instant,
+    waits: String,
+}
+
+/// By address.
+pub(super) type Flights = BTreeMap<ResourceAddress, Flight>;
+
 /// Shows the progress of one apply.
 pub(super) struct Shown {
-    bar: Option<ProgressBar>,
-    started: Mutex<std::collections::BTreeMap<ResourceAddress, (Action, Instant)>>,
-    /// Clusters that are there already: they are connected to, not made.
-    existing: BTreeSet<String>,
-    total: usize,
+    bars: Option<Bars>,
+    words: BTreeMap<ResourceAddress, Words>,
+    flights: Arc<Mutex<Flights>>,
     done: Mutex<usize>,
+    reminder: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
+
+/// What is said of a change while it goes on, and when it is done: `making`, `made`.
+type Words = (&'static str, &'static str);
 
 impl Shown {
     pub(super) fn new(terminal: bool, plan: &Plan) -> Self {
-        let total = plan.changes.len();
-        let bar = terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        let existing = plan.clusters.iter().filter(|(_, c)| c.driver == ClusterDriver::Existing);
-        let existing = existing.map(|(name, _)| name.clone()).collect();
-        Self { bar, started: Mutex::default(), existing, total, done: Mutex::new(0) }
+        let bars = terminal.then(|| Bars::new(plan)).flatten();
+        let flights = Arc::<Mutex<Flights>>::default();
+        let reminder = bars.is_none().then(|| remind(flights.clone()));
+        Self {
+            bars,
+            words: plan.changes.iter().map(|c| (c.address.clone(), words(c, plan))).collect(),
+            flights,
+            done: Mutex::new(0),
+            reminder: Mutex::new(reminder),
+        }
     }
 
-    /// Takes the moving line away.
+    /// Takes the bars away; nothing is said any more.
     pub(super) fn close(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = &self.bars {
+            bars.close();
+        }
+        let reminder = self.reminder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = reminder {
+            drop(stop);
+            let _ = thread.join();
         }
     }
 
-    fn verb(&self, address: &ResourceAddress, action: Action, done: bool) -> &'static str {
-        match (address, action) {
-            (ResourceAddress::Cluster(name), Action::Create) if self.existing.contains(name) => {
-                if done {
-                    "connected to"
-                } else {
-                    "connecting to"
-                }
-            }
-            _ => verb(action, done),
-        }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
+    /// Says something above the bars.
+    pub(super) fn line(&self, text: &str) {
+        match &self.bars {
+            Some(bars) => bars.line(text),
             None => eprintln!("{text}"),
         }
     }
+
+    fn flights(&self) -> std::sync::MutexGuard<'_, Flights> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn verb(action: Action, done: bool) -> &'static str {
-    match (action, done) {
-        (Action::Create, false) => "making",
-        (Action::Create, true) => "made",
-        (Action::Update, false) => "changing",
-        (Action::Update, true) => "changed",
-        (Action::Replace, false) => "replacing",
-        (Action::Replace, true) => "replaced",
-        (Action::Delete, false) => "deleting",
-        (Action::Delete, true) => "deleted",
-        (Action::Forget, false) => "forgetting",
-        (Action::Forget, true) => "forgot",
+/// Says every now and then what has been in flight for long.
+fn remind(flights: Arc<Mutex<Flights>>) -> (Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = channel::<()>();
+    let thread = thread::spawn(move || {
+        while stopped.recv_timeout(REMIND) == Err(RecvTimeoutError::Timeout) {
+            for line in reminders(&flights.lock().unwrap_or_else(PoisonError::into_inner)) {
+                eprintln!("{line}");
+            }
+        }
+    });
+    (stop, thread)
+}
+
+fn reminders(flights: &Flights) -> Vec<String> {
+    let mut long: Vec<(&ResourceAddress, &Flight)> =
+        flights.iter().filter(|(_, f)| f.begun.elapsed() >= REMIND).collect();
+    long.sort_by_key(|(_, f)| f.begun);
+    let said = long.iter().take(REMINDERS).map(|(address, flight)| {
+        let waits = if flight.waits.is_empty() { String::new() } else { format!(": {}", flight.waits) };
+        format!("  … {} s for {}{waits}", flight.begun.elapsed().as_secs(), on_cluster(address))
+    });
+    let mut lines: Vec<String> = said.collect();
+    if long.len() > REMINDERS {
+        lines.push(format!("  … and {} more", long.len() - REMINDERS));
+    }
+    lines
+}
+
+fn words(change: &Change, plan: &Plan) -> Words {
+    let existing = matches!(change.address, ResourceAddress::Cluster(_))
+        && plan.clusters.get(change.address.cluster()).is_some_and(|c| c.driver == ClusterDriver::Existing);
+    match change.action {
+        Action::Create | Action::Update | Action::Replace if existing => ("connecting to", "connected to"),
+        Action::Create => ("making", "made"),
+        Action::Update => ("changing", "changed"),
+        Action::Replace => ("replacing", "replaced"),
+        Action::Delete => ("deleting", "deleted"),
+        Action::Forget => ("forgetting", "forgot"),
     }
 }
 
 impl Progress for Shown {
     fn started(&self, address: &ResourceAddress, action: Action) {
-        if let Ok(mut started) = self.started.lock() {
-            started.insert(address.clone(), (action, Instant::now()));
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{} {}", self.verb(address, action, false), on_cluster(address)));
-        } else if matches!(address, ResourceAddress::Cluster(_)) {
+        self.flights().insert(address.clone(), Flight { begun: Instant::now(), waits: String::new() });
+        match &self.bars {
+            Some(bars) => bars.show(address.cluster(), &self.flights()),
             // Clusters take seconds; everything else says when it is done.
-            self.line(&format!("  {} {}…", self.verb(address, action, false), on_cluster(address)));
+            None if matches!(address, ResourceAddress::Cluster(_)) && action != Action::Forget => {
+                let word = self.words.get(address).map_or("", |w| w.0);
+                self.line(&format!("  {word} {}…", on_cluster(address)));
+            }
+            None => {}
         }
     }
 
     fn waiting(&self, address: &ResourceAddress, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {text}", on_cluster(address)));
+        if let Some(flight) = self.flights().get_mut(address) {
+            text.clone_into(&mut flight.waits);
+        }
+        if let Some(bars) = &self.bars {
+            bars.show(address.cluster(), &self.flights());
         }
     }
 
     fn finished(&self, address: &ResourceAddress, outcome: &Outcome) {
-        let started = self.started.lock().ok().and_then(|mut s| s.remove(address));
-        let count = self.done.lock().map_or(0, |mut done| {
+        let flight = self.flights().remove(address);
+        let count = {
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
             *done += 1;
             *done
-        });
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-        }
-        let text = match (outcome, started) {
-            (Outcome::Done { .. }, Some((action, at))) => {
-                let seconds = at.elapsed().as_secs_f64();
-                let took = if seconds >= 0.1 { format!(" after {seconds:.1} s") } else { String::new() };
-                format!("{} {}{took}", self.verb(address, action, true), on_cluster(address))
-            }
-            (Outcome::Failed(_), _) => format!("FAILED {}", on_cluster(address)),
-            (Outcome::Skipped(why), _) => format!("left out {}: {why}", on_cluster(address)),
-            _ => return,
         };
-        let total = self.total;
+        let text = match outcome {
+            Outcome::Done { .. } => {
+                let seconds = flight.map_or(0.0, |f| f.begun.elapsed().as_secs_f64());
+                let took = if seconds >= 0.1 { format!(" after {seconds:.1} s") } else { String::new() };
+                format!("{} {}{took}", self.words.get(address).map_or("", |w| w.1), on_cluster(address))
+            }
+            Outcome::Failed(why) => format!("FAILED {}: {}", on_cluster(address), why.summary),
+            Outcome::Skipped(cause) => format!("left out {}, as {} failed", on_cluster(address), on_cluster(cause)),
+            // They are in the report, all at once.
+            Outcome::NotStarted => return,
+        };
+        let total = self.words.len();
         self.line(&format!("  [{count:>width$}/{total}] {text}", width = total.to_string().len()));
+        if let Some(bars) = &self.bars {
+            bars.advance(address.cluster(), &self.flights());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_said_and_not_all_of_it() {
+        let address = |n: usize| format!("object/a/apps/Deployment/x/w{n}").parse::<ResourceAddress>().unwrap();
+        let Some(begun) = Instant::now().checked_sub(REMIND * 2) else { return };
+        let flight = |waits: &str| Flight { begun, waits: waits.into() };
+        let mut flights: Flights = (0..7).map(|n| (address(n), flight(""))).collect();
+        flights.insert(address(8), Flight { begun: Instant::now(), waits: String::new() });
+        flights.insert(address(0), flight("0 of 1 replicas are ready"));
+        let lines = reminders(&flights);
+        assert_eq!(lines.len(), REMINDERS + 1);
+        assert_eq!(lines[0], "  … 20 s for a: Deployment x/w0: 0 of 1 replicas are ready");
+        assert_eq!(lines[REMINDERS], "  … and 2 more");
     }
 }

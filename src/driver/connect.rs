@@ -16,8 +16,8 @@ use crate::{diagnostic::Diagnostic, observed::Connection};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long one request may be silent. Watches send bookmarks about every minute.
-const SILENCE: Duration = Duration::from_secs(300);
+/// How long one request may be silent. A watch ends sooner, and is begun again.
+const SILENCE: Duration = Duration::from_secs(75);
 
 /// A client of a local cluster.
 pub(super) async fn local(name: &str, kubeconfig: &Path) -> Fallible<Client> {

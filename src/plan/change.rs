@@ -134,6 +134,8 @@ pub enum ActionReason {
     Retained,
     /// An earlier apply was cut off before it could tell what became of it.
     Uncertain,
+    /// It was applied, but no apply has seen it become ready: it is awaited.
+    Unready,
     /// Placement buys another number of nodes.
     NodesChanged,
 }

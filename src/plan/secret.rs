@@ -14,6 +14,10 @@ use crate::address::ResourceAddress;
 
 /// Prefix of a digest that stands for a value.
 const MARK: &str = "hmac-sha256:";
+/// Stands for a value in what servers and programs say.
+const HIDDEN: &str = "(secret value)";
+/// Characters of a value that is taken out of texts.
+const SHORTEST: usize = 4;
 
 /// The values of planned Secrets: address → key of `data` → base64 text. Never serialised.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -70,6 +74,24 @@ impl Secrets {
     }
 }
 
+impl Secrets {
+    /// A text without the values that are held here, as they are and in base64; of values with several
+    /// lines, without each. What is shorter than four characters is no secret, and would hit anything.
+    pub fn hide(&self, text: &str) -> String {
+        let mut words = std::collections::BTreeSet::new();
+        for value in self.0.values().flat_map(BTreeMap::values) {
+            words.insert(value.trim().to_owned());
+            if let Some(plain) = from_base64(value).and_then(|bytes| String::from_utf8(bytes).ok()) {
+                words.extend(plain.lines().map(|line| line.trim().to_owned()));
+            }
+        }
+        // The longer ones first: one may be part of another.
+        let mut words: Vec<String> = words.into_iter().filter(|w| w.chars().count() >= SHORTEST).collect();
+        words.sort_by_key(|w| std::cmp::Reverse(w.len()));
+        words.iter().fold(text.to_owned(), |text, word| text.replace(word, HIDDEN))
+    }
+}
+
 /// Whether an object holds secret values.
 pub fn is_secret(object: &Value) -> bool {
     object["apiVersion"] == "v1" && object["kind"] == "Secret"
@@ -117,6 +139,28 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// The bytes of base64 with padding; `None` where it is none.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let (mut out, mut word, mut bits) = (Vec::new(), 0_u32, 0);
+    for c in text.trim_end_matches('=').bytes().filter(|c| !c.is_ascii_whitespace()) {
+        word = word << 6 | u32::from(digit(c)?);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push(u8::try_from(word >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -132,7 +176,20 @@ mod tests {
         );
         for (text, want) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
             assert_eq!(base64(text.as_bytes()), want);
+            assert_eq!(from_base64(want).unwrap(), text.as_bytes());
         }
+    }
+
+    #[test]
+    fn values_are_taken_out_of_what_programs_say() {
+        let mut object = json!({"apiVersion": "v1", "kind": "Secret",
+            "stringData": {"p": "hunter2", "long": "hunter2-and-more", "key": "-----BEGIN\nAAAABBBB\n", "no": "no"}});
+        let mut secrets = Secrets::default();
+        secrets.seal(&"object/a/core/Secret/shop/db".parse().unwrap(), &mut object, "k");
+        let said = "login hunter2-and-more/hunter2 refused (aHVudGVyMg==); key: AAAABBBB; no";
+        let hidden = "login (secret value)/(secret value) refused ((secret value)); key: (secret value); no";
+        assert_eq!(secrets.hide(said), hidden);
+        assert_eq!(Secrets::default().hide(said), said);
     }
 
     #[test]

@@ -150,6 +150,7 @@ pub fn reason(reason: &ActionReason) -> String {
         ActionReason::AlreadyGone => "gone already",
         ActionReason::Retained => "left as it is, no longer remembered",
         ActionReason::Uncertain => "left by an apply that was cut off",
+        ActionReason::Unready => "applied before, not seen to become ready",
         ActionReason::NodesChanged => "another number of nodes",
     }
     .into()

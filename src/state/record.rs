@@ -106,6 +106,9 @@ pub struct ObjectRecord {
     /// Components that it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<String>,
+    /// It was applied and has not been seen to become ready since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unready: bool,
 }
 
 /// Where every component was placed by the last apply.

@@ -401,6 +401,30 @@ fn what_moves_waits_also_after_a_cut() {
 }
 
 #[test]
+fn what_was_never_seen_ready_is_awaited_before_the_old_one_goes() {
+    let project = two_clusters();
+    let (mut world, mut log) = applied(&project);
+    let moved = project.with("where.yaml", "cluster: a", "cluster: b");
+    let planned = replan(&moved, &world, &log);
+    let (old, new) = ("object/a/apps/Deployment/app/web", "object/b/apps/Deployment/app/web");
+    // Cut off when the new one has been made and recorded, but is not ready.
+    for most in 0.. {
+        let (mut there, mut kept) = (world.clone(), log.clone());
+        kept.apply(&mut there, &planned, Outcomes::AtOnce, most).unwrap_err();
+        if let Some(record) = kept.state.records.get_mut(&new.parse().unwrap()) {
+            let skyplan::state::RecordDetail::Object(known) = &mut record.detail else { panic!("no object") };
+            known.unready = true;
+            (world, log) = (there, kept);
+            break;
+        }
+    }
+    let resumed = replan(&moved, &world, &log);
+    assert_eq!((resumed.of(new).action, &resumed.of(new).reason), (Action::Update, &ActionReason::Unready));
+    assert!(resumed.of(new).fields.is_empty());
+    assert!(resumed.of(old).depends_on.contains(&new.parse().unwrap()), "{:#?}", resumed.of(old));
+}
+
+#[test]
 fn destroy_leaves_nothing() {
     for name in EXAMPLES {
         let project = Project::example(name);

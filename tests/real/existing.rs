@@ -7,7 +7,7 @@ use super::home::Home;
 const PROJECT: &str = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: guest\nplacement: {headroom: 0%}\n";
 
 /// A host cluster that is up, and a project that uses it by its kubeconfig.
-fn guest() -> Home {
+pub(super) fn guest() -> Home {
     let home = Home::new("quickstart");
     home.run(&["local", "up", "host", "--nodes", "2"], 0);
     fs::write(home.project().join("skyplan.yaml"), PROJECT).unwrap();

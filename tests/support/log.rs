@@ -286,5 +286,6 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
         projection: projection_digest(&seen, &owned),
         owned,
         components: components.clone(),
+        unready: false,
     }
 }

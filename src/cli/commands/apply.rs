@@ -1,34 +1,33 @@
 //! `skyplan apply`: does what a plan says, after showing it and asking, or what a plan file says.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    apply::{self, Options},
+    apply::{self, Options, Progress, Report},
     cli::{
         args::{ApplyArgs, ProjectArgs, RunArgs},
+        events::{self, Events},
         exit::Exit,
         output::Output,
         planning,
         progress::Shown,
+        resume,
         session::Session,
     },
     diagnostic::{Diagnostic, Diagnostics},
-    driver::Drivers,
+    driver::{Drivers, Fallible},
     load::parameters::Wanted,
     plan::{Plan, change::FORMAT_VERSION, secret::Secrets, secret_values},
     render,
     state::store::Log,
 };
 
-/// All changes together may take this long.
-const TOTAL: std::time::Duration = std::time::Duration::from_secs(30 * 60);
-
 pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) -> Exit {
     let file = match args.plan.as_deref().map(|file| read(file, &args.project)).transpose() {
         Ok(file) => file,
-        Err(d) => return output.fault(d),
+        Err(d) => return refuse(d, &args.run, output),
     };
     // A plan file says itself which environment it is for.
     let environment = file.as_ref().and_then(|plan| plan.environment.clone());
@@ -40,9 +39,11 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
     match file {
         Some(plan) => {
             if let Err(d) = still_true(&plan, &session, &log) {
-                return output.fault(d);
+                return refuse(d, &args.run, output);
             }
-            output.print(&render::plan::render(&plan, output.style));
+            if !args.run.json {
+                output.print(&render::plan::render(&plan, output.style));
+            }
             let changed = plan.changes.iter().map(|c| &c.address);
             let secrets = secret_values(&session.model, changed, &log.state().secret_key);
             execute(&plan, &secrets, &drivers, log, &args.run, output).await
@@ -62,20 +63,26 @@ pub(super) async fn planned(
 ) -> Exit {
     let made = match planning::make(session, log.state(), drivers, destroy, output).await {
         Ok(made) => made,
-        Err(faults) => return session.show(&faults, output),
+        Err(faults) => {
+            if args.json {
+                faults.iter().for_each(events::error);
+            }
+            return session.show(&faults, output);
+        }
     };
-    output.print(&render::plan::render(&made.plan, output.style));
+    if !args.json {
+        output.print(&render::plan::render(&made.plan, output.style));
+    }
     if made.plan.changes.is_empty() && made.plan.conflicts.is_empty() {
-        return remember(&made.plan, log, output);
+        return remember(&made.plan, log, args, output);
     }
     let refused = !made.plan.guards.is_empty() && !args.allow_deletes;
     if made.plan.applyable && !args.yes && !refused {
-        if !output.interactive {
+        if !output.interactive || args.json {
             let verb = if destroy { "destroy" } else { "apply" };
-            return output.fault(
-                Diagnostic::error("SKY0904", "nobody is there to be asked")
-                    .hint(format!("look at the plan above, then run `skyplan {verb} --yes`")),
-            );
+            let asked = Diagnostic::error("SKY0904", "nobody is there to be asked")
+                .hint(format!("look at the plan above, then run `skyplan {verb} --yes`"));
+            return refuse(asked, args, output);
         }
         let question = if destroy { "\nTake all of this away?" } else { "\nDo this?" };
         if !output.confirm(question) {
@@ -86,8 +93,19 @@ pub(super) async fn planned(
     execute(&made.plan, &made.secrets, drivers, log, args, output).await
 }
 
+/// Says why nothing is done, in every form that was asked for.
+fn refuse(why: Diagnostic, args: &RunArgs, output: &Output) -> Exit {
+    if args.json {
+        events::error(&why);
+    }
+    output.fault(why)
+}
+
 /// A plan without changes may still have placed something for the first time.
-fn remember(plan: &Plan, mut log: Log, output: &Output) -> Exit {
+fn remember(plan: &Plan, mut log: Log, args: &RunArgs, output: &Output) -> Exit {
+    if args.json {
+        Events::new(plan).summary(&Report::default(), None);
+    }
     match &plan.placement_record {
         Some(placement) if log.state().placement != *placement => {
             let end = apply::end_of(Some(placement.clone()));
@@ -141,61 +159,95 @@ async fn execute(
     output: &Output,
 ) -> Exit {
     if !plan.applyable {
-        return output.fault(
-            Diagnostic::error("SKY0504", "this plan has conflicts and cannot be applied")
-                .hint("they are listed above, each with what to do"),
-        );
+        let conflicts = Diagnostic::error("SKY0504", "this plan has conflicts and cannot be applied")
+            .hint("they are listed above, each with what to do");
+        return refuse(conflicts, args, output);
     }
     if plan.changes.is_empty() {
-        return remember(plan, log, output);
+        return remember(plan, log, args, output);
     }
     if !plan.guards.is_empty() && !args.allow_deletes {
-        return output.fault(
+        return refuse(
             Diagnostic::error("SKY0508", "this plan destroys what cannot be had back, and nobody said that it may")
                 .detail(plan.guards.join("\n"))
                 .hint(
                     "if that is meant: `--allow-deletes`; if not, look for a path or a name that changed in the specs",
                 ),
+            args,
+            output,
         );
     }
     let options = Options {
         parallelism: args.parallelism as usize,
         timeout: args.timeout,
-        total: TOTAL,
+        total: args.deadline,
         wait: true,
         cancel: CancellationToken::new(),
         abort: CancellationToken::new(),
     };
-    let signals = tokio::spawn(interrupts(options.cancel.clone(), options.abort.clone()));
-    let progress = Shown::new(output.terminal, plan);
-    let report = apply::run(plan, secrets, drivers, &mut log, &options, &progress).await;
-    signals.abort();
-    progress.close();
+    let report = if args.json {
+        let events = Arc::new(Events::new(plan));
+        let report = go(plan, secrets, drivers, &mut log, &options, events.clone(), |text| eprintln!("{text}")).await;
+        if let Ok(report) = &report {
+            events.summary(report, (!report.complete()).then(resume::command).as_deref());
+        }
+        report
+    } else {
+        let shown = Arc::new(Shown::new(output.terminal, plan));
+        let (progress, note) = (shown.clone(), shown.clone());
+        let report = go(plan, secrets, drivers, &mut log, &options, progress, move |text| note.line(text)).await;
+        shown.close();
+        report
+    };
     let report = match report {
         Ok(report) => report,
-        Err(d) => return output.fault(*d),
+        Err(d) => return refuse(*d, args, output),
     };
+    if !args.json {
+        output.print(&report.summary());
+    }
+    if report.complete() {
+        return Exit::Done;
+    }
     let mut faults = Diagnostics::new();
     for fault in report.faults() {
         faults.push(fault.clone());
     }
-    output.print(&report.summary());
-    if report.complete() {
-        return Exit::Done;
-    }
     let exit = output.diagnostics(&faults, &crate::diagnostic::SourceMap::default());
-    output.say("What was done is recorded. Mend the cause and run `skyplan apply` again: it goes on from here.");
+    let what = if report.counts().failed > 0 { "Mend the cause, then run" } else { "Run" };
+    output.say(&format!("What was done is recorded. {what} this, which goes on from here:\n  {}", resume::command()));
     if exit == Exit::Stale { Exit::Stale } else { Exit::Error }
 }
 
+/// Carries the plan out, heeding signals.
+async fn go(
+    plan: &Plan,
+    secrets: &Secrets,
+    drivers: &Drivers,
+    log: &mut Log,
+    options: &Options,
+    progress: Arc<dyn Progress>,
+    note: impl Fn(&str) + Send + 'static,
+) -> Fallible<Report> {
+    let signals = tokio::spawn(interrupts(options.cancel.clone(), options.abort.clone(), note));
+    let report = apply::run(plan, secrets, drivers, log, options, &*progress).await;
+    signals.abort();
+    report
+}
+
 /// Ctrl-C (or SIGTERM) once: start nothing new. Twice: stop now.
-async fn interrupts(cancel: CancellationToken, abort: CancellationToken) {
+async fn interrupts(cancel: CancellationToken, abort: CancellationToken, note: impl Fn(&str)) {
     let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
-    for token in [cancel, abort] {
+    let words = [
+        "Stopping: what was sent is finished and recorded, nothing new is begun. Once more: stop now.",
+        "Stopping now: what has no answer yet is looked for by the next plan.",
+    ];
+    for (token, words) in [cancel, abort].into_iter().zip(words) {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = term.recv() => {}
         }
         token.cancel();
+        note(words);
     }
 }

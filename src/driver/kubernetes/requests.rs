@@ -9,11 +9,11 @@ use kube::{
     Client,
     core::{
         DynamicObject, ListMeta, Request, Resource as _,
-        subresource::LogParams,
         params::{
             DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy,
             ValidationDirective,
         },
+        subresource::LogParams,
     },
 };
 use serde::{Deserialize, de::DeserializeOwned};

@@ -62,6 +62,7 @@ pub(super) fn object(
         && known.sent == *digest
         && known.projection == *projection
         && known.components == *components
+        && !known.unready
         && precondition.uid.as_ref() == Some(&known.uid)
         && !state.uncertain.contains_key(address)
     {
@@ -111,13 +112,14 @@ pub(super) fn object(
             planned.fields = live.map_or_else(Vec::new, |live| fields::changes(live, merged));
             let owns = |o: &Value| owned_fields(o, &manager(&state.lineage)).is_some();
             // Nothing would change, and what there is is remembered: the words differ, not the object.
-            let uncertain = state.uncertain.contains_key(address);
+            let unready = known.is_some_and(|k| k.unready);
+            let uncertain = state.uncertain.contains_key(address) || unready;
             if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
                 diff.unchanged += 1;
             } else {
                 if planned.fields.is_empty() && uncertain {
                     // It is as it shall be; applying it once more writes the record that is missing.
-                    planned.reason = ActionReason::Uncertain;
+                    planned.reason = if unready { ActionReason::Unready } else { ActionReason::Uncertain };
                 }
                 diff.changes.insert(address.clone(), planned);
             }

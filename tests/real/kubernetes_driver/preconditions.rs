@@ -145,7 +145,7 @@ pub(super) async fn what_is_of_others_is_refused(world: Arc<World>) {
     assert_eq!([code(&report, &a), code(&report, &b), code(&report, &on_shared)], ["SKY0502", "SKY0502", "SKY0712"]);
     let said: String = report.faults().map(|d| format!("{} {}\n", d.summary, d.detail)).collect();
     assert!(said.contains("somebody-else") && said.contains("data.other belongs to kubectl"), "{said}");
-    assert!(matches!(&report.outcomes[&d], Outcome::Skipped(why) if why.contains("foreign")));
+    assert!(matches!(&report.outcomes[&d], Outcome::Skipped(cause) if cause.to_string().contains("foreign")));
     let live = cluster.get(&maps, Id { namespace: Some(&namespace), name: "foreign" }).await.unwrap().unwrap();
     assert_eq!(live["data"]["k"], "theirs");
 

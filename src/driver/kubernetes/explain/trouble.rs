@@ -100,7 +100,8 @@ fn pod_words(pod: &Value) -> Option<String> {
         .map(|c| format!("unschedulable: {}", c["message"].as_str().unwrap_or_default().trim_end_matches('.')));
     unscheduled.or_else(|| {
         let text = |field: &str| pod["status"][field].as_str().unwrap_or_default();
-        (text("phase") == "Failed").then(|| format!("pod failed: {} {}", text("reason"), text("message")).trim().to_owned())
+        (text("phase") == "Failed")
+            .then(|| format!("pod failed: {} {}", text("reason"), text("message")).trim().to_owned())
     })
 }
 
@@ -134,7 +135,9 @@ mod tests {
                            "lastState": {"terminated": {"exitCode": 1, "message": "no\nway"}}});
         assert_eq!(
             of(json!({"initContainerStatuses": [again]})),
-            ["container c of pod p: it runs again; before, it ended with exit code 1: no way, 1 restart so far [previous]"]
+            [
+                "container c of pod p: it runs again; before, it ended with exit code 1: no way, 1 restart so far [previous]"
+            ]
         );
     }
 

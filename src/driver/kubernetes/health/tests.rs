@@ -37,7 +37,8 @@ fn with(base: &Value, more: Value) -> Value {
 fn deployments() {
     let two = json!({"replicas": 2});
     let full = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2});
-    let late = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}]);
+    let late =
+        json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}]);
     let spec = || two.clone();
     check(
         "apps/v1",
@@ -63,7 +64,8 @@ fn stateful_sets() {
     let seen = json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "currentRevision": "b", "updateRevision": "b"});
     let two = json!({"replicas": 2});
     let on_delete = json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}});
-    let partition = json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}});
+    let partition =
+        json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}});
     let old = |updated: u64| with(&seen, json!({"updatedReplicas": updated, "currentRevision": "a"}));
     check(
         "apps/v1",
@@ -215,9 +217,13 @@ fn what_makes_other_kinds_possible() {
     check(
         "v1",
         "Namespace",
-        vec![(json!({}), json!({"phase": "Active"}), "ready"), (json!({}), json!({"phase": "Terminating"}), "progressing: is Terminating")],
+        vec![
+            (json!({}), json!({"phase": "Active"}), "ready"),
+            (json!({}), json!({"phase": "Terminating"}), "progressing: is Terminating"),
+        ],
     );
-    let condition = |kind: &str, status: &str| json!({"conditions": [{"type": kind, "status": status, "reason": "Because"}]});
+    let condition =
+        |kind: &str, status: &str| json!({"conditions": [{"type": kind, "status": status, "reason": "Because"}]});
     check(
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
@@ -275,9 +281,7 @@ fn kinds_without_a_state_of_their_own() {
 
 #[test]
 fn kinds_that_nobody_knows() {
-    let with = |observed: u64, kind: &str, status: &str| {
-        json!({"observedGeneration": observed, "conditions": [{"type": kind, "status": status, "reason": "Because", "message": "m"}]})
-    };
+    let with = |observed: u64, kind: &str, status: &str| json!({"observedGeneration": observed, "conditions": [{"type": kind, "status": status, "reason": "Because", "message": "m"}]});
     check(
         "x.io/v1",
         "Thing",
@@ -296,11 +300,16 @@ fn kinds_that_nobody_knows() {
         ],
     );
     // Conditions without a generation are taken at their word.
-    check("x.io/v1", "Thing", vec![(json!({}), json!({"conditions": [{"type": "Ready", "status": "False"}]}), "progressing: Ready")]);
+    check(
+        "x.io/v1",
+        "Thing",
+        vec![(json!({}), json!({"conditions": [{"type": "Ready", "status": "False"}]}), "progressing: Ready")],
+    );
 }
 
 #[test]
 fn what_is_being_deleted_is_not_ready() {
-    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    let object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
     assert_eq!(health(&object), Health::Progressing("is being deleted".into()));
 }
