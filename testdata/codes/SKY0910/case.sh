@@ -1,0 +1,2 @@
+quietly plan --env staging -o plan.json
+skyplan apply plan.json --env production
