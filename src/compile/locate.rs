@@ -31,7 +31,7 @@ impl<'a> Locator<'a> {
         let Some(text) = self.set.texts.get(&origin.file) else { return origin.clone() };
         let mut parsed = self.parsed.borrow_mut();
         let nodes = parsed.entry(origin.file.clone()).or_insert_with(|| salvage::parse(&origin.file, text).nodes);
-        let Some(object) = nodes.iter().find_map(|n| beginning_at(n, origin)) else { return origin.clone() };
+        let Some(object) = beginning_at(nodes, origin) else { return origin.clone() };
         let mut at = object;
         for step in pointer.split('/').skip(1) {
             let step = step.replace("~1", "/").replace("~0", "~");
@@ -48,14 +48,44 @@ impl<'a> Locator<'a> {
     }
 }
 
-/// The map that begins at a place. (A list and its first item begin at the same byte.)
-fn beginning_at<'a>(node: &'a Node, origin: &Origin) -> Option<&'a Node> {
-    if matches!(node.value, Tree::Map(_)) && (node.span.line, node.span.column) == (origin.line, origin.column) {
-        return Some(node);
+/// The map that begins at a place. (A list and its first item begin at the same byte.) Nodes stand in the
+/// order of the file, so that one of 10^5 documents is found as fast as one of ten.
+fn beginning_at<'a>(nodes: &'a [Node], origin: &Origin) -> Option<&'a Node> {
+    fn last<T>(all: &[T], node: impl Fn(&T) -> &Node, wanted: (u32, u32)) -> Option<&Node> {
+        let after = all.partition_point(|t| (node(t).span.line, node(t).span.column) <= wanted);
+        all.get(after.checked_sub(1)?).map(node)
     }
-    match &node.value {
-        Tree::List(items) => items.iter().find_map(|n| beginning_at(n, origin)),
-        Tree::Map(entries) => entries.iter().find_map(|(_, n)| beginning_at(n, origin)),
-        _ => None,
+    let wanted = (origin.line, origin.column);
+    let mut at = last(nodes, |n| n, wanted)?;
+    loop {
+        at = match &at.value {
+            Tree::Map(_) if (at.span.line, at.span.column) == wanted => return Some(at),
+            Tree::Map(entries) => last(entries, |(_, n)| n, wanted)?,
+            Tree::List(items) => last(items, |n| n, wanted)?,
+            _ => return None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_found_in_lists_and_documents() {
+        let text =
+            "a: 1\n---\nkind: List\nitems:\n- kind: A\n  metadata: {name: x}\n- kind: B\n  metadata:\n    a/b: y\n";
+        let mut set = SpecSet::default();
+        set.texts.insert("m.yaml".into(), text.into());
+        let locator = Locator::new(&set);
+        let at = |line, column, pointer: &str| {
+            let part = locator.part(&Origin { line, column, ..Origin::file("m.yaml") }, pointer);
+            (part.line, part.column)
+        };
+        assert_eq!(at(5, 3, "/metadata/name"), (6, 20));
+        assert_eq!(at(7, 3, "/metadata/a~1b"), (9, 10));
+        assert_eq!(at(7, 3, "/metadata/none/0"), (9, 5), "what is around it");
+        assert_eq!(at(7, 3, ""), (7, 3));
+        assert_eq!(at(99, 1, "/kind"), (99, 1), "no object begins there");
     }
 }

@@ -1,7 +1,7 @@
 //! One object that is written twice, not alike: said here where both surely go to one cluster. Where they
 //! only meet because of where they are placed, the planner says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,13 +12,16 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 type Identity<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
 
 pub(super) fn check(objects: &[AppObject], locator: &Locator<'_>, out: &mut Diagnostics) {
-    let mut seen: BTreeMap<Identity<'_>, Vec<&AppObject>> = BTreeMap::new();
+    // Texts of one object that differ, with all components that each of them serves.
+    let mut seen: BTreeMap<Identity<'_>, Vec<(&AppObject, BTreeSet<usize>)>> = BTreeMap::new();
     for object in objects {
         let (group, kind) = pods::group_kind(&object.object);
         let metadata = &object.object["metadata"];
         let others = seen.entry((group, kind, metadata["namespace"].as_str(), metadata["name"].as_str())).or_default();
-        let meets = |o: &&&AppObject| !o.components.is_disjoint(&object.components);
-        if let Some(other) = others.iter().filter(meets).find(|o| differ(&o.object, &object.object)) {
+        let alike = others.iter().position(|(o, _)| !differ(&o.object, &object.object));
+        let clash =
+            others.iter().enumerate().find(|(i, (_, c))| Some(*i) != alike && !c.is_disjoint(&object.components));
+        if let Some((_, (other, _))) = clash {
             let name = match (metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default()) {
                 (Some(namespace), name) => format!("{kind} {namespace}/{name}"),
                 (None, name) => format!("{kind} {name}"),
@@ -30,7 +33,11 @@ pub(super) fn check(objects: &[AppObject], locator: &Locator<'_>, out: &mut Diag
                     .hint("keep one of the two, or make them the same"),
             );
         }
-        others.push(object);
+        match alike {
+            Some(i) => others[i].1.extend(&object.components),
+            None if clash.is_none() => others.push((object, object.components.clone())),
+            None => {}
+        }
     }
 }
 

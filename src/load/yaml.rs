@@ -212,13 +212,45 @@ pub fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Box<Diagnostic>> 
         let line = u32::try_from(text[..at].matches('\n').count() + 1).unwrap_or(u32::MAX);
         let origin = Origin { line, ..Origin::file(Arc::clone(file)) };
         return Err(Box::new(
-            Diagnostic::error("SKY0101", "the file holds a NUL byte; it is not YAML text").at(&origin),
+            Diagnostic::error("SKY0101", "the file holds a NUL byte; it is not YAML text")
+                .at(&origin)
+                .hint("save it as UTF-8 text"),
         ));
     }
-    serde_saphyr::from_multiple_with_options::<Node>(text, options()).map_err(|e| Box::new(fault(file, &e)))
+    serde_saphyr::from_multiple_with_options::<Node>(text, options()).map_err(|e| Box::new(fault(file, text, &e)))
 }
 
-fn fault(file: &Arc<str>, error: &Error) -> Diagnostic {
+/// Where a key that stands at `second` stood before, in a map that is written line by line.
+fn first_key(text: &str, key: &str, second: &Origin) -> Option<Span> {
+    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let indent = second.column as usize - 1;
+    let above: Vec<&str> = text.split_inclusive('\n').take(second.line as usize - 1).collect();
+    let mut end: usize = above.iter().map(|l| l.len()).sum();
+    for (i, line) in above.iter().enumerate().rev() {
+        end -= line.len();
+        let remark = line.trim_start().starts_with('#') || line.trim().is_empty();
+        let Some((head, rest)) = line.split_at_checked(indent).filter(|_| !remark) else {
+            if remark { continue } else { return None }
+        };
+        if rest.strip_prefix(key).is_some_and(|r| r.trim_start().starts_with(':'))
+            && head.chars().all(|c| c == ' ' || c == '-')
+        {
+            return Some(Span {
+                line: small(i + 1),
+                column: second.column,
+                start: small(end + indent),
+                len: small(key.len()),
+            });
+        }
+        // The map begins where something else is written further to the left.
+        if line.starts_with("---") || !head.trim().is_empty() {
+            return None;
+        }
+    }
+    None
+}
+
+fn fault(file: &Arc<str>, text: &str, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
     let origin = error.location().map_or_else(
         || Origin::file(Arc::clone(file)),
@@ -227,13 +259,17 @@ fn fault(file: &Arc<str>, error: &Error) -> Diagnostic {
             Span { line: span.line.max(1), column: span.column.max(1), ..span }.origin(file)
         },
     );
+    let source = text;
     let text = error.to_string();
     // The parser repeats its position in the text; ours stands in the excerpt.
     let text = text.split(" at line ").next().unwrap_or(&text).trim().trim_end_matches(['.', ':']).to_owned();
     if let Error::DuplicateMappingKey { key, .. } = error {
         let name = key.as_deref().map_or_else(String::new, |k| format!(" `{k}`"));
-        return Diagnostic::error("SKY0102", format!("duplicate key{name}"))
-            .at(&origin)
+        let first = key.as_deref().and_then(|k| first_key(source, k, &origin));
+        let d = Diagnostic::error("SKY0102", format!("duplicate key{name}")).at(&origin);
+        return first
+            .into_iter()
+            .fold(d, |d, span| d.label(&span.origin(file), "the first one"))
             .hint("keep one of the two: readers of YAML do not agree on which one counts");
     }
     if text.contains("budget") || text.contains("limit") {
@@ -301,6 +337,20 @@ mod tests {
         let nodes = parse(&"a.yaml".into(), "a: 1\n---\n---\nb: &x {c: 2}\nd: *x\ne:\n  <<: *x\n").unwrap();
         assert_eq!(nodes.len(), 2);
         assert_eq!(nodes[1].to_json(), serde_json::json!({"b": {"c": 2}, "d": {"c": 2}, "e": {"c": 2}}));
+    }
+
+    #[test]
+    fn the_first_of_two_keys_is_shown_where_lines_tell() {
+        let first = |text: &str| {
+            let d = parse(&"a.yaml".into(), text).unwrap_err();
+            let place = |i: usize| d.labels.get(i).map(|l| (l.origin.line, l.origin.column));
+            (place(0).unwrap(), place(1))
+        };
+        assert_eq!(first("m:\n  a: 1\n  b: 2\n  a: 3\n"), ((4, 3), Some((2, 3))));
+        assert_eq!(first("m:\n- a: 1\n  # a\n\n  a: 3\n").1, Some((2, 3)));
+        assert_eq!(first("a: 0\nm: {b: 1, b: 2}\n").1, None);
+        assert_eq!(first("ab: 1\na: 2\na: 3\n").1, Some((2, 1)));
+        assert_eq!(first("a: 1\n---\nb: 1\nb: 2\n").1, Some((3, 1)));
     }
 
     #[test]

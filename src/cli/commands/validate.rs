@@ -57,13 +57,14 @@ fn merged(all: &[(&str, &Diagnostics)]) -> Diagnostics {
 
 fn line(model: &Model) -> String {
     let environment = model.environment.as_ref().map_or_else(String::new, |e| format!(" in environment {e}"));
+    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     format!(
-        "{} is valid{environment}: {} clusters, {} components, {} objects, {} flows\n",
+        "{} is valid{environment}: {}, {}, {}, {}\n",
         model.project,
-        model.clusters.len(),
-        model.components.len(),
-        model.objects.len(),
-        model.flows.len()
+        count(model.clusters.len(), "cluster"),
+        count(model.components.len(), "component"),
+        count(model.objects.len(), "object"),
+        count(model.flows.len(), "flow")
     )
 }
 
