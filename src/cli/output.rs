@@ -1,6 +1,10 @@
 //! Where text goes: results to standard output, everything else to standard error.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    collections::BTreeSet,
+    io::{IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{args::Color, exit::Exit};
 use crate::{
@@ -18,6 +22,8 @@ pub(super) struct Output {
     pub(super) interactive: bool,
     /// Whether standard error is a terminal, for progress.
     pub(super) terminal: bool,
+    /// Whether it was said how to learn more about a code.
+    explained: AtomicBool,
 }
 
 impl Output {
@@ -36,6 +42,7 @@ impl Output {
             error_style: style(terminal),
             interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             terminal,
+            explained: AtomicBool::new(false),
         }
     }
 
@@ -58,7 +65,18 @@ impl Output {
         }
         self.say(diagnostics::render(all, sources, self.error_style).trim_end());
         let errors: Vec<&str> = all.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code.as_str()).collect();
-        if errors.is_empty() { Exit::Done } else { Exit::of(errors) }
+        if errors.is_empty() {
+            return Exit::Done;
+        }
+        if !self.explained.swap(true, Ordering::Relaxed) {
+            let codes: BTreeSet<&str> = errors.iter().copied().collect();
+            let text = match codes.first() {
+                Some(code) if codes.len() == 1 => format!("for more: skyplan explain {code}"),
+                _ => "for more about any of these: skyplan explain CODE".to_owned(),
+            };
+            self.say(&self.error_style.dim(&text));
+        }
+        Exit::of(errors)
     }
 
     /// Shows one diagnostic that has no place in the sources.

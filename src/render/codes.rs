@@ -22,7 +22,7 @@ const PAGES: &[(&str, &str)] = pages! {
     "SKY0705" "SKY0706" "SKY0707" "SKY0708" "SKY0709" "SKY0711" "SKY0712" "SKY0713"
     "SKY0714" "SKY0715" "SKY0716" "SKY0717" "SKY0718" "SKY0719" "SKY0801" "SKY0802"
     "SKY0803" "SKY0804" "SKY0805" "SKY0901" "SKY0902" "SKY0903" "SKY0904" "SKY0905"
-    "SKY0906" "SKY0910"
+    "SKY0906" "SKY0910" "SKY0918" "SKY0919" "SKY0920"
 };
 
 /// What a code means: its page, as Markdown. Codes are taken in any case, and without `SKY`.

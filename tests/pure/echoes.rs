@@ -53,3 +53,22 @@ fn a_reference_that_nothing_unread_can_mean_is_still_dangling() {
     let codes: Vec<String> = said(&project).into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, ["SKY0101", "SKY0202"]);
 }
+
+#[test]
+fn a_file_that_is_no_text_is_the_only_fault() {
+    for file in ["skyplan.yaml", "clusters.yaml", "hello/manifests/web.yaml"] {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in &Project::example("quickstart").tree.files {
+            let path = dir.path().join(&**path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &**text).unwrap();
+        }
+        std::fs::write(dir.path().join(file), b"\xff\xfe").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_skyplan"));
+        let output = command.args(["--color", "never", "validate", "-C"]).arg(dir.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let heads: Vec<&str> = said.lines().filter(|l| l.starts_with("error[") || l.starts_with("warning[")).collect();
+        assert_eq!(heads, [format!("error[SKY0109]: `{file}` is not UTF-8 text")], "{said}");
+    }
+}

@@ -1,0 +1,1 @@
+skyplan explain object/dev/apps/Deployment/web/web --field spec.replica
