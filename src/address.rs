@@ -49,6 +49,21 @@ impl ResourceAddress {
         }
     }
 
+    /// What an object is in: its cluster, and its namespace.
+    pub fn surroundings(&self) -> Vec<Self> {
+        let Self::Object(object) = self else { return Vec::new() };
+        let namespace = object.namespace.as_ref().map(|name| {
+            Self::Object(ObjectAddress {
+                cluster: object.cluster.clone(),
+                group: String::new(),
+                kind: "Namespace".into(),
+                namespace: None,
+                name: name.clone(),
+            })
+        });
+        std::iter::once(Self::Cluster(object.cluster.clone())).chain(namespace).collect()
+    }
+
     /// The address without the cluster, as people read it below a cluster's heading:
     /// `Deployment shop/web`.
     pub fn short(&self) -> String {

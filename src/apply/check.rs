@@ -74,32 +74,21 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
-        plan::change::{Action, ActionReason, Base, Change, Cost, FORMAT_VERSION, Precondition},
+        plan::change::{Action, ActionReason, Base, Change, FORMAT_VERSION, Precondition},
         state::Begin,
     };
 
     fn plan(record_serial: Option<u64>) -> Plan {
         Plan {
             format_version: FORMAT_VERSION.into(),
-            skyplan_version: String::new(),
-            project: String::new(),
-            environment: None,
             base: Base { lineage: "l".into(), serial: 3 },
-            inputs_digest: String::new(),
-            placement: None,
-            cost: Cost::default(),
-            clusters: std::collections::BTreeMap::new(),
             changes: vec![Change {
                 precondition: Precondition { record_serial, ..Precondition::default() },
                 ..Change::new("cluster/a".parse().unwrap(), Action::Create, ActionReason::New)
             }],
-            unchanged: 0,
-            conflicts: Vec::new(),
-            notes: Vec::new(),
-            placement_record: None,
-            guards: Vec::new(),
             complete: true,
             applyable: true,
+            ..Plan::default()
         }
     }
 

@@ -13,8 +13,8 @@ use crate::{
 };
 
 pub(super) async fn perform(run: &Run<'_>, change: &Change) -> Result<(), Failure> {
-    if change.action == Action::Forget {
-        run.record(change, None);
+    if matches!(change.action, Action::Forget | Action::Import) {
+        run.record(change, change.record.as_deref().cloned());
         return Ok(());
     }
     let name = change.address.cluster();
@@ -25,7 +25,7 @@ pub(super) async fn perform(run: &Run<'_>, change: &Change) -> Result<(), Failur
             remove(run, change, connection).await?;
             make(run, change, connection).await
         }
-        Action::Delete | Action::Forget => {
+        Action::Delete | Action::Forget | Action::Import => {
             remove(run, change, connection).await?;
             run.record(change, None);
             Ok(())
@@ -77,7 +77,7 @@ fn expected(run: &Run<'_>, change: &Change) -> Option<String> {
     match change.action {
         Action::Update => change.precondition.cluster_uid.clone().or_else(recorded),
         Action::Create => change.precondition.cluster_uid.clone(),
-        Action::Replace | Action::Delete | Action::Forget => None,
+        Action::Replace | Action::Delete | Action::Forget | Action::Import => None,
     }
 }
 

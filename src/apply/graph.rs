@@ -74,22 +74,13 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::change::{Action, ActionReason, Precondition};
+    use crate::plan::change::{Action, ActionReason};
 
     fn changes(edges: &[(&str, &[&str])]) -> Vec<Change> {
         let address = |n: &str| format!("cluster/{n}").parse().unwrap();
         let change = |(name, before): &(&str, &[&str])| Change {
-            address: address(name),
-            action: Action::Create,
-            reason: ActionReason::New,
-            fields: Vec::new(),
-            after: None,
-            origin: None,
             depends_on: before.iter().map(|b| address(b)).collect(),
-            precondition: Precondition::default(),
-            requires: Vec::new(),
-            api_version: String::new(),
-            unverified: false,
+            ..Change::new(address(name), Action::Create, ActionReason::New)
         };
         edges.iter().map(change).collect()
     }

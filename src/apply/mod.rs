@@ -46,7 +46,7 @@ use crate::{
         change::{Action, Plan},
         secret::Secrets,
     },
-    state::{End, Entry, PlacementRecord, store::Log},
+    state::{Delta, End, Entry, PlacementRecord, store::Log},
 };
 
 /// How an apply goes about it.
@@ -121,16 +121,35 @@ pub async fn run(
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log);
     let (endings, stop) = executor::execute(&run, recorded, &mut journal).await;
-    let complete = plan.complete && endings.values().all(report::Ending::is_done);
+    let done = endings.values().all(report::Ending::is_done);
     let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();
     journal.end(End {
         begin: Some(begin),
         at: Timestamp::now().to_string(),
-        complete,
-        placement: plan.placement_record.clone().filter(|_| complete),
+        complete: plan.complete && done,
+        placement: plan.placement_to_remember().cloned().filter(|_| done),
         settled,
     });
     Ok(Report::new(endings, stop, journal.fault(), begun.elapsed().as_secs_f64()))
+}
+
+/// Carries out a plan that changes nothing but what is remembered, in one entry; gives the number of
+/// resources. No driver is at hand, so no cluster can be touched.
+///
+/// # Errors
+/// Nothing was done, as for [`run`].
+pub fn settle(plan: &Plan, log: &mut Log) -> Fallible<usize> {
+    if let Some(change) = plan.changes.iter().find(|c| !matches!(c.action, Action::Forget | Action::Import)) {
+        return Err(Box::new(
+            Diagnostic::error("SKY0719", "a plan that only brings the state up to date changes a cluster")
+                .about(&change.address)
+                .hint("plan again: `skyplan plan --refresh-only`"),
+        ));
+    }
+    check::check(plan, log.state(), Timestamp::now(), &crate::driver::local::has_ended)?;
+    let outcomes = plan.changes.iter().map(|c| (c.address.clone(), c.record.as_deref().cloned()));
+    log.append(&Entry::Delta(Delta { outcomes: outcomes.collect() }))?;
+    Ok(plan.changes.len())
 }
 
 /// The entry that ends an apply that had nothing to change but where components are placed.

@@ -63,8 +63,8 @@ impl After {
 
 /// Sends all requests of a change.
 pub(super) async fn perform(run: &Run<'_>, change: &Change, object: &ObjectAddress) -> Result<After, Failure> {
-    if change.action == Action::Forget {
-        run.record(change, None);
+    if matches!(change.action, Action::Forget | Action::Import) {
+        run.record(change, change.record.as_deref().cloned());
         return Ok(After::Nothing);
     }
     let site = run.sites.site(run, change).await.map_err(|why| Failure::settled(placed(*why, change)))?;
@@ -74,7 +74,7 @@ pub(super) async fn perform(run: &Run<'_>, change: &Change, object: &ObjectAddre
         Action::Create => write.create().await,
         Action::Update => write.update().await,
         Action::Replace => write.replace().await,
-        Action::Forget => Ok(After::Nothing),
+        Action::Forget | Action::Import => Ok(After::Nothing),
     }
 }
 

@@ -107,8 +107,10 @@ impl<'a> Sites<'a> {
 }
 
 fn made(change: &Change) -> Option<(&str, Option<&str>)> {
-    if change.action != Action::Create {
-        return None;
+    match (&change.address, change.action) {
+        (ResourceAddress::Cluster(name), Action::Replace) => return Some((name.as_str(), None)),
+        (_, Action::Create) => {}
+        _ => return None,
     }
     match &change.address {
         ResourceAddress::Cluster(name) => change.precondition.cluster_uid.is_none().then_some((name.as_str(), None)),

@@ -126,8 +126,12 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     pub(super) json: bool,
     /// Plan to take everything away
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["replace", "refresh_only"])]
     pub(super) destroy: bool,
+    #[command(flatten)]
+    pub(super) part: PartArgs,
+    #[command(flatten)]
+    pub(super) other: OtherArgs,
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
@@ -142,7 +146,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
     /// Make the plan from such a file, without asking any cluster
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "destroy"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "destroy", "targets", "excludes", "replace", "refresh_only"])]
     pub(super) replay: Option<PathBuf>,
 }
 
@@ -151,8 +155,15 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) project: ProjectArgs,
     /// A plan written by `skyplan plan -o FILE`; without one, a plan is made and shown first
-    #[arg(value_name = "PLAN")]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "excludes", "replace", "refresh_only"])]
     pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) part: PartArgs,
+    #[command(flatten)]
+    pub(super) other: OtherArgs,
+    /// Go ahead with a plan that deletes clusters, namespaces, volumes or much at once
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
     #[command(flatten)]
     pub(super) run: RunArgs,
 }
@@ -162,7 +173,32 @@ pub(super) struct DestroyArgs {
     #[command(flatten)]
     pub(super) project: ProjectArgs,
     #[command(flatten)]
+    pub(super) part: PartArgs,
+    #[command(flatten)]
     pub(super) run: RunArgs,
+}
+
+/// A part of all changes.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct PartArgs {
+    /// Only this, and what it depends on: an address, an application or a component; `*` stands for
+    /// anything; may be given again
+    #[arg(long = "target", value_name = "WHAT")]
+    pub(super) targets: Vec<String>,
+    /// All but this, and what depends on it
+    #[arg(long = "exclude", value_name = "WHAT")]
+    pub(super) excludes: Vec<String>,
+}
+
+/// What the specs do not ask for.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct OtherArgs {
+    /// Delete this resource and make it again; may be given again
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) replace: Vec<crate::address::ResourceAddress>,
+    /// Change no cluster: forget what is gone, settle what an apply left open, tell what was changed
+    #[arg(long, conflicts_with_all = ["targets", "excludes", "replace"])]
+    pub(super) refresh_only: bool,
 }
 
 /// How an apply goes about it.
@@ -171,9 +207,6 @@ pub(super) struct RunArgs {
     /// Do not ask
     #[arg(short = 'y', long)]
     pub(super) yes: bool,
-    /// Go ahead with a plan that deletes clusters, namespaces, volumes or much at once
-    #[arg(long)]
-    pub(super) allow_deletes: bool,
     /// Changes in flight per cluster
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) parallelism: u32,

@@ -7,7 +7,7 @@ use crate::{
     observe,
     observed::Observed,
     place::problem::Limits,
-    plan::{self, Inputs, Plan, Step, secret::Secrets},
+    plan::{self, Inputs, Plan, Scope, Step, secret::Secrets},
     state::State,
 };
 
@@ -27,15 +27,30 @@ pub(super) struct Looked {
     pub(super) plan: Result<(Plan, Secrets), Diagnostics>,
 }
 
-/// Makes a plan.
+/// What was asked of a plan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// Everything goes.
+    pub(super) destroy: bool,
+    /// A part only, or what else the options say.
+    pub(super) scope: Scope,
+}
+
+impl From<bool> for Asked {
+    fn from(destroy: bool) -> Self {
+        Self { destroy, scope: Scope::default() }
+    }
+}
+
+/// Makes a plan as it was asked for.
 pub(super) async fn make(
     session: &Session,
     state: &State,
     drivers: &Drivers,
-    destroy: bool,
+    asked: impl Into<Asked>,
     output: &Output,
 ) -> Result<Planned, Diagnostics> {
-    let Looked { observed, plan } = look(session, state, drivers, destroy, output).await;
+    let Looked { observed, plan } = look(session, state, drivers, asked, output).await;
     plan.map(|(plan, secrets)| Planned { plan, secrets, observed })
 }
 
@@ -44,11 +59,11 @@ pub(super) async fn look(
     session: &Session,
     state: &State,
     drivers: &Drivers,
-    destroy: bool,
+    asked: impl Into<Asked>,
     output: &Output,
 ) -> Looked {
     let mut observed = Observed::default();
-    let plan = rounds(session, state, drivers, destroy, output, &mut observed).await;
+    let plan = rounds(session, state, drivers, &asked.into(), output, &mut observed).await;
     Looked { observed, plan }
 }
 
@@ -56,17 +71,18 @@ async fn rounds(
     session: &Session,
     state: &State,
     drivers: &Drivers,
-    destroy: bool,
+    asked: &Asked,
     output: &Output,
     observed: &mut Observed,
 ) -> Result<(Plan, Secrets), Diagnostics> {
     let inputs_digest = session.inputs_digest(&state.secret_key);
     let inputs = Inputs {
-        model: (!destroy).then_some(&session.model),
+        model: (!asked.destroy).then_some(&session.model),
         project: &session.model.project,
         state,
         inputs_digest: &inputs_digest,
         limits: Limits::default(),
+        scope: asked.scope.clone(),
     };
     for round in 0..MOST_ROUNDS {
         match plan::plan(&inputs, observed)? {
@@ -101,19 +117,23 @@ pub(super) fn offline(
     session: &Session,
     state: &State,
     observed: Observed,
-    destroy: bool,
+    asked: Asked,
 ) -> Result<Planned, Diagnostics> {
     let inputs_digest = session.inputs_digest(&state.secret_key);
     let inputs = Inputs {
-        model: (!destroy).then_some(&session.model),
+        model: (!asked.destroy).then_some(&session.model),
         project: &session.model.project,
         state,
         inputs_digest: &inputs_digest,
         limits: Limits::default(),
+        scope: asked.scope,
     };
     let observed = Observed { offline: true, ..observed };
     match plan::plan(&inputs, &observed)? {
-        Step::Done(plan, secrets) => Ok(Planned { plan: *plan, secrets, observed }),
+        Step::Done(mut plan, secrets) => {
+            plan.environment.clone_from(&session.model.environment);
+            Ok(Planned { plan: *plan, secrets, observed })
+        }
         Step::Ask(_) => Err(Diagnostic::error("SKY0903", "planning asks although nobody is to be asked")
             .hint("this is a bug of skyplan: please report it with the file of answers")
             .into()),

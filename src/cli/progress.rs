@@ -131,6 +131,7 @@ fn words(change: &Change, plan: &Plan) -> Words {
         Action::Replace => ("replacing", "replaced"),
         Action::Delete => ("deleting", "deleted"),
         Action::Forget => ("forgetting", "forgot"),
+        Action::Import => ("remembering", "remembered"),
     }
 }
 

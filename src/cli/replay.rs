@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use super::planning::Asked;
 use crate::{
     address::ResourceAddress,
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics},
     observed::{ClusterObserved, DryRun, Observed, Stranger},
     place::problem::Limits,
-    plan::{self, Inputs, Plan, Step, secret::Secrets},
+    plan::{self, Inputs, Plan, Scope, Step, secret::Secrets},
     state::State,
 };
 
@@ -27,13 +28,15 @@ pub(super) struct Replay {
     project: String,
     inputs_digest: String,
     destroy: bool,
+    #[serde(default)]
+    scope: Scope,
     model: Model,
     state: State,
     observed: Observed,
 }
 
 impl Replay {
-    pub(super) fn new(model: &Model, inputs_digest: &str, destroy: bool, state: &State, observed: &Observed) -> Self {
+    pub(super) fn new(model: &Model, inputs_digest: &str, asked: &Asked, state: &State, observed: &Observed) -> Self {
         let mut model = model.clone();
         for (i, object) in model.objects.iter_mut().enumerate() {
             // The address only has to be unique: the values are thrown away.
@@ -45,7 +48,8 @@ impl Replay {
             skyplan_version: env!("CARGO_PKG_VERSION").into(),
             project: model.project.clone(),
             inputs_digest: inputs_digest.into(),
-            destroy,
+            destroy: asked.destroy,
+            scope: asked.scope.clone(),
             model,
             // Values are digests already; with the key beside them weak ones could be guessed.
             state: State { secret_key: String::new(), ..state.clone() },
@@ -72,6 +76,7 @@ impl Replay {
             state: &self.state,
             inputs_digest: &self.inputs_digest,
             limits: Limits::default(),
+            scope: self.scope.clone(),
         };
         match plan::plan(&inputs, &self.observed)? {
             Step::Done(mut plan, _) => {

@@ -14,14 +14,14 @@ use crate::{
     observed::Connection,
     quantity::Micros,
     spec::DeletionPolicy,
-    state::{PlacementRecord, record::NodePoolState},
+    state::{PlacementRecord, Record, record::NodePoolState},
 };
 
 /// Version of the plan's format: `major.minor`; a new minor only adds.
 pub const FORMAT_VERSION: &str = "1.0";
 
 /// What an apply will do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Version of this format.
@@ -56,14 +56,42 @@ pub struct Plan {
     /// Why applying it needs an explicit word (`--allow-deletes`); empty when it does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<String>,
+    /// Whether it was asked for everything to be taken away (`--destroy`): that needs no further word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub destroy: bool,
+    /// Whether it only brings what is remembered up to date (`--refresh-only`): no cluster is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refresh_only: bool,
+    /// What it was narrowed to (`--target`), with what that depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// What was left out of it (`--exclude`), with what depends on that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<String>,
+    /// What a check that shares nothing with the planner found; with an error it may not be applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// Whether everything could be planned.
     pub complete: bool,
     /// Whether it may be applied.
     pub applyable: bool,
 }
 
+impl Plan {
+    /// Whether it was asked for a part of all changes only.
+    pub fn is_narrowed(&self) -> bool {
+        !self.targets.is_empty() || !self.excludes.is_empty()
+    }
+
+    /// What the state is to remember of the placement once all changes are done; `None` where that is
+    /// not known.
+    pub fn placement_to_remember(&self) -> Option<&PlacementRecord> {
+        self.placement_record.as_ref().filter(|_| self.complete || self.is_narrowed())
+    }
+}
+
 /// What a plan is based on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Base {
     /// Which project's state.
@@ -86,6 +114,8 @@ pub enum Action {
     Delete,
     /// `.` It is left as it is and no longer remembered.
     Forget,
+    /// `=` It is left as it is and remembered as it is.
+    Import,
 }
 
 impl Action {
@@ -97,6 +127,7 @@ impl Action {
             Self::Replace => "±",
             Self::Delete => "-",
             Self::Forget => ".",
+            Self::Import => "=",
         }
     }
 }
@@ -138,6 +169,8 @@ pub enum ActionReason {
     Unready,
     /// Placement buys another number of nodes.
     NodesChanged,
+    /// Somebody asked for it (`--replace`).
+    Requested,
 }
 
 /// One resource that changes.
@@ -173,6 +206,9 @@ pub struct Change {
     /// Could not be tried on the server, because the plan itself makes what it needs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
+    /// What is remembered of it from then on, where nothing else happens to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<Record>>,
 }
 
 impl Change {
@@ -190,6 +226,22 @@ impl Change {
             requires: Vec::new(),
             api_version: String::new(),
             unverified: false,
+            record: None,
+        }
+    }
+}
+
+impl Change {
+    /// Whether nothing of it is left, or remembered, afterwards.
+    pub fn goes(&self) -> bool {
+        matches!(self.action, Action::Delete | Action::Forget)
+    }
+
+    /// Components that it serves, where it says so; what goes is known to the state.
+    pub fn components(&self) -> &[String] {
+        match &self.after {
+            Some(Target::Object { components, .. }) => components,
+            _ => &[],
         }
     }
 }
@@ -276,6 +328,33 @@ pub struct Note {
     pub topic: String,
     /// A sentence.
     pub text: String,
+}
+
+/// Something that the check of the finished plan found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// How bad it is.
+    pub severity: CheckSeverity,
+    /// Name of the rule, as in `docs/plan-checks.md`.
+    pub rule: String,
+    /// The resource it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<ResourceAddress>,
+    /// A sentence.
+    pub text: String,
+}
+
+/// How bad it is, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckSeverity {
+    /// The plan may not be applied.
+    Error,
+    /// It may, but somebody should look.
+    Warning,
+    /// Worth knowing.
+    Note,
 }
 
 /// What the placement costs.

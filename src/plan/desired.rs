@@ -45,6 +45,7 @@ pub(super) enum Body {
 }
 
 /// Everything that shall be, by address.
+#[derive(Default)]
 pub(super) struct Desired {
     pub(super) resources: BTreeMap<ResourceAddress, Resource>,
     pub(super) connections: BTreeMap<String, Connection>,

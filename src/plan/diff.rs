@@ -8,7 +8,7 @@ mod leftovers;
 mod objects;
 mod removed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     address::ResourceAddress,
-    diagnostic::Diagnostics,
+    diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     observed::{ClusterObserved, Observed, Questions},
     spec::{ClusterDriver, DeletionPolicy},
     state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State},
@@ -57,14 +57,35 @@ enum Standing<'a> {
     Silent,
 }
 
+/// What is asked for beyond what the specs say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Terms {
+    /// Everything goes.
+    pub(super) destroy: bool,
+    /// Deleted and made again.
+    pub(super) replace: BTreeSet<ResourceAddress>,
+    /// Clusters that stay though nobody wants them.
+    pub(super) spared: BTreeSet<String>,
+}
+
+/// All that is compared.
+#[derive(Clone, Copy)]
+struct Sides<'a> {
+    desired: &'a Desired,
+    state: &'a State,
+    observed: &'a Observed,
+    terms: &'a Terms,
+}
+
 /// Compares everything.
-pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, destroy: bool) -> Diff {
+pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms: &Terms) -> Diff {
     let mut diff = Diff { complete: true, ..Diff::default() };
+    let sides = Sides { desired, state, observed, terms };
     let mut standings: BTreeMap<&str, Standing<'_>> = BTreeMap::new();
     for resource in desired.resources.values() {
         if let Body::Cluster { pools, deletion_policy } = &resource.body {
             let name = resource.address.cluster();
-            let standing = clusters::cluster(resource, pools, *deletion_policy, desired, state, observed, &mut diff);
+            let standing = clusters::cluster(resource, pools, *deletion_policy, sides, &mut diff);
             standings.insert(name, standing);
         }
     }
@@ -72,10 +93,26 @@ pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, destro
         if let Body::Object { .. } = &resource.body
             && let Some(standing) = standings.get(resource.address.cluster())
         {
-            objects::object(resource, standing, desired, state, observed, &mut diff);
+            objects::object(resource, standing, sides, &mut diff);
         }
     }
-    removed::removed(desired, state, observed, destroy, &mut diff);
+    let replaced = |diff: &Diff, a: &ResourceAddress| {
+        let cluster = ResourceAddress::Cluster(a.cluster().to_owned());
+        diff.changes.get(a).is_some_and(|c| c.action == Action::Replace)
+            || *a != cluster && terms.replace.contains(&cluster)
+    };
+    for address in &terms.replace {
+        if replaced(&diff, address) {
+            continue;
+        }
+        let asked = diff.questions.dry_runs.contains_key(address);
+        let refused = diff.conflicts.iter().any(|c| c.address == *address)
+            || diff.faults.iter().any(|f| f.address.as_deref() == Some(&address.to_string()));
+        if !asked && !refused {
+            diff.faults.push(not_there(address, desired, state, observed));
+        }
+    }
+    removed::removed(sides, &mut diff);
     leftovers::orphans(desired, state, observed, &mut diff);
     diff
 }
@@ -112,12 +149,38 @@ pub(super) fn change(resource: &Resource, action: Action, reason: ActionReason, 
 }
 
 /// Whether the annotation names the object itself; labels alone are copied to children.
-fn is_ours(object: &Value, lineage: &str, address: &ResourceAddress) -> bool {
+pub(super) fn is_ours(object: &Value, lineage: &str, address: &ResourceAddress) -> bool {
     object["metadata"]["annotations"][ADDRESS_ANNOTATION] == identity(lineage, address)
 }
 
+/// The fault of a `--replace` of something that cannot be replaced.
+fn not_there(address: &ResourceAddress, desired: &Desired, state: &State, observed: &Observed) -> Diagnostic {
+    let d = Diagnostic::error("SKY0916", format!("`--replace {address}` cannot be done")).about(address);
+    let known = || desired.resources.keys().map(ToString::to_string).collect::<Vec<_>>();
+    match (desired.resources.get(address), observed.clusters.get(address.cluster())) {
+        (None, _) if state.records.contains_key(address) => {
+            d.detail("The specs no longer have it.").hint("a plan without `--replace` deletes it")
+        }
+        (None, _) => {
+            let names = known();
+            let d = d.detail("There is no such resource.");
+            match did_you_mean(&address.to_string(), names.iter().map(String::as_str)) {
+                Some(near) => d.hint(format!("did you mean `{near}`?")),
+                None => d.hint("`skyplan state list` prints the addresses of what there is"),
+            }
+        }
+        (Some(_), Some(ClusterObserved::Unreachable { .. })) => {
+            d.detail(format!("Cluster {} does not answer.", address.cluster())).hint("mend the cluster first")
+        }
+        (Some(Resource { body: Body::Cluster { .. }, .. }), Some(ClusterObserved::Reached { .. })) => {
+            d.detail("It is not skyplan's to make.").hint("only clusters with `driver: local` can be made anew")
+        }
+        _ => d.detail("It is not there.").hint("a plan without `--replace` makes it"),
+    }
+}
+
 /// Notes that a cluster could not be compared.
-fn silence(name: &str, observed: &Observed, diff: &mut Diff) {
+pub(super) fn silence(name: &str, observed: &Observed, diff: &mut Diff) {
     diff.complete = false;
     let why = match observed.clusters.get(name) {
         Some(ClusterObserved::Unreachable { why }) => format!("{}. {}", why.summary, why.detail),

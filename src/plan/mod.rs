@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod change;
+pub mod check;
 pub mod desired;
 mod diff;
 mod fields;
@@ -14,29 +15,35 @@ mod guard;
 mod offline;
 pub mod order;
 pub mod projection;
+mod reach;
+mod refresh;
 mod report;
 pub mod secret;
+pub mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::change::Plan;
+pub use self::{change::Plan, select::Scope};
 use self::{
     change::{Base, Cost, FORMAT_VERSION, Note},
-    desired::{Body, Choice, Desired, connection, desired},
+    desired::{Body, Choice, Desired, desired},
+    diff::{Diff, Terms},
+    reach::{reach, recorded_connection},
     secret::Secrets,
+    select::{Names, Whole},
 };
 pub use crate::observed;
 use crate::{
     address::ResourceAddress,
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics},
-    observed::{ClusterQuestion, Connection, KindRef, Observed, Questions},
+    observed::{Connection, Observed, Questions},
     place::{
         decide::{Placed, place},
         problem::Limits,
     },
     spec::ClusterDriver,
-    state::{RecordDetail, State},
+    state::{PlacementRecord, State},
 };
 
 /// What a plan is made from, besides what is observed.
@@ -52,6 +59,8 @@ pub struct Inputs<'a> {
     pub inputs_digest: &'a str,
     /// Budgets of the placement.
     pub limits: Limits,
+    /// What was asked for, besides everything.
+    pub scope: Scope,
 }
 
 /// One step of planning.
@@ -77,6 +86,9 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     if faults.has_errors() {
         return Err(faults);
     }
+    if inputs.scope.refresh_only {
+        return Ok(Step::Done(Box::new(refreshed(inputs, observed)), Secrets::default()));
+    }
     let (wanted, placed) = match inputs.model {
         Some(model) => {
             let placed = place(model, observed, inputs.state, &inputs.limits)?;
@@ -90,13 +102,11 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
             );
             (wanted, Some((model, placed)))
         }
-        None => {
-            let nothing =
-                Desired { resources: BTreeMap::new(), connections: BTreeMap::new(), secrets: Secrets::default() };
-            (nothing, None)
-        }
+        None => (Desired::default(), None),
     };
-    let mut diff = diff::diff(&wanted, inputs.state, observed, inputs.model.is_none());
+    faults.extend(Names::new(&wanted, inputs.state, inputs.model).unknown(&inputs.scope));
+    let record = placed.as_ref().map(|(_, p)| p.record.clone()).unwrap_or_default();
+    let (mut diff, record) = compare(inputs, &wanted, observed, record);
     faults.extend(std::mem::take(&mut diff.faults));
     if faults.has_errors() {
         return Err(faults);
@@ -104,17 +114,88 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     if !diff.questions.is_empty() {
         return Ok(Step::Ask(diff.questions));
     }
-    order::order(&mut diff.changes);
-    let changes: Vec<change::Change> = diff.changes.into_values().collect();
-    if order::topological(&changes).is_none() {
+    let mut plan = finish(inputs, &wanted, diff);
+    if order::topological(&plan.changes).is_none() {
         return Err(Diagnostic::error("SKY0215", "the changes depend on each other in a circle")
             .hint("look for a circle in `dependsOn`")
             .into());
     }
-    let mut notes = diff.notes;
     if let Some((model, placed)) = &placed {
-        notes.extend(idle(model, placed, &wanted));
+        plan.notes.extend(idle(model, placed, &wanted));
+        plan.notes.sort();
+        plan.placement = Some(report::placement(model, placed));
+        plan.cost = Cost { monthly_before: plan.cost.monthly_before, ..report::cost(model, placed) };
     }
+    plan.placement_record = record;
+    Ok(Step::Done(Box::new(plan.checked(inputs.state, inputs.model)), wanted.secrets))
+}
+
+/// Everything that differs, in order, without what was not asked for; and what the state will remember of
+/// the placement.
+fn compare(
+    inputs: &Inputs<'_>,
+    wanted: &Desired,
+    observed: &Observed,
+    record: PlacementRecord,
+) -> (Diff, Option<PlacementRecord>) {
+    let (scope, state) = (&inputs.scope, inputs.state);
+    let mut terms =
+        Terms { destroy: inputs.model.is_none(), replace: scope.replace.clone(), spared: select::spared(scope, state) };
+    loop {
+        let mut diff = diff::diff(wanted, state, observed, &terms);
+        order::order(&mut diff.changes);
+        if !scope.is_narrow() {
+            return (diff, Some(record));
+        }
+        let whole = Whole::new(wanted, state, &diff.changes);
+        let out = whole.left_out(scope);
+        // What was to go with a cluster that is not to go has to go by itself.
+        let stays = |a: &&&ResourceAddress| {
+            matches!(a, ResourceAddress::Cluster(_))
+                && diff.changes.get(**a).is_some_and(|c| c.action == change::Action::Delete)
+        };
+        let stay: BTreeSet<String> = out.iter().filter(stays).map(|a| a.cluster().to_owned()).collect();
+        if !stay.is_subset(&terms.spared) {
+            terms.spared.extend(stay);
+            continue;
+        }
+        let fault_of = |d: &Diagnostic| d.address.as_ref().and_then(|a| a.parse::<ResourceAddress>().ok());
+        let blocked = diff.conflicts.iter().map(|c| c.address.clone()).chain(diff.faults.iter().filter_map(fault_of));
+        let record = whole.placement(record, &out, &blocked.collect());
+        let out: BTreeSet<ResourceAddress> = out.into_iter().cloned().collect();
+        let before = diff.changes.len();
+        diff.changes.retain(|a, _| !out.contains(a));
+        let left = before - diff.changes.len();
+        diff.conflicts.retain(|c| !out.contains(&c.address));
+        diff.faults = std::mem::take(&mut diff.faults)
+            .iter()
+            .filter(|d| fault_of(d).is_none_or(|a| !out.contains(&a)))
+            .cloned()
+            .collect();
+        let record = Some(record).filter(|_| diff.complete);
+        diff.notes.push(narrowed(scope, left));
+        diff.complete = false;
+        return (diff, record);
+    }
+}
+
+/// That this is not everything.
+fn narrowed(scope: &Scope, left: usize) -> Note {
+    let words = |option: &str, all: &[String]| all.iter().map(|w| format!("{option} {w}")).collect::<Vec<_>>();
+    let asked = [words("--target", &scope.targets), words("--exclude", &scope.excludes)].concat().join(" ");
+    let what = match left {
+        0 => "nothing else would change".to_owned(),
+        1 => "1 change is left out".to_owned(),
+        n => format!("{n} changes are left out"),
+    };
+    Note { topic: "narrowed".into(), text: format!("this is the part of {asked}: {what}; prices are of the whole") }
+}
+
+/// A plan of these changes, but for the placement.
+fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
+    let (state, scope) = (inputs.state, &inputs.scope);
+    let changes: Vec<change::Change> = diff.changes.into_values().collect();
+    let mut notes = diff.notes;
     if diff.blind {
         let text = "clusters were not asked: this plan is to be looked at, not to be applied".into();
         notes.push(Note { topic: "offline".into(), text });
@@ -123,99 +204,43 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     let mut clusters: BTreeMap<String, Connection> = BTreeMap::new();
     for change in &changes {
         let name = change.address.cluster();
-        let uncertain = || inputs.state.uncertain.get(&change.address).and_then(|u| u.connection.clone());
-        let known = wanted
-            .connections
-            .get(name)
-            .cloned()
-            .or_else(|| recorded_connection(inputs.state, name))
-            .or_else(uncertain);
+        let uncertain = || state.uncertain.get(&change.address).and_then(|u| u.connection.clone());
+        let known =
+            wanted.connections.get(name).cloned().or_else(|| recorded_connection(state, name)).or_else(uncertain);
         clusters.extend(known.map(|c| (name.to_owned(), c)));
     }
     let destroy = inputs.model.is_none();
-    let guards = if destroy { Vec::new() } else { guard::guards(&changes, inputs.state.records.len()) };
-    let before = inputs.state.placement.monthly;
-    let cost = placed.as_ref().map_or_else(Cost::default, |(model, placed)| report::cost(model, placed));
-    let had_placement = !inputs.state.placement.components.is_empty();
-    Ok(Step::Done(
-        Box::new(Plan {
-            format_version: FORMAT_VERSION.into(),
-            skyplan_version: env!("CARGO_PKG_VERSION").into(),
-            project: inputs.project.into(),
-            environment: inputs.model.and_then(|m| m.environment.clone()),
-            base: Base { lineage: inputs.state.lineage.clone(), serial: inputs.state.serial },
-            inputs_digest: inputs.inputs_digest.into(),
-            placement: placed.as_ref().map(|(model, placed)| report::placement(model, placed)),
-            cost: Cost { monthly_before: had_placement.then_some(before), ..cost },
-            clusters,
-            applyable: diff.conflicts.is_empty() && !diff.blind,
-            guards,
-            changes,
-            unchanged: diff.unchanged,
-            conflicts: diff.conflicts,
-            notes,
-            placement_record: Some(placed.map(|(_, p)| p.record).unwrap_or_default()),
-            complete: diff.complete,
-        }),
-        wanted.secrets,
-    ))
+    let guards = if destroy { Vec::new() } else { guard::guards(&changes, state.records.len()) };
+    let had_placement = !state.placement.components.is_empty();
+    Plan {
+        format_version: FORMAT_VERSION.into(),
+        skyplan_version: env!("CARGO_PKG_VERSION").into(),
+        project: inputs.project.into(),
+        environment: inputs.model.and_then(|m| m.environment.clone()),
+        base: Base { lineage: state.lineage.clone(), serial: state.serial },
+        inputs_digest: inputs.inputs_digest.into(),
+        cost: Cost { monthly_before: had_placement.then_some(state.placement.monthly), ..Cost::default() },
+        clusters,
+        applyable: diff.conflicts.is_empty() && !diff.blind,
+        guards,
+        destroy,
+        targets: scope.targets.clone(),
+        excludes: scope.excludes.clone(),
+        changes,
+        unchanged: diff.unchanged,
+        conflicts: diff.conflicts,
+        notes,
+        complete: diff.complete,
+        ..Plan::default()
+    }
 }
 
-/// Which clusters have to be reached, and what listed on them: whatever the specs or the records
-/// speak of, wherever it will be placed.
-fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
-    let mut questions = Questions::default();
-    if observed.offline {
-        return questions;
-    }
-    let kind_of = |object: &serde_json::Value| KindRef {
-        api_version: object["apiVersion"].as_str().unwrap_or_default().to_owned(),
-        kind: object["kind"].as_str().unwrap_or_default().to_owned(),
-    };
-    let written: BTreeSet<KindRef> =
-        inputs.model.into_iter().flat_map(|m| &m.objects).map(|o| kind_of(&o.object)).collect();
-    let mut connections: BTreeMap<String, Connection> = BTreeMap::new();
-    for address in inputs.state.records.keys() {
-        let name = address.cluster();
-        connections.extend(recorded_connection(inputs.state, name).map(|c| (name.to_owned(), c)));
-    }
-    // What an apply that was cut off may have made, where nobody else would look.
-    for (address, uncertain) in &inputs.state.uncertain {
-        connections.extend(uncertain.connection.clone().map(|c| (address.cluster().to_owned(), c)));
-    }
-    connections.extend(inputs.model.into_iter().flat_map(|m| &m.clusters).map(|c| (c.name.clone(), connection(c))));
-    for (name, connection) in connections {
-        if observed.clusters.contains_key(&name) {
-            continue;
-        }
-        let mut kinds = written.clone();
-        kinds.insert(KindRef { api_version: "v1".into(), kind: "Namespace".into() });
-        let mut ours = BTreeSet::new();
-        for (address, record) in inputs.state.records.iter().filter(|(a, _)| a.cluster() == name) {
-            if let (RecordDetail::Object(o), Some(object)) = (&record.detail, address.object()) {
-                kinds.insert(KindRef { api_version: o.api_version.clone(), kind: object.kind.clone() });
-                ours.insert(o.uid.clone());
-            }
-        }
-        for (address, uncertain) in inputs.state.uncertain.iter().filter(|(a, _)| a.cluster() == name) {
-            if let Some(object) = address.object().filter(|_| !uncertain.api_version.is_empty()) {
-                kinds.insert(KindRef { api_version: uncertain.api_version.clone(), kind: object.kind.clone() });
-            }
-        }
-        let capacity = connection.driver == ClusterDriver::Existing && inputs.model.is_some();
-        let lineage = inputs.state.lineage.clone();
-        questions.clusters.insert(name, ClusterQuestion { connection, kinds, lineage, capacity, ours });
-    }
-    questions
-}
-
-fn recorded_connection(state: &State, cluster: &str) -> Option<Connection> {
-    match &state.records.get(&ResourceAddress::Cluster(cluster.to_owned()))?.detail {
-        RecordDetail::Cluster(c) => {
-            Some(Connection { driver: c.driver, kubeconfig: c.kubeconfig.clone(), context: c.context.clone() })
-        }
-        RecordDetail::Object(_) => None,
-    }
+/// The plan that only brings what is remembered up to date.
+fn refreshed(inputs: &Inputs<'_>, observed: &Observed) -> Plan {
+    let diff = refresh::refresh(inputs.state, observed);
+    let plan = finish(inputs, &Desired::default(), diff);
+    let plan = Plan { refresh_only: true, destroy: false, guards: Vec::new(), cost: Cost::default(), ..plan };
+    plan.checked(inputs.state, inputs.model)
 }
 
 /// Clusters that stand, or could stand, with nothing on them.

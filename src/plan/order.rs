@@ -8,49 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Action, ActionReason, Change};
 use crate::address::ResourceAddress;
 
+/// Changes of the same object on any cluster.
+type Twins<'a> = BTreeMap<Identity<'a>, Vec<&'a Change>>;
+
 /// Fills `depends_on` of every change.
 pub(super) fn order(changes: &mut BTreeMap<ResourceAddress, Change>) {
-    let mut edges: BTreeMap<ResourceAddress, BTreeSet<ResourceAddress>> = BTreeMap::new();
-    for (address, change) in changes.iter() {
-        let goes = matches!(change.action, Action::Delete | Action::Forget);
-        for required in &change.requires {
-            let Some(other) = changes.get(required) else { continue };
-            if shrinks(other) {
-                edges.entry(required.clone()).or_default().insert(address.clone());
-                continue;
-            }
-            let other_goes = matches!(other.action, Action::Delete | Action::Forget);
-            match (goes, other_goes) {
-                (false, false) => edges.entry(address.clone()).or_default().insert(required.clone()),
-                // With its cluster: remembered until the cluster is really gone.
-                (true, true) if change.reason == ActionReason::GoneWithCluster => {
-                    matches!(required, ResourceAddress::Cluster(_))
-                        && edges.entry(address.clone()).or_default().insert(required.clone())
-                }
-                (true, true) => edges.entry(required.clone()).or_default().insert(address.clone()),
-                _ => false,
-            };
-        }
-        // What goes with its cluster and is made elsewhere: the cluster waits for that.
-        if change.reason == ActionReason::GoneWithCluster {
-            let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
-            let made = changes.values().filter(|other| {
-                !matches!(other.action, Action::Delete | Action::Forget) && same_object(&other.address, address)
-            });
-            if changes.contains_key(&cluster) {
-                edges.entry(cluster).or_default().extend(made.map(|other| other.address.clone()));
-            }
-        }
-        // A component that moves is deleted where it was only once it is up where it goes.
-        if change.reason == ActionReason::Moved && change.action == Action::Delete {
-            let made = changes.values().filter(|other| {
-                !matches!(other.action, Action::Delete | Action::Forget) && same_object(&other.address, address)
-            });
-            for other in made {
-                edges.entry(address.clone()).or_default().insert(other.address.clone());
-            }
-        }
-    }
+    let edges = edges(changes);
     for (address, before) in edges {
         if let Some(change) = changes.get_mut(&address) {
             change.depends_on = before.into_iter().collect();
@@ -58,24 +21,84 @@ pub(super) fn order(changes: &mut BTreeMap<ResourceAddress, Change>) {
     }
 }
 
+fn edges(changes: &BTreeMap<ResourceAddress, Change>) -> BTreeMap<ResourceAddress, BTreeSet<ResourceAddress>> {
+    let mut edges: BTreeMap<ResourceAddress, BTreeSet<ResourceAddress>> = BTreeMap::new();
+    let mut made: Twins<'_> = BTreeMap::new();
+    for change in changes.values().filter(|c| !c.goes()) {
+        if let Some(identity) = identity(&change.address) {
+            made.entry(identity).or_default().push(change);
+        }
+    }
+    let elsewhere = |address: &ResourceAddress| -> Vec<ResourceAddress> {
+        let twins = identity(address).and_then(|i| made.get(&i)).into_iter().flatten();
+        twins.filter(|c| c.address.cluster() != address.cluster()).map(|c| c.address.clone()).collect()
+    };
+    for (address, change) in changes {
+        for required in &change.requires {
+            let Some(other) = changes.get(required) else { continue };
+            if shrinks(other) {
+                edges.entry(required.clone()).or_default().insert(address.clone());
+                continue;
+            }
+            match (change.goes(), other.goes()) {
+                (false, false) => edges.entry(address.clone()).or_default().insert(required.clone()),
+                // With its cluster: remembered until the cluster is really gone.
+                (true, true) if change.reason == ActionReason::GoneWithCluster => {
+                    matches!(required, ResourceAddress::Cluster(_))
+                        && edges.entry(address.clone()).or_default().insert(required.clone())
+                }
+                (true, false) if change.reason == ActionReason::GoneWithCluster => {
+                    other.action == Action::Replace
+                        && edges.entry(address.clone()).or_default().insert(required.clone())
+                }
+                (true, true) => edges.entry(required.clone()).or_default().insert(address.clone()),
+                _ => false,
+            };
+        }
+        // What goes with its cluster and is made elsewhere: the cluster waits for that. One that is made
+        // anew does not: what is on it may be needed elsewhere.
+        if change.reason == ActionReason::GoneWithCluster {
+            let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
+            if changes.get(&cluster).is_some_and(Change::goes) {
+                edges.entry(cluster).or_default().extend(elsewhere(address));
+            }
+        }
+        // A component that moves is deleted where it was only once it is up where it goes.
+        if change.reason == ActionReason::Moved && change.action == Action::Delete {
+            edges.entry(address.clone()).or_default().extend(elsewhere(address));
+        }
+    }
+    edges
+}
+
 /// Whether an update of a cluster only takes nodes away: it comes last there, when nothing needs them.
-fn shrinks(change: &Change) -> bool {
-    let count = |v: &Option<serde_json::Value>| v.as_ref().map_or(Some(0), serde_json::Value::as_u64);
-    change.action == Action::Update
-        && matches!(change.address, ResourceAddress::Cluster(_))
-        && !change.fields.is_empty()
+pub(super) fn shrinks(change: &Change) -> bool {
+    is_of_nodes(change)
         && change.fields.iter().all(|f| f.path.starts_with("nodes") && count(&f.after) <= count(&f.before))
 }
 
-/// The same object on another cluster.
-pub(super) fn same_object(a: &ResourceAddress, b: &ResourceAddress) -> bool {
-    match (a.object(), b.object()) {
-        (Some(a), Some(b)) => {
-            (&a.group, &a.kind, &a.namespace, &a.name) == (&b.group, &b.kind, &b.namespace, &b.name)
-                && a.cluster != b.cluster
-        }
-        _ => false,
-    }
+/// Whether an update of a cluster takes nodes away.
+pub(super) fn takes_nodes(change: &Change) -> bool {
+    is_of_nodes(change)
+        && change.fields.iter().any(|f| f.path.starts_with("nodes") && count(&f.after) < count(&f.before))
+}
+
+fn is_of_nodes(change: &Change) -> bool {
+    change.action == Action::Update
+        && matches!(change.address, ResourceAddress::Cluster(_))
+        && !change.fields.is_empty()
+}
+
+fn count(value: &Option<serde_json::Value>) -> Option<u64> {
+    value.as_ref().map_or(Some(0), serde_json::Value::as_u64)
+}
+
+/// An object's name without its cluster: group, kind, namespace, name.
+pub(super) type Identity<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
+
+/// What tells an object from others on its cluster.
+pub(super) fn identity(address: &ResourceAddress) -> Option<Identity<'_>> {
+    address.object().map(|o| (o.group.as_str(), o.kind.as_str(), o.namespace.as_deref(), o.name.as_str()))
 }
 
 /// Changes in an order in which everything comes after what it depends on, ties by address; `None`

@@ -206,6 +206,7 @@ fn next(next: &Next, style: Style) -> String {
                 Action::Replace => "deletes it and makes it again",
                 Action::Delete => "deletes it",
                 Action::Forget => "forgets it",
+                Action::Import => "remembers it as it is",
             };
             let why = reason(why);
             if why.is_empty() { verb.into() } else { format!("{verb}: {why}") }

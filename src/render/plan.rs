@@ -11,7 +11,7 @@ use crate::{
     money::MicroUsd,
     plan::{
         Plan,
-        change::{Action, ActionReason, Change, FieldChange, Target},
+        change::{Action, ActionReason, Change, Check, CheckSeverity, FieldChange, Target},
     },
 };
 
@@ -35,7 +35,10 @@ pub fn render(plan: &Plan, style: Style) -> String {
     for note in &plan.notes {
         out.push_str(&format!("{} {}\n", style.warn("note:"), note.text));
     }
-    if !plan.notes.is_empty() {
+    for check in &plan.checks {
+        out.push_str(&check_line(check, style));
+    }
+    if !plan.notes.is_empty() || !plan.checks.is_empty() {
         out.push('\n');
     }
     out.push_str(&changes(&plan.changes, style));
@@ -44,6 +47,16 @@ pub fn render(plan: &Plan, style: Style) -> String {
     }
     out.push_str(&totals(plan, style));
     out
+}
+
+fn check_line(check: &Check, style: Style) -> String {
+    let head = match check.severity {
+        CheckSeverity::Error => style.bad(&format!("error[{}]:", check.rule)),
+        CheckSeverity::Warning => style.warn(&format!("warning[{}]:", check.rule)),
+        CheckSeverity::Note => style.dim(&format!("note[{}]:", check.rule)),
+    };
+    let about = check.address.as_ref().map(|a| format!("{}: ", on_cluster(a))).unwrap_or_default();
+    format!("{head} {about}{}\n", check.text)
 }
 
 fn changes(changes: &[Change], style: Style) -> String {
@@ -83,7 +96,7 @@ fn one(change: &Change, width: usize, style: Style) -> String {
         Action::Create => style.good(sign),
         Action::Update | Action::Replace => style.warn(sign),
         Action::Delete => style.bad(sign),
-        Action::Forget => style.dim(sign),
+        Action::Forget | Action::Import => style.dim(sign),
     };
     let name = change.address.short();
     let pad = " ".repeat(width.saturating_sub(name.chars().count()));
@@ -152,6 +165,7 @@ pub fn reason(reason: &ActionReason) -> String {
         ActionReason::Uncertain => "left by an apply that was cut off",
         ActionReason::Unready => "applied before, not seen to become ready",
         ActionReason::NodesChanged => "another number of nodes",
+        ActionReason::Requested => "asked for with --replace",
     }
     .into()
 }
@@ -176,7 +190,7 @@ fn conflicts(plan: &Plan, style: Style) -> String {
 }
 
 /// How many changes there are of each sort.
-pub fn counts(plan: &Plan) -> [(Action, &'static str, usize); 5] {
+pub fn counts(plan: &Plan) -> [(Action, &'static str, usize); 6] {
     let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
     [
         (Action::Create, "to create", count(Action::Create)),
@@ -184,15 +198,22 @@ pub fn counts(plan: &Plan) -> [(Action, &'static str, usize); 5] {
         (Action::Replace, "to replace", count(Action::Replace)),
         (Action::Delete, "to delete", count(Action::Delete)),
         (Action::Forget, "to forget", count(Action::Forget)),
+        (Action::Import, "to remember", count(Action::Import)),
     ]
 }
 
 fn totals(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     if plan.changes.is_empty() && plan.conflicts.is_empty() {
-        let text = if plan.complete { "No changes." } else { "No changes where clusters answered." };
+        let text = match (plan.refresh_only, plan.complete) {
+            (true, _) => "The state is up to date.",
+            (_, true) => "No changes.",
+            _ if plan.is_narrowed() => "No changes in this part.",
+            _ => "No changes where clusters answered.",
+        };
+        let are = if plan.refresh_only { "there" } else { "as the specs say" };
         out.push_str(&style.bold(&style.good(text)));
-        out.push_str(&format!(" {} resources are as the specs say.\n", plan.unchanged));
+        out.push_str(&format!(" {} resources are {are}.\n", plan.unchanged));
     } else {
         let parts: Vec<String> =
             counts(plan).iter().filter(|(_, _, n)| *n > 0).map(|(_, words, n)| format!("{n} {words}")).collect();
@@ -201,6 +222,16 @@ fn totals(plan: &Plan, style: Style) -> String {
     }
     if let Some(line) = cost_line(plan) {
         out.push_str(&format!("{} {line}\n", style.bold("Cost:")));
+    }
+    if plan.refresh_only && !plan.changes.is_empty() {
+        out.push_str("Only the state is changed, no cluster.\n");
+    }
+    if plan.destroy && !plan.changes.is_empty() {
+        let what = if plan.is_narrowed() { "part of what skyplan made" } else { "everything that skyplan made" };
+        out.push_str(&style.bold(&style.bad(&format!("This plan destroys: it takes {what} away.\n"))));
+    }
+    if plan.checks.iter().any(|c| c.severity == CheckSeverity::Error) {
+        out.push_str(&style.bad("This plan cannot be applied: it does not pass skyplan's own check.\n"));
     }
     if !plan.guards.is_empty() {
         let list = plan.guards.join("; ");

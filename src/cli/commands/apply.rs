@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
+use super::plan::scope;
 use crate::{
     apply::{self, Options, Progress, Report},
     cli::{
@@ -11,7 +12,7 @@ use crate::{
         events::{self, Events},
         exit::Exit,
         output::Output,
-        planning,
+        planning::{self, Asked},
         progress::Shown,
         resume,
         session::Session,
@@ -19,7 +20,13 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     driver::{Drivers, Fallible},
     load::parameters::Wanted,
-    plan::{Plan, change::FORMAT_VERSION, secret::Secrets, secret_values},
+    plan::{
+        Plan,
+        change::FORMAT_VERSION,
+        check::{check, refusal},
+        secret::Secrets,
+        secret_values,
+    },
     render,
     state::store::Log,
 };
@@ -37,18 +44,23 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
         Err(exit) => return exit,
     };
     match file {
-        Some(plan) => {
+        Some(mut plan) => {
             if let Err(d) = still_true(&plan, &session, &log) {
                 return refuse(d, &args.run, output);
             }
+            // Checked anew: what the file says of itself may have been edited, too.
+            plan.checks = check(&plan, log.state(), Some(&session.model));
             if !args.run.json {
                 output.print(&render::plan::render(&plan, output.style));
             }
             let changed = plan.changes.iter().map(|c| &c.address);
             let secrets = secret_values(&session.model, changed, &log.state().secret_key);
-            execute(&plan, &secrets, &drivers, log, &args.run, output).await
+            execute(&plan, &secrets, &drivers, log, args.allow_deletes, &args.run, output).await
         }
-        None => planned(&session, &drivers, log, false, &args.run, output).await,
+        None => {
+            let asked = Asked { destroy: false, scope: scope(&args.part, &args.other) };
+            planned(&session, &drivers, log, &asked, args.allow_deletes, &args.run, output).await
+        }
     }
 }
 
@@ -57,11 +69,13 @@ pub(super) async fn planned(
     session: &Session,
     drivers: &Drivers,
     log: Log,
-    destroy: bool,
+    asked: &Asked,
+    allow_deletes: bool,
     args: &RunArgs,
     output: &Output,
 ) -> Exit {
-    let made = match planning::make(session, log.state(), drivers, destroy, output).await {
+    let destroy = asked.destroy;
+    let made = match planning::make(session, log.state(), drivers, asked.clone(), output).await {
         Ok(made) => made,
         Err(faults) => {
             if args.json {
@@ -76,7 +90,7 @@ pub(super) async fn planned(
     if made.plan.changes.is_empty() && made.plan.conflicts.is_empty() {
         return remember(&made.plan, log, args, output);
     }
-    let refused = !made.plan.guards.is_empty() && !args.allow_deletes;
+    let refused = !made.plan.guards.is_empty() && !allow_deletes;
     if made.plan.applyable && !args.yes && !refused {
         if !output.interactive || args.json {
             let verb = if destroy { "destroy" } else { "apply" };
@@ -84,13 +98,17 @@ pub(super) async fn planned(
                 .hint(format!("look at the plan above, then run `skyplan {verb} --yes`"));
             return refuse(asked, args, output);
         }
-        let question = if destroy { "\nTake all of this away?" } else { "\nDo this?" };
+        let question = match (destroy, made.plan.refresh_only) {
+            (true, _) => "\nTake all of this away?",
+            (_, true) => "\nBring the state up to date so?",
+            _ => "\nDo this?",
+        };
         if !output.confirm(question) {
             output.say("Nothing was done.");
             return Exit::Error;
         }
     }
-    execute(&made.plan, &made.secrets, drivers, log, args, output).await
+    execute(&made.plan, &made.secrets, drivers, log, allow_deletes, args, output).await
 }
 
 /// Says why nothing is done, in every form that was asked for.
@@ -106,7 +124,7 @@ fn remember(plan: &Plan, mut log: Log, args: &RunArgs, output: &Output) -> Exit 
     if args.json {
         Events::new(plan).summary(&Report::default(), None);
     }
-    match &plan.placement_record {
+    match plan.placement_to_remember() {
         Some(placement) if log.state().placement != *placement => {
             let end = apply::end_of(Some(placement.clone()));
             log.append(&end).map_or_else(|d| output.fault(d), |()| Exit::Done)
@@ -155,9 +173,13 @@ async fn execute(
     secrets: &Secrets,
     drivers: &Drivers,
     mut log: Log,
+    allow_deletes: bool,
     args: &RunArgs,
     output: &Output,
 ) -> Exit {
+    if let Some(d) = refusal(&plan.checks) {
+        return refuse(d, args, output);
+    }
     if !plan.applyable {
         let conflicts = Diagnostic::error("SKY0504", "this plan has conflicts and cannot be applied")
             .hint("they are listed above, each with what to do");
@@ -166,7 +188,7 @@ async fn execute(
     if plan.changes.is_empty() {
         return remember(plan, log, args, output);
     }
-    if !plan.guards.is_empty() && !args.allow_deletes {
+    if !plan.guards.is_empty() && !allow_deletes {
         return refuse(
             Diagnostic::error("SKY0508", "this plan destroys what cannot be had back, and nobody said that it may")
                 .detail(plan.guards.join("\n"))
@@ -176,6 +198,15 @@ async fn execute(
             args,
             output,
         );
+    }
+    if plan.refresh_only {
+        return match apply::settle(plan, &mut log) {
+            Ok(1) => said(output, "1 resource was brought up to date in the state; no cluster was changed.\n"),
+            Ok(n) => {
+                said(output, &format!("{n} resources were brought up to date in the state; no cluster was changed.\n"))
+            }
+            Err(d) => refuse(*d, args, output),
+        };
     }
     let options = Options {
         parallelism: args.parallelism as usize,
@@ -233,6 +264,11 @@ async fn go(
     let report = apply::run(plan, secrets, drivers, log, options, &*progress).await;
     signals.abort();
     report
+}
+
+fn said(output: &Output, text: &str) -> Exit {
+    output.print(text);
+    Exit::Done
 }
 
 /// Ctrl-C (or SIGTERM) once: start nothing new. Twice: stop now.

@@ -2,12 +2,22 @@
 
 use std::path::Path;
 
-use super::apply::planned;
-use crate::cli::{args::DestroyArgs, exit::Exit, output::Output, session::Session};
+use super::{apply::planned, plan::scope};
+use crate::cli::{
+    args::{DestroyArgs, OtherArgs},
+    exit::Exit,
+    output::Output,
+    planning::Asked,
+    session::Session,
+};
 
 pub(in crate::cli) async fn run(root: &Path, args: &DestroyArgs, output: &Output) -> Exit {
     match Session::open_to_plan(root, &args.project, output) {
-        Ok((session, log, drivers)) => planned(&session, &drivers, log, true, &args.run, output).await,
+        Ok((session, log, drivers)) => {
+            let asked = Asked { destroy: true, scope: scope(&args.part, &OtherArgs::default()) };
+            // `destroy` is the explicit word.
+            planned(&session, &drivers, log, &asked, true, &args.run, output).await
+        }
         Err(exit) => exit,
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     diagnostic::{Diagnostic, did_you_mean},
     place::problem::Limits,
     plan::{
-        Inputs,
+        Inputs, Scope,
         answer::{Facts, Subject},
     },
     render::{self, codes},
@@ -30,6 +30,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output
         state: log.state(),
         inputs_digest: "",
         limits: Limits::default(),
+        scope: Scope::default(),
     };
     let plan = looked.plan.as_ref().map(|(plan, _)| plan);
     let facts = match Facts::new(&session.model, &inputs, &looked.observed, plan, &session.sources) {

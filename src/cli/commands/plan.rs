@@ -4,16 +4,16 @@ use std::path::Path;
 
 use crate::{
     cli::{
-        args::PlanArgs,
+        args::{OtherArgs, PartArgs, PlanArgs},
         exit::Exit,
         output::Output,
-        planning,
+        planning::{self, Asked},
         replay::{self, Replay},
         session::Session,
     },
     diagnostic::Diagnostic,
     observed::Observed,
-    plan::Plan,
+    plan::{Plan, Scope, check::refusal},
     render,
 };
 
@@ -32,13 +32,14 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         Ok(all) => all,
         Err(exit) => return exit,
     };
+    let asked = Asked { destroy: args.destroy, scope: scope(&args.part, &args.other) };
     let planned = if args.offline {
         match args.observed.as_deref().map_or_else(|| Ok(Observed::default()), replay::read_observed) {
-            Ok(observed) => planning::offline(&session, log.state(), observed, args.destroy),
+            Ok(observed) => planning::offline(&session, log.state(), observed, asked.clone()),
             Err(d) => return output.fault(d),
         }
     } else {
-        planning::make(&session, log.state(), &drivers, args.destroy, output).await
+        planning::make(&session, log.state(), &drivers, asked.clone(), output).await
     };
     let planned = match planned {
         Ok(planned) => planned,
@@ -48,7 +49,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         let replay = Replay::new(
             &session.model,
             &session.inputs_digest(&log.state().secret_key),
-            args.destroy,
+            &asked,
             log.state(),
             &planned.observed,
         );
@@ -57,6 +58,16 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         }
     }
     show(&planned.plan, args, output)
+}
+
+/// What the options ask for.
+pub(super) fn scope(part: &PartArgs, other: &OtherArgs) -> Scope {
+    Scope {
+        targets: part.targets.clone(),
+        excludes: part.excludes.clone(),
+        replace: other.replace.iter().cloned().collect(),
+        refresh_only: other.refresh_only,
+    }
 }
 
 fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
@@ -71,6 +82,9 @@ fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
             return output.fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
         }
         output.say(&format!("The plan is in {}; do it with `skyplan apply {}`.", file.display(), file.display()));
+    }
+    if let Some(d) = refusal(&plan.checks) {
+        return output.fault(d);
     }
     if !plan.conflicts.is_empty() {
         return Exit::Error;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Diff, Standing, change, record_of, silence};
+use super::{Diff, Sides, Standing, change, record_of, silence};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     observed::{ClusterObserved, Observed},
@@ -22,11 +22,10 @@ pub(super) fn cluster<'a>(
     resource: &Resource,
     pools: &[NodePoolState],
     policy: DeletionPolicy,
-    desired: &Desired,
-    state: &State,
-    observed: &'a Observed,
+    sides: Sides<'a>,
     diff: &mut Diff,
 ) -> Standing<'a> {
+    let Sides { desired, state, observed, terms } = sides;
     let name = resource.address.cluster();
     let record = record_of(state, &resource.address).and_then(|(r, _, c)| Some((r, c?)));
     let record_serial = record.map(|(r, _)| r.serial);
@@ -38,6 +37,12 @@ pub(super) fn cluster<'a>(
             .insert(resource.address.clone(), Change { fields, ..change(resource, action, reason, precondition) });
     };
     match observed.clusters.get(name) {
+        Some(ClusterObserved::Reached { uid, .. })
+            if driver == ClusterDriver::Local && record.is_some() && terms.replace.contains(&resource.address) =>
+        {
+            add(Action::Replace, ActionReason::Requested, Some(uid), Vec::new());
+            Standing::Made
+        }
         Some(ClusterObserved::Reached { uid, served, namespaces, objects, pools: live, .. }) => {
             let there = Standing::There { uid, served, namespaces, objects };
             match record {

@@ -54,7 +54,7 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
                 ..Precondition::default()
             };
             let cluster = ResourceAddress::Cluster(name.clone());
-            let goes = diff.changes.get(&cluster).is_some_and(|c| c.action == Action::Delete);
+            let goes = diff.changes.get(&cluster).is_some_and(|c| matches!(c.action, Action::Delete | Action::Replace));
             if state.uncertain.contains_key(address) {
                 let api_version = text(&object["apiVersion"]).unwrap_or_default();
                 let mut left = leftover(address, Action::Delete, precondition, api_version);
@@ -81,5 +81,7 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
 
 /// The end of something that an apply left behind when it was cut off.
 fn leftover(address: &ResourceAddress, action: Action, precondition: Precondition, api_version: String) -> Change {
-    Change { precondition, api_version, ..Change::new(address.clone(), action, ActionReason::Uncertain) }
+    // Its cluster is remembered until it is gone.
+    let requires = address.surroundings();
+    Change { precondition, api_version, requires, ..Change::new(address.clone(), action, ActionReason::Uncertain) }
 }

@@ -4,29 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Diff, Standing, change, is_ours, record_of};
+use super::{Diff, Sides, Standing, change, is_ours, record_of};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
-    observed::{DryRun, DryRunQuestion, KindRef, Observed, Stranger},
+    observed::{DryRun, DryRunQuestion, KindRef, Stranger},
     plan::{
         change::{Action, ActionReason, Conflict, Precondition},
         desired::{Body, Desired, Resource, manager},
         fields, offline,
         projection::{owned_fields, project, projection_digest},
     },
-    state::State,
 };
 
 /// Compares an object.
-pub(super) fn object(
-    resource: &Resource,
-    standing: &Standing<'_>,
-    desired: &Desired,
-    state: &State,
-    observed: &Observed,
-    diff: &mut Diff,
-) {
+pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<'_>, diff: &mut Diff) {
+    let Sides { desired, state, observed, terms } = sides;
     let Body::Object { object, digest, api_version, components } = &resource.body else { return };
     let address = &resource.address;
     let record = record_of(state, address).and_then(|(r, o, _)| Some((r, o?)));
@@ -65,6 +58,7 @@ pub(super) fn object(
         && !known.unready
         && precondition.uid.as_ref() == Some(&known.uid)
         && !state.uncertain.contains_key(address)
+        && !terms.replace.contains(address)
     {
         diff.unchanged += 1;
         return;
@@ -113,8 +107,14 @@ pub(super) fn object(
             let owns = |o: &Value| owned_fields(o, &manager(&state.lineage)).is_some();
             // Nothing would change, and what there is is remembered: the words differ, not the object.
             let unready = known.is_some_and(|k| k.unready);
-            let uncertain = state.uncertain.contains_key(address) || unready;
-            if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
+            // One that was brought up to date without knowing what was sent is no better known.
+            let uncertain =
+                state.uncertain.contains_key(address) || unready || known.is_some_and(|k| k.sent.is_empty());
+            if terms.replace.contains(address) && live.is_some() {
+                planned.action = Action::Replace;
+                planned.reason = ActionReason::Requested;
+                diff.changes.insert(address.clone(), planned);
+            } else if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
                 diff.unchanged += 1;
             } else {
                 if planned.fields.is_empty() && uncertain {

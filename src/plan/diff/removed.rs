@@ -1,13 +1,15 @@
 //! Records whose resources shall no longer be: deleted where they are, forgotten where they are gone.
 
-use super::{Diff, deletes, is_ours, record_of, silence};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Diff, Sides, Terms, deletes, is_ours, record_of, silence};
 use crate::{
     address::ResourceAddress,
     observed::{ClusterObserved, Observed},
     plan::{
         change::{Action, ActionReason, Change, Precondition},
         desired::Desired,
-        order::same_object,
+        order::{Identity, identity},
     },
     state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State},
 };
@@ -22,13 +24,32 @@ struct World<'a> {
     observed: &'a Observed,
     /// Why everything goes that nobody wants.
     why: ActionReason,
+    terms: &'a Terms,
+    /// Objects that shall be, wherever, and where.
+    wanted: BTreeMap<Identity<'a>, Vec<&'a ResourceAddress>>,
+    /// Clusters that stay for what is on them and cannot go elsewhere now.
+    needed: BTreeSet<&'a str>,
 }
 
 /// Changes of all records that nobody wants any more.
-pub(super) fn removed(desired: &Desired, state: &State, observed: &Observed, destroy: bool, diff: &mut Diff) {
-    let why = if destroy { ActionReason::Destroyed } else { ActionReason::Removed };
-    let world = World { desired, state, observed, why };
+pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
+    let Sides { desired, state, observed, terms } = sides;
+    let why = if terms.destroy { ActionReason::Destroyed } else { ActionReason::Removed };
+    let mut wanted: BTreeMap<Identity<'_>, Vec<&ResourceAddress>> = BTreeMap::new();
+    for address in desired.resources.keys() {
+        if let Some(identity) = identity(address) {
+            wanted.entry(identity).or_default().push(address);
+        }
+    }
+    let mut world = World { desired, state, observed, why, terms, wanted, needed: BTreeSet::new() };
+    let stay = with_what_they_need(state, state.records.keys().filter(|a| world.must_stay(a, diff)).collect());
+    world.needed = stay.iter().map(|a| a.cluster()).collect();
     for (address, record) in state.records.iter().filter(|(a, _)| !desired.resources.contains_key(a)) {
+        let spared = matches!(&record.detail, RecordDetail::Cluster(c) if deletes(c))
+            && terms.spared.contains(address.cluster());
+        if spared || stay.contains(address) {
+            continue;
+        }
         let mut precondition = Precondition { record_serial: Some(record.serial), ..Precondition::default() };
         let fate = match &record.detail {
             RecordDetail::Cluster(c) => world.cluster(address, c),
@@ -48,6 +69,17 @@ pub(super) fn removed(desired: &Desired, state: &State, observed: &Observed, des
         }
         diff.changes.insert(address.clone(), change);
     }
+}
+
+/// Records with all that they were recorded to depend on.
+fn with_what_they_need<'a>(state: &'a State, start: BTreeSet<&'a ResourceAddress>) -> BTreeSet<&'a ResourceAddress> {
+    let mut open: Vec<&ResourceAddress> = start.iter().copied().collect();
+    let mut seen = start;
+    while let Some(address) = open.pop() {
+        let needs = state.records.get(address).into_iter().flat_map(|r| &r.depends_on);
+        open.extend(needs.filter(|n| seen.insert(n)));
+    }
+    seen
 }
 
 fn gone(
@@ -117,13 +149,38 @@ impl World<'_> {
             return Some((Action::Forget, ActionReason::AlreadyGone));
         }
         // A namespace goes when nothing is left in it, not with a component.
-        let moved = !record.components.is_empty() && self.desired.resources.keys().any(|a| same_object(a, address));
+        let moved = !record.components.is_empty() && identity(address).is_some_and(|i| self.wanted.contains_key(&i));
         Some((Action::Delete, if moved { ActionReason::Moved } else { self.why.clone() }))
+    }
+
+    /// Whether an object is to be elsewhere instead, and nothing is known to bring it there: its new
+    /// cluster does not answer, or something is in the way.
+    fn must_stay(&self, address: &ResourceAddress, diff: &Diff) -> bool {
+        if self.desired.resources.contains_key(address) {
+            return false;
+        }
+        let Some(twins) = identity(address).and_then(|i| self.wanted.get(&i)) else { return false };
+        let served = self.state.records.get(address).is_some_and(|r| match &r.detail {
+            RecordDetail::Object(o) => !o.components.is_empty(),
+            RecordDetail::Cluster(_) => false,
+        });
+        let comes = |a: &&ResourceAddress| {
+            diff.changes.contains_key(*a)
+                || self.state.records.contains_key(*a)
+                || diff.questions.dry_runs.contains_key(*a)
+                || diff.questions.lookups.contains_key(*a)
+        };
+        served && !twins.iter().any(comes)
     }
 
     fn cluster_goes(&self, address: &ResourceAddress) -> bool {
         let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
-        !self.desired.resources.contains_key(&cluster)
+        if self.terms.replace.contains(&cluster) {
+            return true;
+        }
+        !self.terms.spared.contains(address.cluster())
+            && !self.needed.contains(address.cluster())
+            && !self.desired.resources.contains_key(&cluster)
             && record_of(self.state, &cluster).and_then(|(_, _, c)| c).is_some_and(deletes)
     }
 }

@@ -1,0 +1,69 @@
+//! The first round of questions: which clusters have to be reached, and what listed on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Inputs, desired::connection};
+use crate::{
+    address::ResourceAddress,
+    observed::{ClusterQuestion, Connection, KindRef, Observed, Questions},
+    spec::ClusterDriver,
+    state::{RecordDetail, State},
+};
+
+/// Which clusters have to be reached, and what listed on them: whatever the specs or the records
+/// speak of, wherever it will be placed.
+pub(super) fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
+    let mut questions = Questions::default();
+    if observed.offline {
+        return questions;
+    }
+    let kind_of = |object: &serde_json::Value| KindRef {
+        api_version: object["apiVersion"].as_str().unwrap_or_default().to_owned(),
+        kind: object["kind"].as_str().unwrap_or_default().to_owned(),
+    };
+    let written: BTreeSet<KindRef> =
+        inputs.model.into_iter().flat_map(|m| &m.objects).map(|o| kind_of(&o.object)).collect();
+    let mut connections: BTreeMap<String, Connection> = BTreeMap::new();
+    for address in inputs.state.records.keys() {
+        let name = address.cluster();
+        connections.extend(recorded_connection(inputs.state, name).map(|c| (name.to_owned(), c)));
+    }
+    // What an apply that was cut off may have made, where nobody else would look.
+    for (address, uncertain) in &inputs.state.uncertain {
+        connections.extend(uncertain.connection.clone().map(|c| (address.cluster().to_owned(), c)));
+    }
+    connections.extend(inputs.model.into_iter().flat_map(|m| &m.clusters).map(|c| (c.name.clone(), connection(c))));
+    for (name, connection) in connections {
+        if observed.clusters.contains_key(&name) {
+            continue;
+        }
+        let mut kinds = written.clone();
+        kinds.insert(KindRef { api_version: "v1".into(), kind: "Namespace".into() });
+        let mut ours = BTreeSet::new();
+        for (address, record) in inputs.state.records.iter().filter(|(a, _)| a.cluster() == name) {
+            if let (RecordDetail::Object(o), Some(object)) = (&record.detail, address.object()) {
+                kinds.insert(KindRef { api_version: o.api_version.clone(), kind: object.kind.clone() });
+                ours.insert(o.uid.clone());
+            }
+        }
+        for (address, uncertain) in inputs.state.uncertain.iter().filter(|(a, _)| a.cluster() == name) {
+            if let Some(object) = address.object().filter(|_| !uncertain.api_version.is_empty()) {
+                kinds.insert(KindRef { api_version: uncertain.api_version.clone(), kind: object.kind.clone() });
+            }
+        }
+        let capacity = connection.driver == ClusterDriver::Existing && inputs.model.is_some();
+        let lineage = inputs.state.lineage.clone();
+        questions.clusters.insert(name, ClusterQuestion { connection, kinds, lineage, capacity, ours });
+    }
+    questions
+}
+
+/// How a cluster was reached when it was recorded.
+pub(super) fn recorded_connection(state: &State, cluster: &str) -> Option<Connection> {
+    match &state.records.get(&ResourceAddress::Cluster(cluster.to_owned()))?.detail {
+        RecordDetail::Cluster(c) => {
+            Some(Connection { driver: c.driver, kubeconfig: c.kubeconfig.clone(), context: c.context.clone() })
+        }
+        RecordDetail::Object(_) => None,
+    }
+}
