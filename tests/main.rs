@@ -16,9 +16,12 @@ mod pure {
     mod architecture;
     mod codes;
     mod echoes;
+    mod eight_laws;
     mod golden;
     mod laws;
+    mod parts;
     mod placement_cases;
+    mod plan_checks;
     mod schemas;
     mod sizes;
 }

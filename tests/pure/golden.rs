@@ -154,6 +154,7 @@ fn present(folder: &Path, project: &Project) -> Files {
             state: &state,
             inputs_digest: "digest of the texts",
             limits: Limits::default(),
+            scope: skyplan::plan::Scope::default(),
         };
         match plan::plan(&inputs, &observed) {
             Ok(Step::Done(plan, _)) => {

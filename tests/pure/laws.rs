@@ -22,7 +22,7 @@ use skyplan::{
 };
 
 use crate::support::{
-    generated::{generated, pieces},
+    generated::{generated, pieces, two_clusters},
     log::{Log, Outcomes, Planned, plan},
     project::Project,
     world::World,
@@ -159,6 +159,7 @@ fn replayed(model: &Model, state: &State, observed: &Observed) -> Plan {
         state: &state,
         inputs_digest: "inputs",
         limits: Limits::default(),
+        scope: skyplan::plan::Scope::default(),
     };
     match plan::plan(&inputs, &observed).unwrap() {
         Step::Done(plan, _) => *plan,
@@ -344,25 +345,6 @@ fn nodes_go_only_after_what_ran_on_them() {
     assert!(at("object/aws/apps/Deployment/shop/photos") < at("cluster/aws"), "{shrinks:#?}");
     // Where nodes are added, they are there first.
     assert!(at("cluster/gcp") < at("object/gcp/apps/Deployment/shop/photos"));
-}
-
-/// Two clusters, one component that is on the first by its policy.
-fn two_clusters() -> Project {
-    let head = "apiVersion: skyplan.io/v1alpha1\nkind: ";
-    let web = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}}, \
-               template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: a}]}}}}";
-    Project::of([
-        ("skyplan.yaml", format!("{head}Project\nname: two\n")),
-        ("a.yaml", format!("{head}Cluster\nname: a\ndriver: local\n")),
-        ("b.yaml", format!("{head}Cluster\nname: b\ndriver: local\n")),
-        ("app.yaml", format!("{head}Application\nname: app\nsources: [{{objects: [{web}]}}]\n")),
-        (
-            "where.yaml",
-            format!(
-                "{head}DeploymentPolicy\nname: p\ncomponents: [{{componentRef: web, location: {{permitted: [{{cluster: a}}]}}}}]\n"
-            ),
-        ),
-    ])
 }
 
 #[test]

@@ -17,6 +17,13 @@ pub(crate) struct Piece {
     place: usize,
 }
 
+impl Piece {
+    /// Whether a Secret comes with it.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.with.2
+    }
+}
+
 /// Components, some of them left out.
 pub(crate) fn pieces() -> impl Strategy<Value = Vec<Option<Piece>>> {
     let piece = (any::<bool>(), 1..3_u32, 0..3_u32, any::<(bool, bool, bool)>(), any::<bool>(), 0..3_usize).prop_map(
@@ -86,4 +93,23 @@ pub(crate) fn generated(pieces: &[Option<Piece>], clusters: usize) -> Project {
             .push(("where.yaml".into(), format!("{head}DeploymentPolicy\nname: p\ncomponents: {}\n", json!(policies))));
     }
     Project::of(files)
+}
+
+/// Two clusters, one component that is on the first by its policy.
+pub(crate) fn two_clusters() -> Project {
+    let head = "apiVersion: skyplan.io/v1alpha1\nkind: ";
+    let web = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}}, \
+               template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: a}]}}}}";
+    Project::of([
+        ("skyplan.yaml", format!("{head}Project\nname: two\n")),
+        ("a.yaml", format!("{head}Cluster\nname: a\ndriver: local\n")),
+        ("b.yaml", format!("{head}Cluster\nname: b\ndriver: local\n")),
+        ("app.yaml", format!("{head}Application\nname: app\nsources: [{{objects: [{web}]}}]\n")),
+        (
+            "where.yaml",
+            format!(
+                "{head}DeploymentPolicy\nname: p\ncomponents: [{{componentRef: web, location: {{permitted: [{{cluster: a}}]}}}}]\n"
+            ),
+        ),
+    ])
 }

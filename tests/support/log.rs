@@ -12,8 +12,9 @@ use skyplan::{
     observed::Observed,
     place::problem::Limits,
     plan::{
-        self, Inputs, Plan, Step,
+        self, Inputs, Plan, Scope, Step,
         change::{Action, Change, Target},
+        check::refusal,
         desired::manager,
         order::topological,
         projection::{owned_fields, projection_digest},
@@ -26,6 +27,7 @@ use skyplan::{
 use super::world::{World, clean};
 
 /// A plan with what it was made from.
+#[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) secrets: Secrets,
@@ -67,12 +69,33 @@ impl Planned {
 
 /// Makes a plan; `None` takes everything away.
 pub(crate) fn plan(world: &World, model: Option<&Model>, state: &State) -> Result<Planned, Diagnostics> {
-    let inputs = Inputs { model, project: &state.lineage, state, inputs_digest: "inputs", limits: Limits::default() };
+    plan_as(world, model, state, &Scope::default())
+}
+
+/// Makes a plan as it is asked for.
+pub(crate) fn plan_as(
+    world: &World,
+    model: Option<&Model>,
+    state: &State,
+    scope: &Scope,
+) -> Result<Planned, Diagnostics> {
+    let inputs = Inputs {
+        model,
+        project: &state.lineage,
+        state,
+        inputs_digest: "inputs",
+        limits: Limits::default(),
+        scope: scope.clone(),
+    };
     let mut observed = Observed::default();
     // Two rounds of questions are all that it takes.
     for _ in 0..3 {
         match plan::plan(&inputs, &observed)? {
-            Step::Done(plan, secrets) => return Ok(Planned { plan: *plan, secrets, observed }),
+            Step::Done(plan, secrets) => {
+                // No plan that skyplan makes is refused by its own check.
+                assert!(refusal(&plan.checks).is_none(), "{:#?}\n{plan:#?}", plan.checks);
+                return Ok(Planned { plan: *plan, secrets, observed });
+            }
             Step::Ask(mut questions) => {
                 for (address, question) in &mut questions.dry_runs {
                     let secrets = secret_values(model.unwrap(), [address].into_iter(), &state.secret_key);
@@ -143,7 +166,7 @@ impl Log {
         let mut steps = most;
         let mut step = || steps.checked_sub(1).map(|left| steps = left).ok_or(Cut);
         if plan.changes.is_empty() {
-            if let Some(placement) = plan.placement_record.clone().filter(|p| *p != self.state.placement) {
+            if let Some(placement) = plan.placement_to_remember().cloned().filter(|p| *p != self.state.placement) {
                 step()?;
                 self.append(end(Some(placement), true));
             }
@@ -190,9 +213,16 @@ impl Log {
             self.append(Entry::Delta(Delta { outcomes: waiting }));
         }
         step()?;
-        let placement = plan.placement_record.clone().filter(|_| plan.complete);
+        let placement = plan.placement_to_remember().cloned();
         self.append(end(placement, plan.complete));
         Ok(())
+    }
+
+    /// Carries out a plan that only brings the state up to date, as `apply::settle` does.
+    pub(crate) fn settle(&mut self, plan: &Plan) {
+        assert!(plan.changes.iter().all(|c| matches!(c.action, Action::Forget | Action::Import)), "{plan:#?}");
+        let outcomes = plan.changes.iter().map(|c| (c.address.clone(), c.record.as_deref().cloned()));
+        self.append(Entry::Delta(Delta { outcomes: outcomes.collect() }));
     }
 
     /// What is remembered, without what differs from run to run: serials and uids.
@@ -216,7 +246,7 @@ fn end(placement: Option<skyplan::state::PlacementRecord>, complete: bool) -> En
 fn effect(world: &mut World, change: &Change, planned: &Planned, state: &State) -> Option<Record> {
     let address = &change.address;
     let detail = match (change.action, address) {
-        (Action::Forget, _) => return None,
+        (Action::Forget | Action::Import, _) => return change.record.as_deref().cloned(),
         (Action::Delete, ResourceAddress::Cluster(name)) => {
             world.clusters.remove(name);
             return None;
@@ -233,7 +263,9 @@ fn effect(world: &mut World, change: &Change, planned: &Planned, state: &State) 
             let Some(Target::Cluster { pools, deletion_policy }) = &change.after else { panic!("{change:#?}") };
             let connection = &planned.plan.clusters[name];
             let site = world.make_cluster(name);
-            if let Some(expected) = &change.precondition.cluster_uid {
+            if let Some(expected) =
+                change.precondition.cluster_uid.as_ref().filter(|_| change.action != Action::Replace)
+            {
                 assert_eq!(*expected, site.uid, "another cluster called {name}");
             }
             site.pools = pools.iter().map(|p| (p.name.clone(), p.count)).collect();

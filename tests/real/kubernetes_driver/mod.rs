@@ -28,7 +28,7 @@ use skyplan::{
     },
     observed::{ClusterQuestion, Connection, KindRef},
     plan::{
-        change::{Action, ActionReason, Base, Change, Cost, FORMAT_VERSION, Plan, Precondition, Target},
+        change::{Action, ActionReason, Base, Change, FORMAT_VERSION, Plan, Precondition, Target},
         projection::{digest, projection_digest},
         secret::{Secrets, redact},
     },
@@ -72,18 +72,11 @@ fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
         project: "test".into(),
         environment: None,
         base: Base { lineage: lineage.into(), serial: 0 },
-        inputs_digest: String::new(),
-        placement: None,
-        cost: Cost::default(),
         clusters: [(CLUSTER.to_owned(), connection())].into(),
         changes,
-        unchanged: 0,
-        conflicts: Vec::new(),
-        notes: Vec::new(),
-        placement_record: None,
-        guards: Vec::new(),
         complete: true,
         applyable: true,
+        ..Plan::default()
     }
 }
 
