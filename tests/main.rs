@@ -36,4 +36,5 @@ mod real {
     mod kubernetes_driver;
     mod local_driver;
     mod network;
+    mod parts;
 }
