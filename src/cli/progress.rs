@@ -171,7 +171,10 @@ impl Progress for Shown {
                 let took = if seconds >= 0.1 { format!(" after {seconds:.1} s") } else { String::new() };
                 format!("{} {}{took}", self.words.get(address).map_or("", |w| w.1), on_cluster(address))
             }
-            Outcome::Failed(why) => format!("FAILED {}: {}", on_cluster(address), why.summary),
+            Outcome::Failed(why) => match why.summary.strip_prefix(&address.short()) {
+                Some(rest) => format!("FAILED {}{rest}", on_cluster(address)),
+                None => format!("FAILED {}: {}", on_cluster(address), why.summary),
+            },
             Outcome::Skipped(cause) => format!("left out {}, as {} failed", on_cluster(address), on_cluster(cause)),
             // They are in the report, all at once.
             Outcome::NotStarted => return,

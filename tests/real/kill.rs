@@ -26,20 +26,22 @@ fn an_apply_killed_anywhere_is_finished_by_the_next() {
     println!("seed of the kills: {seed} (again with SKYPLAN_SEED={seed})");
     let mut dice = Dice::new(seed);
     let fleet = Fleet::new();
-    let (mut done, mut hit, mut cycle) = (0, 0, 0);
-    while done < kills {
-        for phase in Phase::ALL {
-            // The last of a small count is the second kill of one apply.
-            let twice = done + 1 == kills || (cycle + phase as usize) % 3 == 2;
-            let times = if twice && done > 0 { 2 } else { 1 };
-            let (tried, met) = run(&fleet, phase, cycle, times.min((kills - done).max(1)), done < kills, &mut dice);
-            done += tried;
-            hit += met;
+    let (mut blows, mut met) = (0, 0);
+    // A blow that comes too late kills nothing, and is made up for.
+    for cycle in 0.. {
+        if met >= kills || blows >= 2 * kills {
+            break;
         }
-        cycle += 1;
+        for phase in Phase::ALL {
+            // One apply of each cycle is killed again while it is finished.
+            let most = if phase == Phase::ALL[(cycle + 1) % 3] { 2 } else { 1 };
+            let (more, hit) = run(&fleet, phase, cycle, most.min(kills.saturating_sub(met)), &mut dice);
+            blows += more;
+            met += hit;
+        }
     }
-    println!("{hit} of {done} kills met a living apply");
-    assert!(hit * 3 >= done * 2, "only {hit} of {done} kills met a living apply: the moments are badly chosen");
+    println!("{met} of {blows} blows met a living apply");
+    assert!(met >= kills, "only {met} of {blows} blows met a living apply: the moments are badly chosen");
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,52 +55,49 @@ impl Phase {
     const ALL: [Self; 3] = [Self::Make, Self::Change, Self::Destroy];
 }
 
-/// One phase: killed, looked at, finished, looked at. The answer is how many kills there were, and how
+/// One phase: struck, looked at, finished, looked at. The answer is how many blows there were, and how
 /// many met a living process.
-fn run(fleet: &Fleet, phase: Phase, cycle: usize, times: usize, kill: bool, dice: &mut Dice) -> (usize, usize) {
+fn run(fleet: &Fleet, phase: Phase, cycle: usize, most: usize, dice: &mut Dice) -> (usize, usize) {
     if phase == Phase::Change {
         fleet.change();
     }
-    let command: &[&str] = if phase == Phase::Destroy { &["destroy", "--yes"] } else { &["apply", "--yes"] };
-    let mut spared = fleet.spared(phase == Phase::Destroy);
-    let (mut tried, mut hit) = (0, 0);
-    for time in 0..if kill { times } else { 0 } {
-        let moment = Moment::choose(dice, phase == Phase::Make && time == 0);
+    let destroy = phase == Phase::Destroy;
+    let command: &[&str] = if destroy { &["destroy", "--yes"] } else { &["apply", "--yes"] };
+    let mut spared = fleet.spared(destroy);
+    let (mut blows, mut met) = (0, 0);
+    // Only what was killed can be killed again.
+    while blows < most && met == blows {
+        let moment = Moment::choose(dice, phase == Phase::Make && blows == 0, blows > 0);
         // Every other change goes by a plan file.
-        let file = phase == Phase::Change && cycle % 2 == 0 && time == 0;
+        let file = phase == Phase::Change && cycle % 2 == 0 && blows == 0;
         if file {
             fleet.home.run(&["plan", "-o", "plan.json"], 0);
         }
-        let met = victim::kill(&fleet.home, if file { &["apply", "plan.json"] } else { command }, &moment);
-        println!(
-            "cycle {cycle}, {phase:?}, kill {}: {moment:?}{} {met}",
-            time + 1,
-            if file { ", plan file" } else { "" }
-        );
-        tried += 1;
-        hit += usize::from(met.living);
+        let blow = victim::kill(&fleet.home, if file { &["apply", "plan.json"] } else { command }, &moment);
+        blows += 1;
+        met += usize::from(blow.living);
+        println!("cycle {cycle}, {phase:?}, blow {blows}{}: {moment:?} {blow}", if file { ", plan file" } else { "" });
         // Whatever was cut off: the state is readable, and a plan can be made.
         fleet.home.run(&["state", "list"], 0);
         fleet.home.run(&["state", "log"], 0);
-        let plan = if phase == Phase::Destroy { &["plan", "--destroy"][..] } else { &["plan"] };
-        fleet.home.run(plan, 0);
-        if file {
+        fleet.home.run(if destroy { &["plan", "--destroy"][..] } else { &["plan"] }, 0);
+        // What lives now, and is not planned to be made anew or to go, must live on.
+        spared.extend(fleet.spared(destroy));
+        if file && blow.living {
             fleet.a_file_goes_on_or_is_stale();
         }
-        // What lives now, and is not planned to be made anew or to go, must live on.
-        spared.extend(fleet.spared(phase == Phase::Destroy));
     }
     fleet.home.run(command, 0);
-    let after = fleet.objects();
-    if phase == Phase::Destroy {
+    if destroy {
         fleet.assert_gone();
     } else {
         assert!(fleet.home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+        let after = fleet.objects();
         fleet.assert_exact(&after);
         for (address, uid) in &spared {
             assert_eq!(after.get(address), Some(uid), "{address} was made anew, and no plan said so");
         }
     }
     fleet.assert_processes();
-    (tried, hit)
+    (blows, met)
 }

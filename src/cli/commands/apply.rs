@@ -245,7 +245,7 @@ async fn execute(
         faults.push(fault.clone());
     }
     let exit = output.diagnostics(&faults, &crate::diagnostic::SourceMap::default());
-    let what = if report.counts().failed > 0 { "Mend the cause, then run" } else { "Run" };
+    let what = if report.counts().failed > 0 && report.stop.is_none() { "Mend the cause, then run" } else { "Run" };
     output.say(&format!("What was done is recorded. {what} this, which goes on from here:\n  {}", resume::command()));
     if exit == Exit::Stale { Exit::Stale } else { Exit::Error }
 }

@@ -111,7 +111,7 @@ impl Bars {
 fn message(cluster: &str, flights: &Flights) -> String {
     let mut here: Vec<_> = flights.iter().filter(|(address, _)| address.cluster() == cluster).collect();
     here.sort_by_key(|(_, flight)| flight.begun);
-    let Some((address, flight)) = here.first() else { return String::new() };
+    let Some((address, flight)) = here.first() else { return "waits for what it depends on".into() };
     let waits = if flight.waits.is_empty() { String::new() } else { format!(": {}", flight.waits) };
     let more = if here.len() > 1 { format!("+{} ", here.len() - 1) } else { String::new() };
     format!("{more}{}{waits}", address.short()).replace(char::is_control, " ")

@@ -56,7 +56,10 @@ async fn ask(cluster: &Cluster, object: &Value) -> Vec<String> {
         said.push(trouble.words.clone());
         said.extend(log(cluster, namespace, trouble).await);
     }
-    said.extend(events(cluster, namespace, &names).await);
+    let mut events = events(cluster, namespace, &names).await;
+    // The scheduler says it twice.
+    events.retain(|e| !said.iter().any(|s| s.strip_prefix("unschedulable: ").is_some_and(|why| e.contains(why))));
+    said.extend(events);
     said
 }
 
@@ -145,6 +148,17 @@ mod tests {
         assert_eq!(selector(&json!({})), None);
         let controller = json!({"kind": "ReplicationController", "spec": {"selector": {"app": "web"}}});
         assert_eq!(selector(&controller).as_deref(), Some("app=web"));
+    }
+
+    #[tokio::test]
+    async fn a_simulated_node_has_no_logs() {
+        let client = fake::client(|_| {
+            Answer::json(&json!({"metadata": {"name": "n", "uid": "u", "annotations": {(SIMULATED): "fake"}}}))
+        });
+        let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n"}, "status": {"containerStatuses": [
+            {"name": "c", "state": {"terminated": {"exitCode": 1}}}]}});
+        let said = log(&Cluster::new("edge", client), "shop", &troubles(&pod)[0]).await;
+        assert_eq!(said, ["  no log: node n is simulated"]);
     }
 
     #[tokio::test]

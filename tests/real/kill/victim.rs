@@ -42,13 +42,16 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    /// `slow`: a cluster is made first, which takes seconds.
-    pub(super) fn choose(dice: &mut Dice, slow: bool) -> Self {
+    /// `slow`: a cluster is made first, which takes seconds. `again`: much may be done already.
+    pub(super) fn choose(dice: &mut Dice, slow: bool, again: bool) -> Self {
+        let number = |n: u64| usize::try_from(n).unwrap();
         match dice.below(5) {
-            0 => Self::Entry(1, dice.below(if slow { 3500 } else { 150 })),
-            1 => Self::Entry(1 + usize::try_from(dice.below(3)).unwrap(), dice.below(250)),
+            0 => Self::Entry(1, dice.below(if slow { 3500 } else { 60 })),
+            _ if again => Self::Entry(1, dice.below(30)),
+            1 => Self::Entry(number(1 + dice.below(2)), dice.below(60)),
             // An outcome waits 200 ms for others before it is written.
-            _ => Self::Line(usize::try_from(dice.below(if slow { 12 } else { 7 })).unwrap(), dice.below(220)),
+            _ if slow => Self::Line(number(dice.below(13)), dice.below(200)),
+            _ => Self::Line(number(dice.below(4)), dice.below(60)),
         }
     }
 }
