@@ -151,34 +151,6 @@ fn a_stale_plan_is_refused_whatever_moved() {
 }
 
 #[test]
-fn an_apply_killed_anywhere_is_finished_by_the_next() {
-    let home = Home::new("quickstart");
-    for (i, delay) in [50, 400, 1200, 2400, 3200, 3600, 4200].into_iter().enumerate() {
-        let mut child = home.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        thread::sleep(Duration::from_millis(delay));
-        let _ = child.kill();
-        child.wait().unwrap();
-        // Every second time the next run is the one that finishes; else it is killed too.
-        if i % 2 == 1 {
-            home.run(&["apply", "--yes"], 0);
-            assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
-            home.run(&["destroy", "--yes"], 0);
-            assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
-        }
-    }
-    home.run(&["apply", "--yes"], 0);
-    assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7);
-    // A destroy that is killed is finished by the next, too.
-    let mut child = home.command(&["destroy", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    thread::sleep(Duration::from_millis(120));
-    let _ = child.kill();
-    child.wait().unwrap();
-    home.run(&["destroy", "--yes"], 0);
-    assert_eq!(home.run(&["state", "list"], 0), "");
-    assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
-}
-
-#[test]
 fn an_interrupted_apply_says_so_and_goes_on() {
     let home = Home::new("quickstart");
     let child = home.command(&["apply", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

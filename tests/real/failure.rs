@@ -1,7 +1,12 @@
 //! An apply in which something fails: what does not depend on it goes on, and the report says what is
 //! done, what failed and why in the cluster's own words, what was not tried, and how to go on.
 
-use std::{fs, process::Stdio, thread, time::Duration};
+use std::{
+    fs,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -95,6 +100,38 @@ fn a_failure_stops_only_what_depends_on_it_and_says_why() {
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert_eq!((&last["complete"], &last["resume"]), (&true.into(), &Value::Null));
     assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+}
+
+#[test]
+fn a_second_interrupt_stops_at_once_and_nothing_is_lost() {
+    let home = Home::new("quickstart");
+    let child = home.command(&["apply", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let interrupt = || assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    // The first entry begins the log, the second the apply; then a cluster is made, for seconds.
+    for _ in 0..600 {
+        if home.log_entries() >= 2 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(700));
+    interrupt();
+    thread::sleep(Duration::from_millis(200));
+    let second = Instant::now();
+    interrupt();
+    let output = child.wait_with_output().unwrap();
+    let said = both(&output);
+    assert!(second.elapsed() < Duration::from_secs(2), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Stopping: ") && said.contains("Stopping now: ") && said.contains("SKY0716"), "{said}");
+    assert!(said.contains("Not begun, as the apply was stopped: quickstart: ConfigMap hello/web, "), "{said}");
+    assert!(said.contains("  skyplan apply --yes"), "{said}");
+    home.run(&["plan"], 0);
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    home.run(&["destroy", "--yes"], 0);
+    assert!(home.run(&["local", "list"], 0).contains("no local clusters"));
 }
 
 #[test]

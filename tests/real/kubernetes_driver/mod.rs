@@ -218,6 +218,7 @@ async fn scenarios(root: LocalRoot) {
         ("others", spawn_local(preconditions::what_is_of_others_is_refused(world.clone()))),
         ("deletes", spawn_local(deletes::deletes_are_awaited(world.clone()))),
         ("waits", spawn_local(waits::readiness_is_awaited(world.clone()))),
+        ("every_kind", spawn_local(waits::every_kind_becomes_ready(world.clone()))),
         ("kinds", spawn_local(kinds::a_kind_and_its_object(world.clone()))),
         ("questions", spawn_local(questions::questions(world.clone()))),
         ("stops", spawn_local(waits::a_stop_is_clean(world.clone()))),

@@ -118,6 +118,114 @@ pub(super) async fn readiness_is_awaited(world: Arc<World>) {
     assert_ne!(project.live(&job).await["metadata"]["uid"].as_str().map(str::to_owned), old);
 }
 
+/// Kinds with a state of their own, on a server whose controllers give it to them; and two that wait
+/// for what will not come.
+pub(super) async fn every_kind_becomes_ready(world: Arc<World>) {
+    let project = Project::new(&world, "every-kind");
+    let namespace = project.namespace().await;
+    let object = |api_version: &str, kind: &str, name: &str, spec: serde_json::Value| {
+        let metadata = json!({"name": name, "namespace": namespace});
+        json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
+    };
+    let pod = json!({"containers": [{"name": "c", "image": "i"}]});
+    let once = json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]});
+    let template = |app: &str| json!({"metadata": {"labels": {"app": app}}, "spec": pod});
+    let labels = |app: &str| json!({"matchLabels": {"app": app}});
+    let mut volume = object(
+        "v1",
+        "PersistentVolume",
+        "every-kind",
+        json!({"capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/none"}, "storageClassName": "every-kind"}),
+    );
+    volume["metadata"].as_object_mut().unwrap().remove("namespace");
+    let on_delete = json!({"type": "OnDelete"});
+    let objects = [
+        object(
+            "apps/v1",
+            "ReplicaSet",
+            "rs",
+            json!({"replicas": 2, "selector": labels("rs"), "template": template("rs")}),
+        ),
+        object(
+            "v1",
+            "ReplicationController",
+            "rc",
+            json!({"replicas": 2, "selector": {"app": "rc"}, "template": template("rc")}),
+        ),
+        object(
+            "apps/v1",
+            "StatefulSet",
+            "held",
+            json!({"replicas": 1, "serviceName": "held", "selector": labels("held"),
+            "template": template("held"), "updateStrategy": on_delete}),
+        ),
+        object("v1", "Pod", "pod", pod.clone()),
+        object("batch/v1", "Job", "asleep", json!({"suspend": true, "template": {"spec": once}})),
+        object(
+            "batch/v1",
+            "CronJob",
+            "nightly",
+            json!({"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": once}}}}),
+        ),
+        object(
+            "v1",
+            "PersistentVolumeClaim",
+            "later",
+            json!({"accessModes": ["ReadWriteOnce"],
+            "storageClassName": "nobody-s", "resources": {"requests": {"storage": "1Gi"}}}),
+        ),
+        volume,
+        object(
+            "v1",
+            "Service",
+            "out",
+            json!({"type": "LoadBalancer", "selector": {"app": "rs"}, "ports": [{"port": 80}]}),
+        ),
+        object(
+            "networking.k8s.io/v1",
+            "Ingress",
+            "in",
+            json!({"defaultBackend": {"service": {"name": "out", "port": {"number": 80}}}}),
+        ),
+        object("policy/v1", "PodDisruptionBudget", "budget", json!({"minAvailable": 1, "selector": labels("rs")})),
+        object(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            "scaler",
+            json!({"minReplicas": 1, "maxReplicas": 3,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs"}}),
+        ),
+    ];
+    let changes: Vec<_> = objects.into_iter().map(|o| project.create(o)).collect();
+    let addresses: Vec<ResourceAddress> = changes.iter().map(|c| c.address.clone()).collect();
+    assert_done(&project.apply(changes).await);
+    let state = project.log().state().clone();
+    for address in &addresses {
+        let skyplan::state::RecordDetail::Object(known) = &state.records[address].detail else { panic!("no object") };
+        assert!(!known.unready, "{address}");
+    }
+
+    // A quota that lets no pod in, and a pod whose image never comes: said in the cluster's words.
+    let quota = object("v1", "ResourceQuota", "none", json!({"hard": {"pods": "0"}}));
+    assert_done(&project.apply(vec![project.create(quota)]).await);
+    let refused = project.create(object(
+        "apps/v1",
+        "ReplicaSet",
+        "refused",
+        json!({"replicas": 1, "selector": labels("refused"), "template": template("refused")}),
+    ));
+    let address = refused.address.clone();
+    let short = Options { timeout: Duration::from_secs(4), ..Options::default() };
+    let report = project.apply_with(vec![refused], &Secrets::default(), &short).await;
+    assert_eq!(code(&report, &address), "SKY0714");
+    let said = report.faults().next().unwrap();
+    assert!(said.detail.contains("exceeded quota: none"), "{said:?}");
+    let state = project.log().state().clone();
+    let skyplan::state::RecordDetail::Object(known) = &state.records[&address].detail else { panic!("no object") };
+    assert!(known.unready, "it was not seen to become ready, and the state says so");
+}
+
 /// Cancelled before it begins, and aborted in the middle.
 pub(super) async fn a_stop_is_clean(world: Arc<World>) {
     let project = Project::new(&world, "stops");
