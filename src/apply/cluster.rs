@@ -44,7 +44,7 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
     let uid = match connection.driver {
         ClusterDriver::Local => {
             let expected = expected(run, change);
-            let told = |text: &str| run.progress.waiting(&change.address, text);
+            let told = |text: &str| run.waits(change, text);
             let made = run.sites.drivers().ensure_cluster(name, pools, expected.as_deref(), &told).await;
             // It may have been made and not got its nodes.
             made.map_err(|why| Failure { why: Box::new(placed(*why, change)), settled: false })?.uid
@@ -103,7 +103,7 @@ async fn remove(run: &Run<'_>, change: &Change, connection: &Connection) -> Resu
     }
     run.sites.forget(name);
     run.watches.forget(name);
-    run.progress.waiting(&change.address, "stopping its processes");
+    run.waits(change, "stopping its processes");
     let gone = drivers.delete_cluster(name).await;
     gone.map(drop).map_err(|why| Failure::unsettled(placed(*why, change)))
 }

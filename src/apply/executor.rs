@@ -103,6 +103,11 @@ impl<'a> Run<'a> {
         &self.plan.base.lineage
     }
 
+    /// What a change waits for is shown; servers may repeat secret values.
+    pub(super) fn waits(&self, change: &Change, text: &str) {
+        self.progress.waiting(&change.address, &self.secrets.hide(text));
+    }
+
     /// What became of a change's resource goes to the log, now.
     pub(super) fn record(&self, change: &Change, record: Option<Record>) {
         // The other end lives as long as the run.

@@ -39,7 +39,7 @@ pub(super) enum After {
     /// That the object becomes ready; the answer of its apply, and its record once it is.
     Ready(Box<(Site, Served, Value, Record)>),
     /// That the object is gone; the answer of its deletion.
-    Gone(Site, Served, Box<Value>),
+    Gone(Box<(Site, Served, Value)>),
 }
 
 impl After {
@@ -52,7 +52,8 @@ impl After {
                 run.record(change, Some(record));
                 Ok(())
             }
-            Self::Gone(site, kind, going) => {
+            Self::Gone(all) => {
+                let (site, kind, going) = *all;
                 wait::gone(run, change, &site, &kind, &going, false).await?;
                 run.record(change, None);
                 Ok(())
@@ -155,7 +156,7 @@ impl Write<'_, '_> {
             return Ok(After::Nothing);
         };
         match self.request_delete(&kind).await? {
-            Deleted::Going(going) => Ok(After::Gone(self.site.clone(), kind, going)),
+            Deleted::Going(going) => Ok(After::Gone(Box::new((self.site.clone(), kind, *going)))),
             Deleted::Gone => {
                 self.run.record(self.change, None);
                 Ok(After::Nothing)

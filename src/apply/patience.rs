@@ -63,7 +63,7 @@ impl<'a, 'r> Patience<'a, 'r> {
             run.silent.set(cluster, true);
             return false;
         }
-        run.progress.waiting(&self.change.address, &format!("cluster {cluster} does not answer ({why}); asking again"));
+        run.waits(self.change, &format!("cluster {cluster} does not answer ({why}); asking again"));
         tokio::select! {
             () = sleep(self.pause) => {}
             () = run.options.cancel.cancelled() => {}

@@ -46,7 +46,7 @@ pub(super) async fn ready(
     applied: &Value,
 ) -> Result<(), Failure> {
     let Some(mut words) = reason(&health(applied)) else { return Ok(()) };
-    run.progress.waiting(&change.address, &words);
+    run.waits(change, &words);
     let metadata = &applied["metadata"];
     let (namespace, name) = (metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default());
     let mut seen = run.watches.follow(&site.cluster, kind, namespace, name);
@@ -70,7 +70,7 @@ pub(super) async fn ready(
                     Health::Progressing(why) => {
                         failing = None;
                         if why != words {
-                            run.progress.waiting(&change.address, &why);
+                            run.waits(change, &why);
                         }
                         words = why;
                     }
@@ -126,7 +126,7 @@ pub(super) async fn gone(
     let (uid, name) = (metadata["uid"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default());
     let id = Id { namespace: metadata["namespace"].as_str(), name };
     let mut seen = run.watches.follow(&site.cluster, kind, id.namespace, name);
-    run.progress.waiting(&change.address, &holders(going));
+    run.waits(change, &holders(going));
     let begun = Instant::now();
     let deadline = (begun + run.options.timeout).min(run.deadline);
     let mut last = Arc::new(going.clone());

@@ -2,6 +2,7 @@
 //! programs; `docs/apply.md` says what each event holds.
 
 use std::{
+    collections::BTreeMap,
     io::Write as _,
     sync::{Mutex, PoisonError},
 };
@@ -13,10 +14,7 @@ use crate::{
     address::ResourceAddress,
     apply::{Outcome, Progress, Report},
     diagnostic::Diagnostic,
-    plan::{
-        Plan,
-        change::{Action, Change},
-    },
+    plan::{Plan, change::Action},
 };
 
 /// Version of the stream: `major.minor`; a new minor only adds.
@@ -24,7 +22,7 @@ const FORMAT_VERSION: &str = "1.0";
 
 /// Writes the events of one apply.
 pub(super) struct Events {
-    plan: Plan,
+    actions: BTreeMap<ResourceAddress, Action>,
     /// One line after the other, whoever writes.
     out: Mutex<()>,
 }
@@ -32,7 +30,8 @@ pub(super) struct Events {
 impl Events {
     /// Begins the stream: its version, then every planned change.
     pub(super) fn new(plan: &Plan) -> Self {
-        let events = Self { plan: plan.clone(), out: Mutex::default() };
+        let actions = plan.changes.iter().map(|c| (c.address.clone(), c.action)).collect();
+        let events = Self { actions, out: Mutex::default() };
         let head = json!({
             "formatVersion": FORMAT_VERSION, "skyplan": env!("CARGO_PKG_VERSION"), "project": plan.project,
             "lineage": plan.base.lineage, "serial": plan.base.serial,
@@ -70,10 +69,6 @@ impl Events {
             event["resume"] = json!(resume);
         }
         self.write("summary", &event);
-    }
-
-    fn change(&self, address: &ResourceAddress) -> Option<&Change> {
-        self.plan.changes.iter().find(|c| c.address == *address)
     }
 
     fn write(&self, name: &str, event: &Value) {
@@ -120,7 +115,7 @@ impl Progress for Events {
 
     fn finished(&self, address: &ResourceAddress, outcome: &Outcome) {
         let mut event = about(address);
-        event["action"] = json!(self.change(address).map(|c| c.action));
+        event["action"] = json!(self.actions.get(address));
         let name = match outcome {
             Outcome::Done { seconds } => {
                 event["seconds"] = json!(rounded(*seconds));

@@ -27,6 +27,8 @@ use crate::{
     spec::ClusterDriver,
 };
 
+/// How often bars are drawn anew.
+const REFRESH: Duration = Duration::from_millis(200);
 /// How often plain lines say what is waited for.
 const REMIND: Duration = Duration::from_secs(10);
 /// How many of those lines are said at once.
@@ -44,11 +46,11 @@ pub(super) type Flights = BTreeMap<ResourceAddress, Flight>;
 
 /// Shows the progress of one apply.
 pub(super) struct Shown {
-    bars: Option<Bars>,
+    bars: Option<Arc<Bars>>,
     words: BTreeMap<ResourceAddress, Words>,
     flights: Arc<Mutex<Flights>>,
     done: Mutex<usize>,
-    reminder: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+    clock: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
 /// What is said of a change while it goes on, and when it is done: `making`, `made`.
@@ -56,27 +58,27 @@ type Words = (&'static str, &'static str);
 
 impl Shown {
     pub(super) fn new(terminal: bool, plan: &Plan) -> Self {
-        let bars = terminal.then(|| Bars::new(plan)).flatten();
+        let bars = terminal.then(|| Bars::new(plan)).flatten().map(Arc::new);
         let flights = Arc::<Mutex<Flights>>::default();
-        let reminder = bars.is_none().then(|| remind(flights.clone()));
+        let clock = clock(bars.clone(), flights.clone());
         Self {
             bars,
             words: plan.changes.iter().map(|c| (c.address.clone(), words(c, plan))).collect(),
             flights,
             done: Mutex::new(0),
-            reminder: Mutex::new(reminder),
+            clock: Mutex::new(Some(clock)),
         }
     }
 
     /// Takes the bars away; nothing is said any more.
     pub(super) fn close(&self) {
-        if let Some(bars) = &self.bars {
-            bars.close();
-        }
-        let reminder = self.reminder.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((stop, thread)) = reminder {
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = clock {
             drop(stop);
             let _ = thread.join();
+        }
+        if let Some(bars) = &self.bars {
+            bars.close();
         }
     }
 
@@ -93,13 +95,16 @@ impl Shown {
     }
 }
 
-/// Says every now and then what has been in flight for long.
-fn remind(flights: Arc<Mutex<Flights>>) -> (Sender<()>, JoinHandle<()>) {
+/// Says every now and then what is in flight: bars at once, plain lines what has been for long.
+fn clock(bars: Option<Arc<Bars>>, flights: Arc<Mutex<Flights>>) -> (Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = channel::<()>();
+    let pause = if bars.is_some() { REFRESH } else { REMIND };
     let thread = thread::spawn(move || {
-        while stopped.recv_timeout(REMIND) == Err(RecvTimeoutError::Timeout) {
-            for line in reminders(&flights.lock().unwrap_or_else(PoisonError::into_inner)) {
-                eprintln!("{line}");
+        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            let flights = flights.lock().unwrap_or_else(PoisonError::into_inner);
+            match &bars {
+                Some(bars) => bars.refresh(&flights),
+                None => reminders(&flights).iter().for_each(|line| eprintln!("{line}")),
             }
         }
     });
@@ -138,23 +143,17 @@ fn words(change: &Change, plan: &Plan) -> Words {
 impl Progress for Shown {
     fn started(&self, address: &ResourceAddress, action: Action) {
         self.flights().insert(address.clone(), Flight { begun: Instant::now(), waits: String::new() });
-        match &self.bars {
-            Some(bars) => bars.show(address.cluster(), &self.flights()),
-            // Clusters take seconds; everything else says when it is done.
-            None if matches!(address, ResourceAddress::Cluster(_)) && action != Action::Forget => {
-                let word = self.words.get(address).map_or("", |w| w.0);
-                self.line(&format!("  {word} {}…", on_cluster(address)));
-            }
-            None => {}
+        // Clusters take seconds; everything else says when it is done.
+        let long = matches!(address, ResourceAddress::Cluster(_)) && action != Action::Forget;
+        if long && self.bars.is_none() {
+            let word = self.words.get(address).map_or("", |w| w.0);
+            self.line(&format!("  {word} {}…", on_cluster(address)));
         }
     }
 
     fn waiting(&self, address: &ResourceAddress, text: &str) {
         if let Some(flight) = self.flights().get_mut(address) {
             text.clone_into(&mut flight.waits);
-        }
-        if let Some(bars) = &self.bars {
-            bars.show(address.cluster(), &self.flights());
         }
     }
 
@@ -182,7 +181,7 @@ impl Progress for Shown {
         let total = self.words.len();
         self.line(&format!("  [{count:>width$}/{total}] {text}", width = total.to_string().len()));
         if let Some(bars) = &self.bars {
-            bars.advance(address.cluster(), &self.flights());
+            bars.advance(address.cluster());
         }
     }
 }

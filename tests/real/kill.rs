@@ -69,7 +69,7 @@ fn run(fleet: &Fleet, phase: Phase, cycle: usize, most: usize, dice: &mut Dice) 
     while blows < most && met == blows {
         let moment = Moment::choose(dice, phase == Phase::Make && blows == 0, blows > 0);
         // Every other change goes by a plan file.
-        let file = phase == Phase::Change && cycle % 2 == 0 && blows == 0;
+        let file = phase == Phase::Change && cycle.is_multiple_of(2) && blows == 0;
         if file {
             fleet.home.run(&["plan", "-o", "plan.json"], 0);
         }

@@ -145,13 +145,13 @@ fn a_network_that_is_away_for_a_moment_is_waited_for() {
 fn a_network_that_stays_away_holds_nothing_up_for_ever() {
     let (home, proxy) = behind_a_proxy();
     for (mode, lines) in [(STALL, 10), (DROP, 10)] {
-        let (status, said, took) = apply(&home, &["--timeout", "4s", "--deadline", "10s"], lines, || proxy.set(mode));
+        let (status, said, took) = apply(&home, &["--timeout", "3s", "--deadline", "6s"], lines, || proxy.set(mode));
         assert_eq!(status, 1, "{said}");
         // The deadline, what is on its way, the last questions about what was waited for.
         assert!(took < Duration::from_secs(40), "{took:?}: {said}");
         assert!(said.contains("SKY0701") || said.contains("does not answer"), "{said}");
         assert!(said.contains(" failed") && (said.contains("not begun") || said.contains("left out")), "{said}");
-        assert!(said.contains("skyplan apply --yes --parallelism 2 --timeout 4s --deadline 10s"), "{said}");
+        assert!(said.contains("skyplan apply --yes --parallelism 2 --timeout 3s --deadline 6s"), "{said}");
         // The state says what is known, and a plan without the cluster does not pretend to know more.
         assert!(home.run(&["state", "list"], 0).lines().count() >= 10);
         proxy.set(PASS);

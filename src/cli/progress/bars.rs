@@ -3,20 +3,19 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Flights;
-use crate::plan::Plan;
+use super::{Flight, Flights};
+use crate::{address::ResourceAddress, plan::Plan};
 
 /// Bars at once: with more, a terminal would scroll and flicker.
 const MOST: usize = 8;
 /// Characters of a cluster's name.
 const NAME: usize = 20;
-/// How often elapsed times move on.
-const TICK: Duration = Duration::from_millis(250);
+/// What a cluster does that has nothing in flight.
+const IDLE: &str = "waits for what it depends on";
 
 /// The bars of one apply.
 pub(super) struct Bars {
@@ -52,27 +51,38 @@ impl Bars {
         let _ = self.all.println(text);
     }
 
-    /// Shows what is in flight on a cluster.
-    pub(super) fn show(&self, cluster: &str, flights: &Flights) {
-        let mut rows = self.rows();
-        let shown = rows.values().filter(|r| r.bar.is_some()).count();
-        let Some(row) = rows.get_mut(cluster) else { return };
-        if row.bar.is_none() && shown < MOST {
-            row.bar = Some(self.bar(cluster, row));
+    /// Shows what is in flight, cluster by cluster.
+    pub(super) fn refresh(&self, flights: &Flights) {
+        let mut here: BTreeMap<&str, Here<'_>> = BTreeMap::new();
+        for (address, flight) in flights {
+            let found = here.entry(address.cluster()).or_insert(Here { count: 0, oldest: (address, flight) });
+            found.count += 1;
+            if flight.begun < found.oldest.1.begun {
+                found.oldest = (address, flight);
+            }
         }
-        if let Some(bar) = &row.bar {
-            bar.set_message(message(cluster, flights));
+        let mut rows = self.rows();
+        let mut shown = rows.values().filter(|r| r.bar.is_some()).count();
+        for (cluster, row) in rows.iter_mut() {
+            let flying = here.get(cluster.as_str());
+            if row.bar.is_none() && flying.is_some() && shown < MOST {
+                row.bar = Some(self.bar(cluster, row));
+                shown += 1;
+            }
+            if let Some(bar) = &row.bar {
+                bar.set_message(flying.map_or_else(|| IDLE.to_owned(), Here::words));
+                bar.tick();
+            }
         }
     }
 
     /// One more is over on a cluster.
-    pub(super) fn advance(&self, cluster: &str, flights: &Flights) {
+    pub(super) fn advance(&self, cluster: &str) {
         let mut rows = self.rows();
         let Some(row) = rows.get_mut(cluster) else { return };
         row.done += 1;
         let Some(bar) = &row.bar else { return };
         bar.set_position(row.done);
-        bar.set_message(message(cluster, flights));
         if row.done == row.total {
             bar.finish_and_clear();
             self.all.remove(bar);
@@ -102,17 +112,22 @@ impl Bars {
         }
         bar.set_prefix(format!("{name:width$}", width = self.width));
         bar.set_position(row.done);
-        bar.enable_steady_tick(TICK);
         bar
     }
 }
 
-/// The change that has been in flight for longest with what it waits for, and how many others.
-fn message(cluster: &str, flights: &Flights) -> String {
-    let mut here: Vec<_> = flights.iter().filter(|(address, _)| address.cluster() == cluster).collect();
-    here.sort_by_key(|(_, flight)| flight.begun);
-    let Some((address, flight)) = here.first() else { return "waits for what it depends on".into() };
-    let waits = if flight.waits.is_empty() { String::new() } else { format!(": {}", flight.waits) };
-    let more = if here.len() > 1 { format!("+{} ", here.len() - 1) } else { String::new() };
-    format!("{more}{}{waits}", address.short()).replace(char::is_control, " ")
+/// What is in flight on one cluster.
+struct Here<'a> {
+    count: usize,
+    oldest: (&'a ResourceAddress, &'a Flight),
+}
+
+impl Here<'_> {
+    /// The change that has been in flight for longest with what it waits for, and how many others.
+    fn words(&self) -> String {
+        let (address, flight) = self.oldest;
+        let waits = if flight.waits.is_empty() { String::new() } else { format!(": {}", flight.waits) };
+        let more = if self.count > 1 { format!("+{} ", self.count - 1) } else { String::new() };
+        format!("{more}{}{waits}", address.short()).replace(char::is_control, " ")
+    }
 }

@@ -176,7 +176,7 @@ mod tests {
                 Answer::text("one\ntwo\u{1b}[31m\n")
             } else if path.contains("/pods") {
                 assert!(path.contains("app%3Dweb"), "{path}");
-                Answer::list(&[pod.clone()])
+                Answer::list(std::slice::from_ref(&pod))
             } else if path.contains("/events") {
                 Answer::list(&[event.clone(), other.clone()])
             } else {

@@ -67,6 +67,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         (Some(_), Some(known)) if known.sent == *digest => ActionReason::Drifted,
         (Some(_), Some(_)) => ActionReason::SpecChanged,
         (Some(_), None) => ActionReason::Uncertain,
+        // A replacement may have been cut off between its two halves.
+        (None, Some(_)) if state.uncertain.contains_key(address) => ActionReason::Uncertain,
         (None, Some(_)) => ActionReason::DeletedOutside,
         (None, None) if record.is_some() => ActionReason::ClusterReplaced,
         (None, None) => ActionReason::New,
