@@ -56,8 +56,12 @@ pub(super) enum Command {
     Destroy(DestroyArgs),
     /// Show where components run, whether they are well, and what they cost
     Status(StatusArgs),
+    /// Show what was applied, a plan file, or one resource
+    Show(ShowArgs),
     /// Say why something is as it is: a component's place, a resource, a diagnostic code
     Explain(ExplainArgs),
+    /// Draw a plan: what changes in which order, or where components run
+    Graph(GraphArgs),
     /// Look at what skyplan remembers
     State {
         #[command(flatten)]
@@ -67,7 +71,7 @@ pub(super) enum Command {
     },
     /// Print the JSON Schema of a kind, for editors
     Schema {
-        /// A kind, or `plan`; without one, the kinds are listed
+        /// A kind, `plan` or `status`; without one, the kinds are listed
         #[arg(value_name = "KIND")]
         kind: Option<String>,
     },
@@ -75,6 +79,19 @@ pub(super) enum Command {
     Local {
         #[command(subcommand)]
         command: LocalCommand,
+    },
+    /// Print what a shell needs to complete commands and options
+    Completions {
+        /// Shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// Folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -237,6 +254,58 @@ pub(super) struct ExplainArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    /// A plan file or an address; without one, all that was applied
+    #[arg(value_name = "PLAN|ADDRESS")]
+    pub(super) what: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct GraphArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    /// A plan file; without one, a plan is made
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    /// What to draw
+    #[arg(long, value_enum, default_value_t = GraphOf::Changes)]
+    pub(super) what: GraphOf,
+    /// In which language; default: as the ending of the file says, else SVG
+    #[arg(long, value_enum)]
+    pub(super) format: Option<GraphFormat>,
+    /// Write to this file
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// What a graph shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphOf {
+    /// What changes, in which order
+    Changes,
+    /// Clusters, components and flows
+    Placement,
+}
+
+/// Languages of graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// A picture for browsers and pages
+    Svg,
+    /// For Graphviz
+    Dot,
+    /// For pages on code hosts
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) project: ProjectArgs,
@@ -299,10 +368,8 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     #[test]
     fn the_command_line_is_sound() {
-        super::Args::command().debug_assert();
+        crate::cli::help::command().debug_assert();
     }
 }

@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod events;
 mod exit;
+mod help;
 mod output;
 mod planning;
 mod progress;
@@ -14,7 +15,7 @@ mod session;
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 pub use self::exit::Exit;
 use self::{
@@ -24,7 +25,8 @@ use self::{
 
 /// Runs the command that the arguments name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let args = match Args::try_parse_from(args) {
+    let parsed = help::command().try_get_matches_from(args).and_then(|m| Args::from_arg_matches(&m));
+    let args = match parsed {
         Ok(args) => args,
         Err(e) => {
             let _ = e.print();
@@ -49,6 +51,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Apply(options) => commands::apply::run(&root, &options, &output).await,
             Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
             Command::Status(options) => commands::status::run(&root, &options, &output).await,
+            Command::Show(options) => commands::show::run(&root, &options, &output).await,
+            Command::Graph(options) => commands::graph::run(&root, &options, &output).await,
+            Command::Completions { shell } => commands::completions::run(shell, &output),
+            Command::Man { folder } => commands::completions::man(&folder, &output),
             Command::Explain(options) => commands::explain::run(&root, &options, &output).await,
             Command::State { project, command } => commands::state::run(&root, &project, &command, &output),
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),

@@ -5,8 +5,10 @@
 pub mod codes;
 pub mod diagnostics;
 pub mod explain;
+pub mod graph;
 pub mod placement;
 pub mod plan;
+pub mod status;
 pub mod table;
 
 /// Colours of a terminal, or none.

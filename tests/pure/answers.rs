@@ -13,7 +13,7 @@ use skyplan::{
         self, Inputs, Plan, Step,
         answer::{Facts, Next, ResourceAnswer, Standing, Subject, Written},
     },
-    render::{self, Style},
+    render::{self, Style, graph},
 };
 
 use crate::support::{
@@ -147,7 +147,7 @@ fn the_author_of_a_value_is_named() {
     let replicas = author("spec.replicas");
     assert_eq!((replicas.written, replicas.value), (Written::Application, Some(4.into())));
     assert_eq!(replicas.origin.unwrap().to_string(), "hello/application.yaml:10");
-    assert_eq!(replicas.managers, ["skyplan-quickstart-example"]);
+    assert_eq!(replicas.managers, ["skyplan-quickstart"]);
     let image = author("spec.template.spec.containers[name=web].image");
     assert_eq!((image.written, image.origin.is_some()), (Written::Manifest, true));
     assert_eq!(author("metadata.labels[skyplan.io/lineage]").written, Written::Skyplan);
@@ -195,4 +195,32 @@ fn without_a_plan_there_is_still_an_answer() {
     let faults: Diagnostics = skyplan::diagnostic::Diagnostic::error("SKY0506", "refused").into();
     let facts = Facts::new(&model, &inputs(&model, &case.log), &case.observed, Err(&faults), &sources).unwrap();
     assert_eq!(facts.resource(&WEB.parse().unwrap(), None).unwrap().next, Next::NoPlan { errors: 1 });
+}
+
+#[test]
+fn graphs_of_the_shop() {
+    let shop = Case::new(Project::example("shop"));
+    let (changes, placement) = (graph::build::changes(&shop.plan), graph::build::placement(&shop.plan));
+    golden("shop-changes.svg", &graph::svg::render(&changes));
+    golden("shop-placement.svg", &graph::svg::render(&placement));
+    golden("shop-changes.dot", &graph::dot::render(&changes));
+    golden("shop-placement.mmd", &graph::mermaid::render(&placement));
+    assert_eq!(changes.nodes.len(), shop.plan.changes.len());
+    assert_eq!(placement.edges.len(), shop.plan.placement.unwrap().flows.len());
+}
+
+#[test]
+fn a_large_plan_is_drawn_by_component() {
+    let mut plan = Case::new(Project::example("quickstart")).plan;
+    let sample = plan.changes.iter().find(|c| c.address.to_string() == WEB).unwrap().clone();
+    for k in 0..300 {
+        let mut change = sample.clone();
+        change.address = format!("object/quickstart/apps/Deployment/hello/web-{k:03}").parse().unwrap();
+        plan.changes.push(change);
+    }
+    plan.changes.sort_by(|a, b| a.address.cmp(&b.address));
+    let graph = graph::build::changes(&plan);
+    assert!(graph.nodes.len() < 10, "{}", graph.nodes.len());
+    let web = graph.nodes.iter().find(|n| n.name.ends_with("web")).unwrap();
+    assert!(web.remark.ends_with("changes"), "{web:?}");
 }

@@ -4,15 +4,20 @@ use crate::{
     cli::{exit::Exit, output::Output},
     diagnostic::{Diagnostic, did_you_mean},
     plan::Plan,
+    render::status::Status,
     spec::{KINDS, schema},
 };
 
 pub(in crate::cli) fn run(kind: Option<&str>, output: &Output) -> Exit {
     let Some(kind) = kind else {
-        output.print(&(KINDS.join("\n") + "\nplan\n"));
+        output.print(&(KINDS.join("\n") + "\nplan\nstatus\n"));
         return Exit::Done;
     };
-    let found = if kind == "plan" { Some(schemars::schema_for!(Plan).to_value()) } else { schema(kind) };
+    let found = match kind {
+        "plan" => Some(schemars::schema_for!(Plan).to_value()),
+        "status" => Some(schemars::schema_for!(Status).to_value()),
+        kind => schema(kind),
+    };
     match found {
         Some(schema) => {
             output.print(&(serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"));

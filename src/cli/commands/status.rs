@@ -5,18 +5,21 @@ use std::{
     path::Path,
 };
 
-use serde_json::json;
-
 use crate::{
     address::ResourceAddress,
     cli::{args::StatusArgs, exit::Exit, output::Output, session::Session},
     compile::model::Model,
+    diagnostic::Diagnostic,
     driver::{Drivers, kubernetes::Health, local::LocalRoot},
-    money::MicroUsd,
     observe::{HealthTarget, ObjectHealth, health},
     observed::{Connection, KindRef},
-    render::table::columns,
-    state::{RecordDetail, State},
+    plan::change::FORMAT_VERSION,
+    render::{
+        self,
+        status::{ClusterStatus, LastApply, OpenApply, Status, WorkloadStatus},
+    },
+    spec::ClusterDriver,
+    state::{Entry, RecordDetail, State},
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output) -> Exit {
@@ -40,37 +43,26 @@ pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output)
     }
     let drivers = Drivers::new(root, local);
     let (targets, workloads) = targets(state);
-    let mut seen = Seen::new();
-    for (cluster, answer) in health(&drivers, &targets).await {
-        match answer {
-            Ok(objects) => seen.extend(objects),
-            Err(d) => {
-                output.say(&format!("cluster {cluster} was not asked:"));
-                output.fault(*d);
-            }
-        }
-    }
+    let answers = health(&drivers, &targets).await;
+    let last_apply = log.entries().ok().and_then(|all| last_apply(&all));
+    let status = status(&session.model, state, &workloads, &answers, last_apply);
     if args.json {
-        output.print(
-            &(serde_json::to_string_pretty(&as_json(&session.model, state, &workloads, &seen)).unwrap_or_default()
-                + "\n"),
-        );
+        output.print(&(serde_json::to_string_pretty(&status).unwrap_or_default() + "\n"));
     } else {
-        output.print(&as_text(state, &workloads, &seen, output));
+        output.print(&render::status::render(&status, output.style));
     }
-    let well = workloads.keys().all(|a| seen.get(a).is_some_and(|o| o.health == Health::Ready));
-    if well { Exit::Done } else { Exit::Error }
+    if status.well() { Exit::Done } else { Exit::Error }
 }
 
-/// How objects are, by address.
-type Seen = BTreeMap<ResourceAddress, ObjectHealth>;
+/// What clusters said, by name.
+type Answers = BTreeMap<String, Result<BTreeMap<ResourceAddress, ObjectHealth>, Box<Diagnostic>>>;
 /// Workloads with their components.
 type Workloads = BTreeMap<ResourceAddress, Vec<String>>;
 
 /// Kinds that run something.
 const WORKLOADS: [&str; 6] = ["CronJob", "DaemonSet", "Deployment", "Job", "Pod", "StatefulSet"];
 
-fn targets(state: &State) -> (BTreeMap<String, HealthTarget>, Workloads) {
+pub(super) fn targets(state: &State) -> (BTreeMap<String, HealthTarget>, Workloads) {
     let mut targets: BTreeMap<String, HealthTarget> = BTreeMap::new();
     let mut workloads = BTreeMap::new();
     for (address, record) in &state.records {
@@ -94,7 +86,7 @@ fn targets(state: &State) -> (BTreeMap<String, HealthTarget>, Workloads) {
     (targets, workloads)
 }
 
-fn words(health: Option<&ObjectHealth>) -> String {
+pub(super) fn words(health: Option<&ObjectHealth>) -> String {
     match health.map(|h| &h.health) {
         Some(Health::Ready) => "ready".into(),
         Some(Health::Progressing(why)) => why.clone(),
@@ -103,50 +95,76 @@ fn words(health: Option<&ObjectHealth>) -> String {
     }
 }
 
-fn as_text(state: &State, workloads: &Workloads, seen: &Seen, output: &Output) -> String {
-    let style = output.style;
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for (address, components) in workloads {
-        let health = seen.get(address);
-        let text = words(health);
-        let ready = health.is_some_and(|h| h.health == Health::Ready);
-        let text = if ready { style.good(&text) } else { style.bad(&text) };
-        let count = health.and_then(|h| h.replicas.clone()).unwrap_or_default();
-        rows.push(vec![components.join(", "), style.bold(address.cluster()), address.short(), count, text]);
-    }
-    rows.sort();
-    let mut out = columns(&rows, 0);
-    let others = state.records.len() - workloads.len();
-    out.push_str(&format!("and {others} other resources, as of entry {} of the log\n", state.serial));
-    if state.placement.monthly != MicroUsd::ZERO {
-        out.push_str(&format!("{} {}/month\n", style.bold("Cost:"), state.placement.monthly));
-    }
-    for open in state.open.values() {
-        let text = format!("an apply began at {} and has not ended; it has until {}", open.at, open.until);
-        out.push_str(&format!("{} {text}\n", style.warn("note:")));
-    }
-    out
-}
-
-fn as_json(model: &Model, state: &State, workloads: &Workloads, seen: &Seen) -> serde_json::Value {
-    let resources: Vec<_> = workloads
+fn status(
+    model: &Model,
+    state: &State,
+    workloads: &Workloads,
+    answers: &Answers,
+    last_apply: Option<LastApply>,
+) -> Status {
+    let clusters = state.records.iter().filter_map(|(address, record)| match &record.detail {
+        RecordDetail::Cluster(c) => Some((address.cluster(), c)),
+        RecordDetail::Object(_) => None,
+    });
+    let clusters = clusters.map(|(name, c)| {
+        let nodes: Vec<String> = c.pools.iter().map(|p| format!("{} × {}", p.count, p.name)).collect();
+        ClusterStatus {
+            cluster: name.to_owned(),
+            driver: match c.driver {
+                ClusterDriver::Existing => "existing".into(),
+                ClusterDriver::Local => "local".into(),
+            },
+            nodes: nodes.join(", "),
+            silent: match answers.get(name) {
+                Some(Ok(_)) => None,
+                Some(Err(d)) => Some(d.summary.clone()),
+                None => Some("it was not asked".into()),
+            },
+        }
+    });
+    let mut all: Vec<WorkloadStatus> = workloads
         .iter()
         .map(|(address, components)| {
-            let health = seen.get(address);
-            json!({
-                "address": address,
-                "components": components,
-                "ready": health.is_some_and(|h| h.health == Health::Ready),
-                "health": words(health),
-                "replicas": health.and_then(|h| h.replicas.clone()),
-            })
+            let answer = answers.get(address.cluster()).and_then(|a| a.as_ref().ok());
+            let found = answer.and_then(|seen| seen.get(address));
+            let uid = state.records.get(address).and_then(|r| match &r.detail {
+                RecordDetail::Object(o) => Some(&o.uid),
+                RecordDetail::Cluster(_) => None,
+            });
+            WorkloadStatus {
+                components: components.clone(),
+                address: address.clone(),
+                replicas: found.and_then(|h| h.replicas.clone()),
+                ready: found.is_some_and(|h| h.health == Health::Ready),
+                health: if answer.is_some() { words(found) } else { "not known".into() },
+                drifted: answer.is_some() && found.map(|h| &h.uid) != uid,
+            }
         })
         .collect();
-    json!({
-        "formatVersion": "1.0",
-        "environment": model.environment,
-        "serial": state.serial,
-        "monthly": state.placement.monthly,
-        "resources": resources,
+    all.sort();
+    let uncertain =
+        |addresses: &[ResourceAddress]| addresses.iter().filter(|a| state.uncertain.contains_key(a)).count();
+    Status {
+        format_version: FORMAT_VERSION.into(),
+        project: model.project.clone(),
+        environment: model.environment.clone(),
+        serial: state.serial,
+        monthly: state.placement.monthly,
+        clusters: clusters.collect(),
+        others: (state.records.len() - workloads.len()) as u64,
+        workloads: all,
+        last_apply,
+        open: state
+            .open
+            .values()
+            .map(|o| OpenApply { at: o.at.clone(), until: o.until.clone(), uncertain: uncertain(&o.writes) as u64 })
+            .collect(),
+    }
+}
+
+fn last_apply(entries: &[(u64, Entry)]) -> Option<LastApply> {
+    entries.iter().rev().find_map(|(serial, entry)| match entry {
+        Entry::End(end) => Some(LastApply { serial: *serial, at: end.at.clone(), complete: end.complete }),
+        _ => None,
     })
 }

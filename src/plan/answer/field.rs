@@ -120,7 +120,10 @@ fn item(items: &[Value], word: &str) -> Option<usize> {
     items.iter().position(|i| match &i[key] {
         Value::String(text) => text == wanted,
         Value::Null => false,
-        other => other.to_string() == wanted,
+        other => {
+            let text = other.to_string();
+            text == wanted
+        }
     })
 }
 

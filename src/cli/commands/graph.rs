@@ -1,0 +1,69 @@
+//! `skyplan graph`: a picture of a plan.
+
+use std::path::Path;
+
+use super::show::read_plan;
+use crate::{
+    cli::{
+        args::{GraphArgs, GraphFormat, GraphOf, ProjectArgs},
+        exit::Exit,
+        output::Output,
+        planning,
+        session::Session,
+    },
+    diagnostic::Diagnostic,
+    plan::Plan,
+    render::graph::{build, dot, mermaid, svg},
+};
+
+pub(in crate::cli) async fn run(root: &Path, args: &GraphArgs, output: &Output) -> Exit {
+    let plan = match &args.plan {
+        Some(file) => match read_plan(&root.join(file)) {
+            Ok(plan) => plan,
+            Err(d) => return output.fault(d),
+        },
+        None => match planned(root, &args.project, output).await {
+            Ok(plan) => plan,
+            Err(exit) => return exit,
+        },
+    };
+    let graph = match args.what {
+        GraphOf::Changes => build::changes(&plan),
+        GraphOf::Placement => build::placement(&plan),
+    };
+    let text = match format(args) {
+        GraphFormat::Svg => svg::render(&graph),
+        GraphFormat::Dot => dot::render(&graph),
+        GraphFormat::Mermaid => mermaid::render(&graph),
+        GraphFormat::Json => serde_json::to_string_pretty(&graph).unwrap_or_default() + "\n",
+    };
+    match &args.out {
+        None => output.print(&text),
+        Some(file) => {
+            if let Err(e) = std::fs::write(root.join(file), text) {
+                return output
+                    .fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
+            }
+        }
+    }
+    Exit::Done
+}
+
+/// What was said, else what the file's name says, else SVG.
+fn format(args: &GraphArgs) -> GraphFormat {
+    let ending = args.out.as_ref().and_then(|f| f.extension()).and_then(|e| e.to_str());
+    args.format.unwrap_or(match ending {
+        Some("dot" | "gv") => GraphFormat::Dot,
+        Some("mmd" | "mermaid" | "md") => GraphFormat::Mermaid,
+        Some("json") => GraphFormat::Json,
+        _ => GraphFormat::Svg,
+    })
+}
+
+async fn planned(root: &Path, project: &ProjectArgs, output: &Output) -> Result<Plan, Exit> {
+    let (session, log, drivers) = Session::open_to_plan(root, project, output)?;
+    match planning::make(&session, log.state(), &drivers, false, output).await {
+        Ok(made) => Ok(made.plan),
+        Err(faults) => Err(session.show(&faults, output)),
+    }
+}

@@ -1,0 +1,169 @@
+//! What `--help` teaches beyond the words of single options: examples, and commands in the order in which
+//! one comes to need them.
+
+use clap::{Command, CommandFactory as _};
+
+use super::args::Args;
+
+/// Commands by what one is about; what is in no group stands in the last.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Begin", &["init", "validate", "schema"]),
+    ("Change", &["plan", "apply", "destroy"]),
+    ("Ask", &["status", "show", "explain", "graph", "diff", "outputs"]),
+    ("Look after", &["state", "local", "completions"]),
+];
+
+/// Examples by command, as `--help` shows them.
+const EXAMPLES: [(&str, &str); 12] = [
+    (
+        "init",
+        "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
+         skyplan -C fleet init --name prod",
+    ),
+    (
+        "validate",
+        "  skyplan validate             every fault with its file, line and column\n\nExit status: 0 valid, 1 faults.",
+    ),
+    (
+        "plan",
+        "  skyplan plan                 what an apply would do, and why\n  \
+         skyplan plan -o plan.json    the same, to be applied as it is: skyplan apply plan.json\n  \
+         skyplan plan --json | jq '.changes[].address'\n  \
+         skyplan plan --detailed-exitcode   for scripts\n\n\
+         Exit status: 0 done, 1 error, 2 there are changes (only with --detailed-exitcode), 3 no placement meets all \
+         constraints.",
+    ),
+    (
+        "apply",
+        "  skyplan apply                show the plan, ask, do it\n  skyplan apply --yes          without asking\n  \
+         skyplan apply plan.json      exactly what was planned, or nothing if it is no longer true\n\n\
+         Ctrl-C once ends what is in flight and writes the state; twice stops now. `skyplan apply` goes on from there.\n\n\
+         Exit status: 0 done, 1 error or done in part, 3 no placement, 4 the plan is stale, 5 refused: it deletes too much.",
+    ),
+    (
+        "destroy",
+        "  skyplan plan --destroy       look first\n  skyplan destroy              show, ask, take everything away",
+    ),
+    (
+        "status",
+        "  skyplan status\n  skyplan status --json | jq '.workloads[] | select(.ready | not)'\n\n\
+         Exit status: 0 everything is ready, 1 something is not, or a cluster does not answer.",
+    ),
+    (
+        "show",
+        "  skyplan show                 what was applied, by cluster\n  skyplan show plan.json       a plan file, as `plan` showed it\n  \
+         skyplan show cluster/edge    one resource: what is remembered, and how it is",
+    ),
+    (
+        "explain",
+        "  skyplan explain web          why there, at what price, and what excluded each other place\n  \
+         skyplan explain object/edge/apps/Deployment/shop/web\n  \
+         skyplan explain object/edge/apps/Deployment/shop/web --field spec.replicas\n  skyplan explain SKY0202      a code",
+    ),
+    (
+        "graph",
+        "  skyplan graph -o plan.svg                        what changes, in which order\n  \
+         skyplan graph --what placement -o fleet.svg      clusters, components and flows\n  \
+         skyplan graph --format mermaid plan.json         of a plan file, for a page\n  \
+         skyplan graph --format dot | dot -Tpdf > plan.pdf",
+    ),
+    (
+        "state",
+        "  skyplan state list           addresses of all resources\n  \
+         skyplan state show cluster/edge\n  skyplan state log            every apply, newest last",
+    ),
+    (
+        "local",
+        "  skyplan local up try --nodes 3    a Kubernetes API in seconds, without a container\n  \
+         skyplan local list\n  skyplan local down try --delete",
+    ),
+    (
+        "completions",
+        "  skyplan completions bash > ~/.local/share/bash-completion/completions/skyplan\n  \
+         skyplan completions zsh  > ~/.zfunc/_skyplan      (with ~/.zfunc in $fpath)\n  \
+         skyplan completions fish > ~/.config/fish/completions/skyplan.fish",
+    ),
+];
+
+/// The command line with all that is to be learned about it.
+pub(super) fn command() -> Command {
+    let mut command = Args::command();
+    for (name, text) in EXAMPLES {
+        if command.find_subcommand(name).is_some() {
+            command = command.mut_subcommand(name, |c| c.after_long_help(format!("Examples:\n{text}")));
+        }
+    }
+    let groups = groups(&command);
+    command
+        .help_template(format!(
+            "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}\n"
+        ))
+        .subcommand_value_name("COMMAND")
+        .after_help("`skyplan COMMAND --help` has examples.")
+}
+
+fn groups(command: &Command) -> String {
+    let visible: Vec<&Command> = command.get_subcommands().filter(|c| !c.is_hide_set()).collect();
+    let width = visible.iter().map(|c| c.get_name().len()).max().unwrap_or(0);
+    let line = |c: &&Command| {
+        let about = c.get_about().map(ToString::to_string).unwrap_or_default();
+        format!("  {:width$}  {about}\n", c.get_name())
+    };
+    let grouped = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+    let mut out = String::new();
+    for (k, (title, names)) in GROUPS.iter().enumerate() {
+        let mut lines: Vec<String> =
+            names.iter().filter_map(|n| visible.iter().find(|c| c.get_name() == *n)).map(line).collect();
+        if k + 1 == GROUPS.len() {
+            lines.extend(visible.iter().filter(|c| !grouped(c.get_name())).map(line));
+        }
+        out.push_str(&format!("{title}:\n{}\n", lines.concat()));
+    }
+    out
+}
+
+/// What `--help` prints of every command, for the golden that holds it.
+#[cfg(test)]
+fn all(command: &mut Command, path: &str, out: &mut String) {
+    let text = command.clone().term_width(100).bin_name(path).render_long_help().to_string();
+    out.push_str(&format!("$ {path} --help\n{text}\n"));
+    let names: Vec<String> =
+        command.get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
+    for name in names.iter().filter(|n| *n != "help") {
+        if let Some(below) = command.find_subcommand_mut(name) {
+            all(below, &format!("{path} {name}"), out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_a_group_and_has_examples() {
+        for c in command().get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "schema") {
+            let name = c.get_name();
+            assert!(GROUPS.iter().any(|(_, names)| names.contains(&name)), "{name} is in no group");
+            assert!(EXAMPLES.iter().any(|(n, _)| *n == name), "{name} has no examples");
+        }
+    }
+
+    #[test]
+    fn help_is_as_it_was() {
+        let mut command = command();
+        command.build();
+        let mut text = String::new();
+        all(&mut command, "skyplan", &mut text);
+        let text: String = text.lines().map(|l| format!("{}\n", l.trim_end())).collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/answers/help.txt");
+        if std::env::var("SNAPSHOTS").is_ok_and(|v| v == "overwrite") {
+            std::fs::write(path, &text).unwrap();
+        }
+        let was = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            was == text,
+            "testdata/answers/help.txt differs; `SNAPSHOTS=overwrite cargo test --lib help` writes it:\n{text}"
+        );
+    }
+}
