@@ -129,7 +129,9 @@ pub fn render(status: &Status, style: Style) -> String {
     }
     if let Some(last) = &status.last_apply {
         let how = if last.complete { "complete" } else { "not complete: `skyplan apply` goes on from there" };
-        out.push_str(&format!("{} {}, {how}\n", style.bold("Last apply:"), last.at));
+        // What is below seconds helps nobody here.
+        let at = last.at.split('.').next().unwrap_or_default().trim_end_matches('Z');
+        out.push_str(&format!("{} {at}Z, {how}\n", style.bold("Last apply:")));
     }
     for open in &status.open {
         let text = format!(

@@ -136,15 +136,19 @@ fn text(state: &State, project: &str, style: Style) -> String {
         out.push('\n');
     }
     out.push_str(&format!(
-        "{} resources on {} clusters, as of entry {} of the log\n",
-        state.records.len(),
-        by_cluster(state).len(),
+        "{} on {}, as of entry {} of the log\n",
+        count(state.records.len(), "resource"),
+        count(by_cluster(state).len(), "cluster"),
         state.serial
     ));
     if state.placement.monthly != MicroUsd::ZERO {
         out.push_str(&format!("{} {}/month\n", style.bold("Cost:"), state.placement.monthly));
     }
     out
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Nodes of a cluster: `1 × g6-xlarge`.

@@ -188,5 +188,11 @@ pub fn placement(plan: &Plan) -> Graph {
         }
         graph.edges.push(Edge { from: *from, to: *to, label });
     }
+    // Labels stand beside their source: where several arrows leave it, each says where it goes.
+    let mut leaving = vec![0; graph.nodes.len()];
+    graph.edges.iter().for_each(|e| leaving[e.from] += 1);
+    for edge in graph.edges.iter_mut().filter(|e| leaving[e.from] > 1) {
+        edge.label.insert(0, format!("→ {}", graph.nodes[edge.to].name));
+    }
     graph
 }

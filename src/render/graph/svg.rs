@@ -8,12 +8,12 @@ use super::{
 const STYLE: &str = "\
 text{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1f2328}\
 .paper{fill:#ffffff}.title{font-size:15px;font-weight:bold}.lane{fill:#f6f8fa;stroke:#d1d9e0}\
-.group{font-size:13px;font-weight:bold}.name{font-size:12px}.remark,.label,.key{font-size:11px;fill:#59636e}\
+.group{font-size:13px;font-weight:bold;paint-order:stroke;stroke:#f6f8fa;stroke-width:5px}.name{font-size:12px}.remark,.label,.key{font-size:11px;fill:#59636e}\
 .sign{font-size:14px;font-weight:bold;fill:#ffffff}.box{fill:#ffffff;stroke:#8c959f}.halo{fill:#f6f8fa;fill-opacity:0.9}\
 .edge{fill:none;stroke:#6e7781;stroke-width:1.4}.tip{fill:#6e7781}\
 .plain{fill:#0969da}.create{fill:#1a7f37}.update{fill:#9a6700}.replace{fill:#8250df}.delete{fill:#cf222e}.forget{fill:#6e7781}\
 @media (prefers-color-scheme:dark){text{fill:#f0f6fc}.paper{fill:#0d1117}.lane{fill:#151b23;stroke:#3d444d}\
-.remark,.label,.key{fill:#9198a1}.box{fill:#0d1117;stroke:#656c76}.halo{fill:#151b23}.edge{stroke:#9198a1}.tip{fill:#9198a1}\
+.remark,.label,.key{fill:#9198a1}.group{stroke:#151b23}.box{fill:#0d1117;stroke:#656c76}.halo{fill:#151b23}.edge{stroke:#9198a1}.tip{fill:#9198a1}\
 .sign{fill:#ffffff}.plain{fill:#1f6feb}.create{fill:#238636}.update{fill:#9e6a03}.replace{fill:#8957e5}.delete{fill:#da3633}}";
 
 /// A graph as SVG.
@@ -30,21 +30,25 @@ pub fn render(graph: &Graph) -> String {
         escape(&graph.title)
     );
     out.push_str(&format!("<text class=\"title\" x=\"20\" y=\"34\">{}</text>\n", escape(&graph.title)));
-    for (group, lane) in graph.groups.iter().zip(&at.lanes) {
-        let Rect { x, y, width, height } = *lane;
+    for Rect { x, y, width, height } in &at.lanes {
         out.push_str(&format!(
-            "<rect class=\"lane\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>\n\
-             <text class=\"group\" x=\"{}\" y=\"{}\">{}<tspan class=\"remark\" font-weight=\"normal\" dx=\"14\">{}</tspan></text>\n",
-            x + 14,
-            y + 21,
-            escape(&group.name),
-            escape(&group.remark)
+            "<rect class=\"lane\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>\n"
         ));
     }
     for path in &at.paths {
         if let Some(line) = curve(path) {
             out.push_str(&format!("<path class=\"edge\" marker-end=\"url(#tip)\" d=\"{line}\"/>\n"));
         }
+    }
+    // Above the arrows, which may pass below them.
+    for (group, Rect { x, y, .. }) in graph.groups.iter().zip(&at.lanes) {
+        out.push_str(&format!(
+            "<text class=\"group\" x=\"{}\" y=\"{}\">{}<tspan class=\"remark\" font-weight=\"normal\" dx=\"14\">{}</tspan></text>\n",
+            x + 14,
+            y + 21,
+            escape(&group.name),
+            escape(&group.remark)
+        ));
     }
     for (node, rect) in graph.nodes.iter().zip(&at.nodes) {
         out.push_str(&boxed(node, *rect));
