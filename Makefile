@@ -51,6 +51,7 @@ full-kill: control-plane
 bless: ## Write the goldens and schemas anew; read the diff before you commit it
 	SNAPSHOTS=overwrite cargo test --lib --locked golden_
 	SNAPSHOTS=overwrite cargo test --test it --locked pure::
+	SNAPSHOTS=overwrite cargo test --lib --locked cli::help
 	SNAPSHOTS=overwrite cargo test --test it --locked pages_show
 
 .PHONY: bless-codes
