@@ -21,7 +21,7 @@ use crate::{
     apply::{Outcome, Progress},
     plan::{
         Plan,
-        change::{Action, Change},
+        change::{Action, ActionReason, Change},
     },
     render::plan::on_cluster,
     spec::ClusterDriver,
@@ -135,6 +135,8 @@ fn words(change: &Change, plan: &Plan) -> Words {
         Action::Update => ("changing", "changed"),
         Action::Replace => ("replacing", "replaced"),
         Action::Delete => ("deleting", "deleted"),
+        // Its cluster's line says it.
+        Action::Forget if change.reason == ActionReason::GoneWithCluster => ("forgetting", ""),
         Action::Forget => ("forgetting", "forgot"),
         Action::Import => ("remembering", "remembered"),
     }
@@ -164,11 +166,16 @@ impl Progress for Shown {
             *done += 1;
             *done
         };
+        let done = self.words.get(address).map_or("", |w| w.1);
+        if let Some(bars) = &self.bars {
+            bars.advance(address.cluster());
+        }
         let text = match outcome {
+            Outcome::Done { .. } if done.is_empty() => return,
             Outcome::Done { .. } => {
                 let seconds = flight.map_or(0.0, |f| f.begun.elapsed().as_secs_f64());
                 let took = if seconds >= 0.1 { format!(" after {seconds:.1} s") } else { String::new() };
-                format!("{} {}{took}", self.words.get(address).map_or("", |w| w.1), on_cluster(address))
+                format!("{done} {}{took}", on_cluster(address))
             }
             Outcome::Failed(why) => match why.summary.strip_prefix(&address.short()) {
                 Some(rest) => format!("FAILED {}{rest}", on_cluster(address)),
@@ -180,9 +187,6 @@ impl Progress for Shown {
         };
         let total = self.words.len();
         self.line(&format!("  [{count:>width$}/{total}] {text}", width = total.to_string().len()));
-        if let Some(bars) = &self.bars {
-            bars.advance(address.cluster());
-        }
     }
 }
 
