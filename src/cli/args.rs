@@ -50,6 +50,8 @@ pub(super) enum Command {
     Validate(ValidateArgs),
     /// Show what an apply would do, and why
     Plan(PlanArgs),
+    /// Show what would change between two Git revisions, without asking any cluster
+    Diff(DiffArgs),
     /// Do what a plan says
     Apply(ApplyArgs),
     /// Take everything away that skyplan made
@@ -96,6 +98,21 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct DiffArgs {
+    /// Two Git revisions as `A..B`, or one to compare with the working folder
+    #[arg(value_name = "REVISIONS", default_value = "HEAD")]
+    pub(super) revisions: String,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
+    /// Print the changes as JSON, in the format of a plan
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct InitArgs {
     /// Name of the project [default: the folder's name]
     #[arg(long, value_name = "NAME")]
@@ -105,18 +122,25 @@ pub(super) struct InitArgs {
 /// Which of a project's texts are read, and as what.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ProjectArgs {
-    /// The environment that is meant, of those that the Project has
-    #[arg(long, value_name = "NAME", env = "SKYPLAN_ENV", hide_env_values = true)]
-    pub(super) env: Option<String>,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
     /// Read the specs from this Git revision (a branch, tag or commit), not from the folder
     #[arg(long, value_name = "REVISION")]
     pub(super) rev: Option<String>,
+}
+
+/// What texts are read as.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct ReadingArgs {
+    /// The environment that is meant, of those that the Project has
+    #[arg(long, value_name = "NAME", env = "SKYPLAN_ENV", hide_env_values = true)]
+    pub(super) env: Option<String>,
     /// Give a parameter of the Project another value for this run
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) set: Vec<(String, String)>,
 }
 
-impl ProjectArgs {
+impl ReadingArgs {
     /// The environment that is meant. An empty variable names none.
     pub(super) fn wanted(&self) -> Wanted {
         match self.env.as_deref() {

@@ -48,6 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Init(options) => commands::init::run(&root, &options, &output),
             Command::Validate(options) => commands::validate::run(&root, &options, &output),
             Command::Plan(options) => commands::plan::run(&root, &options, &output).await,
+            Command::Diff(options) => commands::diff::run(&root, &options, &output),
             Command::Apply(options) => commands::apply::run(&root, &options, &output).await,
             Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
             Command::Status(options) => commands::status::run(&root, &options, &output).await,

@@ -65,7 +65,7 @@ impl Texts {
         for (path, text) in &tree.files {
             sources.insert(path.clone(), text.clone());
         }
-        Ok(Self { tree, sources, faults, set: args.set.iter().cloned().collect() })
+        Ok(Self { tree, sources, faults, set: args.reading.set.iter().cloned().collect() })
     }
 
     /// Reads and compiles the documents for one environment.
@@ -87,7 +87,7 @@ impl Texts {
     }
 
     /// Digest of the texts and of what was said beside them.
-    fn digest(&self, environment: Option<&str>) -> String {
+    pub(super) fn digest(&self, environment: Option<&str>) -> String {
         let texts = self.tree.files.iter().map(|(path, text)| (path.to_string(), text.to_string().into()));
         let texts = digest(&serde_json::Value::Object(texts.collect()));
         if environment.is_none() && self.set.is_empty() {
@@ -114,7 +114,7 @@ impl Session {
     /// Reads the project in a folder, or shows what is wrong with it.
     pub(super) fn open(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
         let texts = Texts::read(root, args, output)?;
-        let compiled = texts.compile(args.wanted());
+        let compiled = texts.compile(args.reading.wanted());
         let exit = output.diagnostics(&compiled.faults, &texts.sources);
         let model = compiled.model.ok_or(exit)?;
         let digest = texts.digest(model.environment.as_deref());

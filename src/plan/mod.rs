@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod change;
 pub mod check;
+pub mod compare;
 pub mod desired;
 mod diff;
 mod fields;

@@ -97,6 +97,11 @@ pub fn is_secret(object: &Value) -> bool {
     object["apiVersion"] == "v1" && object["kind"] == "Secret"
 }
 
+/// Whether a text stands for a secret value.
+pub(super) fn is_digest(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
 /// Replaces the values of a Secret by keyed digests; also the copy that `kubectl apply` leaves in an
 /// annotation.
 pub fn redact(object: &mut Value, key: &str) {

@@ -38,7 +38,8 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
     };
     // A plan file says itself which environment it is for.
     let environment = file.as_ref().and_then(|plan| plan.environment.clone());
-    let project = ProjectArgs { env: environment.or_else(|| args.project.env.clone()), ..args.project.clone() };
+    let mut project = args.project.clone();
+    project.reading.env = environment.or(project.reading.env);
     let (session, log, drivers) = match Session::open_to_plan(root, &project, output) {
         Ok(all) => all,
         Err(exit) => return exit,
@@ -146,7 +147,7 @@ fn read(file: &Path, project: &ProjectArgs) -> Result<Plan, Diagnostic> {
             format!("{name} has format {}, this skyplan reads {FORMAT_VERSION}", plan.format_version),
         ));
     }
-    if let (Wanted::Named(wanted), made) = (project.wanted(), plan.environment.as_deref().unwrap_or("default"))
+    if let (Wanted::Named(wanted), made) = (project.reading.wanted(), plan.environment.as_deref().unwrap_or("default"))
         && wanted != made
     {
         return Err(Diagnostic::error(

@@ -14,7 +14,7 @@ pub(in crate::cli) fn run(root: &Path, args: &ValidateArgs, output: &Output) -> 
         Ok(texts) => texts,
         Err(exit) => return exit,
     };
-    let first = match args.project.wanted() {
+    let first = match args.project.reading.wanted() {
         Wanted::Only => Wanted::First,
         named => named,
     };
