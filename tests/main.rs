@@ -15,6 +15,7 @@ mod pure {
     mod answers;
     mod architecture;
     mod codes;
+    mod compare;
     mod echoes;
     mod eight_laws;
     mod golden;
@@ -29,6 +30,7 @@ mod pure {
 mod real {
     mod cli;
     mod codes;
+    mod environments;
     mod existing;
     mod failure;
     mod home;

@@ -56,6 +56,8 @@ pub(super) enum Command {
     Apply(ApplyArgs),
     /// Take everything away that skyplan made
     Destroy(DestroyArgs),
+    /// Show the values that the last apply gave
+    Output(OutputArgs),
     /// Show where components run, whether they are well, and what they cost
     Status(StatusArgs),
     /// Show what was applied, a plan file, or one resource
@@ -327,6 +329,18 @@ pub(super) enum GraphFormat {
     Mermaid,
     /// For programs
     Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct OutputArgs {
+    /// Print the value of this output alone
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ use crate::{
     apply::{Outcome, Progress, Report},
     diagnostic::Diagnostic,
     plan::{Plan, change::Action},
+    state::RecordedOutput,
 };
 
 /// Version of the stream: `major.minor`; a new minor only adds.
@@ -75,6 +76,11 @@ impl Events {
         let _one = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         write(name, event);
     }
+}
+
+/// Says what the outputs are after the apply.
+pub(super) fn outputs(values: &BTreeMap<String, RecordedOutput>) {
+    write("outputs", &json!({ "outputs": values }));
 }
 
 /// Says why there is no apply.

@@ -51,6 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Diff(options) => commands::diff::run(&root, &options, &output),
             Command::Apply(options) => commands::apply::run(&root, &options, &output).await,
             Command::Destroy(options) => commands::destroy::run(&root, &options, &output).await,
+            Command::Output(options) => commands::output::run(&root, &options, &output),
             Command::Status(options) => commands::status::run(&root, &options, &output).await,
             Command::Show(options) => commands::show::run(&root, &options, &output).await,
             Command::Graph(options) => commands::graph::run(&root, &options, &output).await,

@@ -12,6 +12,7 @@ mod latency;
 mod locate;
 pub mod model;
 mod names;
+mod outputs;
 pub(crate) mod pods;
 mod policies;
 mod twice;
@@ -38,6 +39,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
+    let outputs = outputs::compile(set, &applications.objects, &mut out);
     let mut out: Diagnostics = out.iter().filter(|d| !names::echoes(d, set)).cloned().collect();
     // Without a root there is no model, but all faults of the other documents are known by now.
     let Some(project) = &set.project else { return (None, out) };
@@ -62,6 +64,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         objects: applications.objects,
         flows,
         latency,
+        outputs,
     };
     (if out.has_errors() { None } else { Some(model) }, out)
 }

@@ -37,6 +37,44 @@ pub struct Model {
     pub flows: Vec<Flow>,
     /// Latency between clusters, by index; `None` = not known.
     pub latency: Vec<Vec<Option<Micros>>>,
+    /// Values to know after an apply, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Output>,
+}
+
+/// A value to know after an apply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Name.
+    pub name: String,
+    /// What it is, for people.
+    pub description: Option<String>,
+    /// The only cluster that it is read from; `None` = all that have what it is read from.
+    pub cluster: Option<String>,
+    /// What it is read from.
+    pub source: OutputSource,
+    /// Field.
+    pub path: String,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// What an output is read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutputSource {
+    /// How a cluster is got at.
+    Connection,
+    /// An object of an application.
+    Object {
+        /// API version.
+        api_version: String,
+        /// Kind.
+        kind: String,
+        /// Namespace, as it is written or filled in.
+        namespace: Option<String>,
+        /// Name.
+        name: String,
+    },
 }
 
 /// How places are chosen.

@@ -149,7 +149,8 @@ impl Drivers {
         Ok(local::down(&self.local, name, Data::Delete).await?)
     }
 
-    fn kubeconfig(&self, name: &str) -> PathBuf {
+    /// Where the kubeconfig of a local cluster is.
+    pub fn kubeconfig(&self, name: &str) -> PathBuf {
         Path::new(&self.local.state).join(name).join("kubeconfig")
     }
 }

@@ -6,9 +6,11 @@
 mod capacity;
 mod cluster;
 mod health;
+mod outputs;
 mod questions;
 
 pub use health::{HealthTarget, ObjectHealth, health};
+pub use outputs::outputs;
 
 use futures::future::join_all;
 

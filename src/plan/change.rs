@@ -51,6 +51,9 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// What is worth knowing: drift, clusters that did not answer, idle clusters.
     pub notes: Vec<Note>,
+    /// Outputs: what each is read from when this is applied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, PlannedOutput>,
     /// What the record of the placement will be.
     pub placement_record: Option<PlacementRecord>,
     /// Why applying it needs an explicit word (`--allow-deletes`); empty when it does not.
@@ -88,6 +91,40 @@ impl Plan {
     pub fn placement_to_remember(&self) -> Option<&PlacementRecord> {
         self.placement_record.as_ref().filter(|_| self.complete || self.is_narrowed())
     }
+}
+
+/// A value to know after an apply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedOutput {
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Field.
+    pub path: String,
+    /// What it is read from.
+    pub from: Vec<OutputFrom>,
+    /// Its value, where this plan does not change what it is read from; else known after the apply.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_value")]
+    pub value: Option<Value>,
+}
+
+/// `null` is a value, too.
+fn some_value<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// What a value is read from, and how to get at it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputFrom {
+    /// Object, or cluster for its connection.
+    pub address: ResourceAddress,
+    /// API version to get at an object with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
+    /// Connection of the cluster.
+    pub connection: Connection,
 }
 
 /// What a plan is based on.

@@ -15,6 +15,7 @@ mod fields;
 mod guard;
 mod offline;
 pub mod order;
+pub mod outputs;
 pub mod projection;
 mod reach;
 mod refresh;
@@ -127,6 +128,8 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
         plan.placement = Some(report::placement(model, placed));
         plan.cost = Cost { monthly_before: plan.cost.monthly_before, ..report::cost(model, placed) };
     }
+    plan.outputs =
+        inputs.model.map_or_else(BTreeMap::new, |m| outputs::outputs(m, &wanted, &plan.changes, inputs.state));
     plan.placement_record = record;
     Ok(Step::Done(Box::new(plan.checked(inputs.state, inputs.model)), wanted.secrets))
 }

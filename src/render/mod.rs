@@ -6,6 +6,7 @@ pub mod codes;
 pub mod diagnostics;
 pub mod explain;
 pub mod graph;
+pub mod outputs;
 pub mod placement;
 pub mod plan;
 pub mod status;

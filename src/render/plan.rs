@@ -46,6 +46,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
         out.push_str(&conflicts(plan, style));
     }
     out.push_str(&totals(plan, style));
+    out.push_str(&super::outputs::unknown(plan, style));
     out
 }
 

@@ -7,6 +7,7 @@
 mod application;
 mod at;
 mod cluster;
+pub mod fieldpath;
 mod policy;
 mod project;
 mod provider;

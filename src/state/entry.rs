@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{record::PlacementRecord, record::Record, replay::State};
+use super::{
+    record::{PlacementRecord, Record, RecordedOutput},
+    replay::State,
+};
 use crate::{address::ResourceAddress, observed::Connection};
 
 /// Format of entries written by this version.
@@ -23,6 +26,18 @@ pub enum Entry {
     Delta(Delta),
     /// An apply has ended.
     End(End),
+    /// What outputs came to.
+    Outputs(Outputs),
+}
+
+/// What outputs came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outputs {
+    /// When they were read.
+    pub at: String,
+    /// All of them, by name.
+    pub values: BTreeMap<String, RecordedOutput>,
 }
 
 /// Everything, as it is.

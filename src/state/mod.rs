@@ -7,6 +7,6 @@ pub mod record;
 pub mod replay;
 pub mod store;
 
-pub use entry::{Begin, Delta, End, Entry, Holder, Snapshot};
-pub use record::{ClusterRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail};
+pub use entry::{Begin, Delta, End, Entry, Holder, Outputs, Snapshot};
+pub use record::{ClusterRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput};
 pub use replay::State;

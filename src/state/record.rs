@@ -111,6 +111,22 @@ pub struct ObjectRecord {
     pub unready: bool,
 }
 
+/// An output as it was read last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedOutput {
+    /// Its value; by cluster where it was read from several; null where there was none.
+    pub value: Value,
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The field that was read.
+    pub path: String,
+    /// What it was read from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of: Vec<ResourceAddress>,
+}
+
 /// Where every component was placed by the last apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

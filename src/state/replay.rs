@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     entry::{Begin, Entry},
-    record::{PlacementRecord, Record},
+    record::{PlacementRecord, Record, RecordedOutput},
 };
 use crate::{address::ResourceAddress, observed::Connection};
 
@@ -28,6 +28,9 @@ pub struct State {
     /// Where components were placed.
     #[serde(default)]
     pub placement: PlacementRecord,
+    /// What outputs came to when they were read last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, RecordedOutput>,
     /// Addresses that an apply was about to change when it was cut off: nobody knows whether it did.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub uncertain: BTreeMap<ResourceAddress, Uncertain>,
@@ -78,6 +81,7 @@ impl State {
                     }
                 }
             }
+            Entry::Outputs(outputs) => self.outputs.clone_from(&outputs.values),
             Entry::End(end) => {
                 for address in &end.settled {
                     self.uncertain.remove(address);

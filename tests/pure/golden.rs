@@ -3,6 +3,7 @@
 //! | file | |
 //! | --- | --- |
 //! | `repo/` | the project |
+//! | `environment` | which of its environments; absent = the only one |
 //! | `state.json` | the state; absent = nothing was applied yet |
 //! | `observed.json` | all answers to the planner's questions; absent = no cluster is there |
 //! | `plan.txt`, `plan.json` | what is expected of the plan; absent = there is none |
@@ -232,6 +233,10 @@ fn golden() {
         // The examples are cases themselves: what is shown of them is what people get.
         let example = name.strip_prefix("example-").map(|e| checkout("examples").join(e));
         let project = Project::open(&example.unwrap_or_else(|| folder.join("repo")));
+        let project = match fs::read_to_string(folder.join("environment")) {
+            Ok(environment) => project.in_environment(environment.trim()),
+            Err(_) => project,
+        };
         wrong += &settle(&folder, &past(&name, &project), &["state.json", "observed.json"], overwrite);
         wrong +=
             &settle(&folder, &present(&folder, &project), &["plan.txt", "plan.json", "diagnostics.txt"], overwrite);

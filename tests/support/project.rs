@@ -6,7 +6,8 @@ use skyplan::{
     compile::{compile, model::Model},
     diagnostic::{Diagnostics, SourceMap},
     load::{
-        read,
+        parameters::{Choice, Wanted},
+        read_as,
         tree::{SourceTree, read_folder},
     },
     render::{Style, diagnostics},
@@ -16,6 +17,8 @@ use skyplan::{
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     pub(crate) tree: SourceTree,
+    /// Which environment is meant.
+    pub(crate) environment: Wanted,
 }
 
 /// A path in the checkout.
@@ -28,7 +31,13 @@ impl Project {
     pub(crate) fn open(folder: &Path) -> Self {
         let (tree, out) = read_folder(folder);
         assert!(out.is_empty(), "{}: {out:?}", folder.display());
-        Self { tree }
+        Self { tree, environment: Wanted::Only }
+    }
+
+    /// The same for one of its environments.
+    #[must_use]
+    pub(crate) fn in_environment(self, name: &str) -> Self {
+        Self { environment: Wanted::Named(name.into()), ..self }
     }
 
     /// One of `examples/`.
@@ -39,7 +48,7 @@ impl Project {
     /// A project of these files.
     pub(crate) fn of<P: AsRef<str>, T: AsRef<str>>(files: impl IntoIterator<Item = (P, T)>) -> Self {
         let files = files.into_iter().map(|(p, t)| (p.as_ref().into(), t.as_ref().into()));
-        Self { tree: SourceTree { files: files.collect() } }
+        Self { tree: SourceTree { files: files.collect() }, environment: Wanted::Only }
     }
 
     /// The same with one text replaced by another in a file.
@@ -69,7 +78,8 @@ impl Project {
 
     /// The model, or `None` with errors among the diagnostics.
     pub(crate) fn compiled(&self) -> (Option<Model>, Diagnostics) {
-        let (set, mut out) = read(&self.tree);
+        let choice = Choice { environment: self.environment.clone(), ..Choice::default() };
+        let (set, mut out) = read_as(&self.tree, &choice);
         let (model, more) = compile(&set);
         out.extend(more);
         (model.filter(|_| !out.has_errors()), out)

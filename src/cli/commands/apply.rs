@@ -20,6 +20,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     driver::{Drivers, Fallible},
     load::parameters::Wanted,
+    observe,
     plan::{
         Plan,
         change::FORMAT_VERSION,
@@ -28,7 +29,7 @@ use crate::{
         secret_values,
     },
     render,
-    state::store::Log,
+    state::{Entry, Outputs, store::Log},
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) -> Exit {
@@ -89,7 +90,7 @@ pub(super) async fn planned(
         output.print(&render::plan::render(&made.plan, output.style));
     }
     if made.plan.changes.is_empty() && made.plan.conflicts.is_empty() {
-        return remember(&made.plan, log, args, output);
+        return remember(&made.plan, drivers, log, args, output).await;
     }
     let refused = !made.plan.guards.is_empty() && !allow_deletes;
     if made.plan.applyable && !args.yes && !refused {
@@ -121,17 +122,41 @@ fn refuse(why: Diagnostic, args: &RunArgs, output: &Output) -> Exit {
 }
 
 /// A plan without changes may still have placed something for the first time.
-fn remember(plan: &Plan, mut log: Log, args: &RunArgs, output: &Output) -> Exit {
+async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, output: &Output) -> Exit {
     if args.json {
         Events::new(plan).summary(&Report::default(), None);
     }
-    match plan.placement_to_remember() {
-        Some(placement) if log.state().placement != *placement => {
-            let end = apply::end_of(Some(placement.clone()));
-            log.append(&end).map_or_else(|d| output.fault(d), |()| Exit::Done)
-        }
-        _ => Exit::Done,
+    if let Some(placement) = plan.placement_to_remember().filter(|p| log.state().placement != **p)
+        && let Err(d) = log.append(&apply::end_of(Some(placement.clone())))
+    {
+        return output.fault(d);
     }
+    outputs(plan, drivers, &mut log, args, output).await
+}
+
+/// Reads the outputs that the plan changes, remembers and shows them.
+async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, output: &Output) -> Exit {
+    if plan.refresh_only {
+        return Exit::Done;
+    }
+    let known = &log.state().outputs;
+    let missing = known.values().any(|o| o.value.is_null());
+    let settled = !missing && plan.outputs.values().all(|o| o.value.is_some());
+    if settled && known.keys().eq(plan.outputs.keys()) {
+        return Exit::Done;
+    }
+    let (values, remarks) = observe::outputs(drivers, &plan.outputs).await;
+    remarks.iter().for_each(|remark| output.say(remark));
+    if args.json {
+        events::outputs(&values);
+    } else {
+        output.print(&render::outputs::values(&values, output.style));
+    }
+    if values == *known {
+        return Exit::Done;
+    }
+    let at = jiff::Timestamp::now().to_string();
+    log.append(&Entry::Outputs(Outputs { at, values })).map_or_else(|d| output.fault(d), |()| Exit::Done)
 }
 
 /// Reads a plan file, which is to be for the environment that is named, if one is.
@@ -187,7 +212,7 @@ async fn execute(
         return refuse(conflicts, args, output);
     }
     if plan.changes.is_empty() {
-        return remember(plan, log, args, output);
+        return remember(plan, drivers, log, args, output).await;
     }
     if !plan.guards.is_empty() && !allow_deletes {
         return refuse(
@@ -239,7 +264,7 @@ async fn execute(
         output.print(&report.summary());
     }
     if report.complete() {
-        return Exit::Done;
+        return outputs(plan, drivers, &mut log, args, output).await;
     }
     let mut faults = Diagnostics::new();
     for fault in report.faults() {

@@ -8,6 +8,7 @@ pub(super) mod explain;
 pub(super) mod graph;
 pub(super) mod init;
 pub(super) mod local;
+pub(super) mod output;
 pub(super) mod plan;
 pub(super) mod schema;
 pub(super) mod show;

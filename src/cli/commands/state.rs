@@ -74,6 +74,7 @@ fn row(serial: u64, entry: &Entry) -> Vec<String> {
             let gone = d.outcomes.values().filter(|r| r.is_none()).count();
             ("delta", String::new(), format!("{} recorded, {gone} gone", d.outcomes.len() - gone))
         }
+        Entry::Outputs(o) => ("outputs", seconds(&o.at), format!("{} values", o.values.len())),
         Entry::End(e) => ("end", seconds(&e.at), if e.complete { "complete" } else { "not complete" }.to_owned()),
     };
     vec![serial.to_string(), kind.into(), at, text]

@@ -71,6 +71,7 @@ fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
         skyplan_version: "test".into(),
         project: "test".into(),
         environment: None,
+        outputs: std::collections::BTreeMap::new(),
         base: Base { lineage: lineage.into(), serial: 0 },
         clusters: [(CLUSTER.to_owned(), connection())].into(),
         changes,
