@@ -40,7 +40,8 @@ pub fn read_as(tree: &SourceTree, choice: &Choice) -> (SpecSet, Diagnostics) {
     let mut reader = Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new() };
     reader.parse_all(tree);
     let mentions = |path: &str| tree.files.get(path).is_some_and(|text| text.contains("${parameters."));
-    reader.set.environment = parameters::fill(&mut reader.parsed, mentions, choice, &mut reader.out);
+    reader.set.environment =
+        parameters::fill(&mut reader.parsed, mentions, &reader.set.unread, choice, &mut reader.out);
     reader.documents(tree);
     reader.sources(tree);
     (reader.set, reader.out)

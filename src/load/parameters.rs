@@ -14,7 +14,7 @@ use std::{
 use super::yaml::{Node, Span, Tree, key_span};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
-    spec::API_VERSION,
+    spec::{API_VERSION, Unread},
 };
 
 /// What a value begins with.
@@ -61,6 +61,7 @@ struct Values {
 pub(super) fn fill(
     files: &mut BTreeMap<Arc<str>, Vec<Node>>,
     mentions: impl Fn(&str) -> bool,
+    unread: &Unread,
     choice: &Choice,
     out: &mut Diagnostics,
 ) -> Option<String> {
@@ -98,6 +99,10 @@ pub(super) fn fill(
         }
     }
     for (name, value) in values.known.iter().filter(|(name, _)| !values.used.contains(*name)) {
+        // A document that could not be read may use it.
+        if unread.may_define(&format!("parameters.{name}")) {
+            continue;
+        }
         out.push(
             Diagnostic::warning("SKY0223", format!("nothing uses parameter `{name}`"))
                 .at(&value.at.1.origin(&value.at.0))
@@ -361,7 +366,7 @@ mod tests {
             ]
         );
         let circle = "parameters: {a: 'x${parameters.b}', b: 1}\n";
-        assert_eq!(read(circle, "a: 1\n", &Choice::default()).1[0].0, "SKY0129");
+        assert!(read(circle, "a: 1\n", &Choice::default()).1.iter().any(|(code, _)| code == "SKY0129"));
         for (name, value) in [("replicas", "many"), ("debug", "yes"), ("none", "1")] {
             let set = [(name.to_owned(), value.to_owned())].into();
             let (_, said) = read(VALUES, ALL, &Choice { set, ..env("staging") });

@@ -46,6 +46,17 @@ fn a_document_with_an_unknown_field_is_the_only_fault() {
 }
 
 #[test]
+fn a_parameter_may_be_used_by_a_file_that_cannot_be_parsed() {
+    let root = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: shop\nparameters: {tag: '1'}\n";
+    let codes = |manifest: &str| -> Vec<String> {
+        let project = Project::of([("skyplan.yaml", root), ("m.yaml", manifest)]);
+        said(&project).into_iter().map(|(code, _)| code).collect()
+    };
+    assert_eq!(codes("a: 1\n"), ["SKY0223"]);
+    assert_eq!(codes("a: ${parameters.tag}\nb: [\n"), ["SKY0101"]);
+}
+
+#[test]
 fn a_reference_that_nothing_unread_can_mean_is_still_dangling() {
     let mut project = with("clusters.yaml", |text| format!("{text}\nbroken: [\n"));
     let policies = project.tree.files.get_mut("shop/policies.yaml").unwrap();
