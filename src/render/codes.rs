@@ -16,13 +16,13 @@ const PAGES: &[(&str, &str)] = pages! {
     "SKY0213" "SKY0214" "SKY0215" "SKY0216" "SKY0217" "SKY0220" "SKY0221" "SKY0222"
     "SKY0223" "SKY0401" "SKY0402" "SKY0403" "SKY0404" "SKY0405" "SKY0406" "SKY0490"
     "SKY0501" "SKY0502" "SKY0503" "SKY0504" "SKY0505" "SKY0506" "SKY0507" "SKY0508"
-    "SKY0601" "SKY0602" "SKY0603" "SKY0604" "SKY0605" "SKY0606" "SKY0607" "SKY0608"
-    "SKY0609" "SKY0610" "SKY0611" "SKY0612" "SKY0613" "SKY0614" "SKY0615" "SKY0616"
-    "SKY0617" "SKY0618" "SKY0619" "SKY0620" "SKY0701" "SKY0702" "SKY0703" "SKY0704"
-    "SKY0705" "SKY0706" "SKY0707" "SKY0708" "SKY0709" "SKY0711" "SKY0712" "SKY0713"
-    "SKY0714" "SKY0715" "SKY0716" "SKY0717" "SKY0718" "SKY0719" "SKY0801" "SKY0802"
-    "SKY0803" "SKY0804" "SKY0805" "SKY0901" "SKY0902" "SKY0903" "SKY0904" "SKY0905"
-    "SKY0906" "SKY0910" "SKY0918" "SKY0919" "SKY0920"
+    "SKY0509" "SKY0601" "SKY0602" "SKY0603" "SKY0604" "SKY0605" "SKY0606" "SKY0607"
+    "SKY0608" "SKY0609" "SKY0610" "SKY0611" "SKY0612" "SKY0613" "SKY0614" "SKY0615"
+    "SKY0616" "SKY0617" "SKY0618" "SKY0619" "SKY0620" "SKY0701" "SKY0702" "SKY0703"
+    "SKY0704" "SKY0705" "SKY0706" "SKY0707" "SKY0708" "SKY0709" "SKY0711" "SKY0712"
+    "SKY0713" "SKY0714" "SKY0715" "SKY0716" "SKY0717" "SKY0718" "SKY0719" "SKY0801"
+    "SKY0802" "SKY0803" "SKY0804" "SKY0805" "SKY0901" "SKY0902" "SKY0903" "SKY0904"
+    "SKY0905" "SKY0906" "SKY0910" "SKY0915" "SKY0916" "SKY0918" "SKY0919" "SKY0920"
 };
 
 /// What a code means: its page, as Markdown. Codes are taken in any case, and without `SKY`.
@@ -54,5 +54,12 @@ mod tests {
         use super::super::diagnostics::golden;
         golden(&crate::place::unsound(&["shop/till: 5 CPU on a node with 4".to_owned()]), &[]);
         golden(&crate::state::store::lost(7), &[]);
+        let check = crate::plan::change::Check {
+            severity: crate::plan::change::CheckSeverity::Error,
+            rule: "dangling".into(),
+            address: "object/dev/apps/Deployment/shop/web".parse().ok(),
+            text: "it waits for something that the plan does not have".into(),
+        };
+        golden(&crate::plan::check::refusal(&[check]).unwrap(), &[]);
     }
 }

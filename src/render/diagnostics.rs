@@ -10,12 +10,18 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceMap};
 /// Lines shown around what is meant.
 const CONTEXT: usize = 1;
 
-/// All diagnostics, sorted by place, and a last line that counts them.
+/// More than these nobody reads in one go; the last line counts them all.
+const MOST_SHOWN: usize = 100;
+
+/// Diagnostics, sorted by place, and a last line that counts them.
 pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, style: Style) -> String {
     let mut out = String::new();
-    for diagnostic in diagnostics.sorted() {
+    for diagnostic in diagnostics.sorted().into_iter().take(MOST_SHOWN) {
         out.push_str(&one(diagnostic, sources, style));
         out.push_str("\n\n");
+    }
+    if diagnostics.len() > MOST_SHOWN {
+        out.push_str(&format!("… and {} more, not shown\n\n", diagnostics.len() - MOST_SHOWN));
     }
     let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
@@ -176,5 +182,15 @@ mod tests {
             let all = Diagnostic::warning("SKY0001", "x").at(&origin).into();
             assert!(render(&all, &sources, Style::default()).contains("1 warning"));
         }
+    }
+
+    #[test]
+    fn nobody_is_flooded() {
+        let at = |line| Origin { line, ..Origin::file("a.yaml") };
+        let all: Diagnostics =
+            (1..=250).map(|n| Diagnostic::error("SKY0001", format!("fault {n}")).at(&at(n))).collect();
+        let text = render(&all, &SourceMap::default(), Style::default());
+        assert!(text.contains("fault 100") && !text.contains("fault 101"));
+        assert!(text.ends_with("… and 150 more, not shown\n\n250 errors\n"), "{text}");
     }
 }

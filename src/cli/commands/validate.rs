@@ -1,6 +1,6 @@
 //! `skyplan validate`: the specs alone, of one environment or of all.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     cli::{args::ValidateArgs, exit::Exit, output::Output, session::Texts},
@@ -35,9 +35,12 @@ pub(in crate::cli) fn run(root: &Path, args: &ValidateArgs, output: &Output) -> 
 /// Faults of several environments, each once. What only some of them have says which.
 fn merged(all: &[(&str, &Diagnostics)]) -> Diagnostics {
     let mut seen: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for (environment, faults) in all {
         for fault in faults.iter() {
-            match seen.iter_mut().find(|(known, _)| *known == fault) {
+            // There may be many: each is found by its text.
+            let place = *known.entry(serde_json::to_string(fault).unwrap_or_default()).or_insert(seen.len());
+            match seen.get_mut(place) {
                 Some((_, environments)) => environments.push(environment),
                 None => seen.push((fault, vec![environment])),
             }

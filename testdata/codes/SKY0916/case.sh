@@ -1,0 +1,1 @@
+skyplan plan --replace object/dev/apps/Deployment/web/wbe
