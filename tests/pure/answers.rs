@@ -90,6 +90,7 @@ fn inputs<'a>(model: &'a skyplan::compile::model::Model, log: &'a Log) -> Inputs
         state: &log.state,
         inputs_digest: "digest of the texts",
         limits: Limits::default(),
+        scope: skyplan::plan::Scope::default(),
     }
 }
 
