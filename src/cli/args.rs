@@ -121,13 +121,13 @@ pub(super) struct InitArgs {
     pub(super) name: Option<String>,
 }
 
-/// Which of a project's texts are read, and as what.
+/// Which of a project's texts are read, and as what. Global only for the commands below `state`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ProjectArgs {
     #[command(flatten)]
     pub(super) reading: ReadingArgs,
     /// Read the specs from this Git revision (a branch, tag or commit), not from the folder
-    #[arg(long, value_name = "REVISION")]
+    #[arg(long, global = true, value_name = "REVISION")]
     pub(super) rev: Option<String>,
 }
 
@@ -135,10 +135,10 @@ pub(super) struct ProjectArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ReadingArgs {
     /// The environment that is meant, of those that the Project has
-    #[arg(long, value_name = "NAME", env = "SKYPLAN_ENV", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "NAME", env = "SKYPLAN_ENV", hide_env_values = true)]
     pub(super) env: Option<String>,
     /// Give a parameter of the Project another value for this run
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) set: Vec<(String, String)>,
 }
 

@@ -136,6 +136,21 @@ impl Session {
         Log::open(&folder, &self.model.lineage, || random_hex(32))
     }
 
+    /// A warning that what was applied before the project had environments is in none of them.
+    fn left_behind(&self) -> Option<Diagnostic> {
+        let environment = self.model.environment.as_deref().filter(|e| *e != "default")?;
+        let own = folder_of(&self.root, self.model.state_url.as_deref());
+        let before = own.parent().filter(|f| !own.exists() && f.join("000000000001.json").is_file())?;
+        Some(
+            Diagnostic::warning(
+                "SKY0913",
+                format!("environment `{environment}` begins anew, beside a state without environments"),
+            )
+            .detail(format!("What is remembered in {} is in no environment, and stays as it is.", before.display()))
+            .hint("an environment called `default` goes on with it"),
+        )
+    }
+
     /// Opens it to plan: with Secrets in the project the log is begun, as their digests need its key.
     fn log_to_plan(&self) -> Result<Log, Diagnostic> {
         let mut log = self.log()?;
@@ -148,6 +163,9 @@ impl Session {
     /// Everything that planning needs: the project, its log, and drivers. Shows what is wrong.
     pub(super) fn open_to_plan(root: &Path, args: &ProjectArgs, output: &Output) -> Result<(Self, Log, Drivers), Exit> {
         let session = Self::open(root, args, output)?;
+        if let Some(d) = session.left_behind() {
+            output.fault(d);
+        }
         match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
             Ok((log, local)) => Ok((session, log, Drivers::new(root, local))),
             Err(d) => Err(output.fault(d)),

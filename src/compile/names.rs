@@ -62,8 +62,9 @@ pub(super) fn dns_label(what: &str, name: &At<String>, out: &mut Diagnostics) {
         && !name.starts_with('-')
         && !name.ends_with('-');
     if !fine {
+        let article = if what.starts_with(['A', 'a', 'e']) { "an" } else { "a" };
         out.push(
-            Diagnostic::error("SKY0203", format!("`{name}` cannot be the name of a {what}"))
+            Diagnostic::error("SKY0203", format!("`{name}` cannot be the name of {article} {what}"))
                 .at(&name.origin)
                 .hint("names are 1 to 63 of a-z, 0-9 and -, and neither begin nor end with -"),
         );

@@ -30,6 +30,14 @@ fn an_environment_has_its_own_clusters_values_and_state() {
     assert_eq!(home.kubectl("staging", &greet), "echo \"${HOME} serves hello.test\"\n");
     let set = home.run(&["plan", "--env", "staging", "--set", "replicas=2"], 0);
     assert!(set.contains("spec.replicas: 1 → 2"), "{set}");
+    // What was applied before there were environments is not forgotten silently.
+    std::fs::copy(
+        home.project().join(".skyplan/state/staging/000000000001.json"),
+        home.project().join(".skyplan/state/000000000001.json"),
+    )
+    .unwrap();
+    assert!(home.said(&["plan", "--env", "production"], 0).contains("SKY0913"));
+    assert!(!home.said(&["plan", "--env", "staging"], 0).contains("SKY0913"));
     home.run(&["destroy", "--yes", "--env", "staging"], 0);
     assert!(home.run(&["output", "--env", "staging"], 0).contains("no outputs"));
 }
