@@ -41,3 +41,52 @@ fn an_environment_has_its_own_clusters_values_and_state() {
     home.run(&["destroy", "--yes", "--env", "staging"], 0);
     assert!(home.run(&["output", "--env", "staging"], 0).contains("no outputs"));
 }
+
+/// Git in the project's folder, whatever this machine's settings are.
+fn git(home: &Home, args: &[&str]) {
+    let mut git = std::process::Command::new("git");
+    git.current_dir(home.project()).args(["-c", "user.name=a", "-c", "user.email=a@example.com"]).args(args);
+    let output = git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn revisions_are_planned_and_compared_without_a_checkout() {
+    let home = Home::new("environments");
+    git(&home, &["init", "-q", "-b", "main"]);
+    git(&home, &["add", "."]);
+    git(&home, &["commit", "-qm", "one"]);
+    git(&home, &["checkout", "-qb", "feature/scale"]);
+    home.edit("skyplan.yaml", "replicas: 3", "replicas: 4");
+    git(&home, &["commit", "-qam", "two"]);
+    git(&home, &["pack-refs", "--all"]);
+    git(&home, &["gc", "-q"]);
+    git(&home, &["checkout", "-q", "main"]);
+    // What is in the folder does not count, be it as broken as it may.
+    home.edit("clusters.yaml", "kind: Cluster", "kind: [");
+    assert!(home.said(&["validate"], 1).contains("SKY0101"));
+    assert_eq!(home.run(&["validate", "--rev", "HEAD"], 0).lines().count(), 2);
+    let args = ["plan", "--json", "--env", "production", "--rev"];
+    let plan = home.run(&[args.as_slice(), &["feature/scale"]].concat(), 0);
+    assert!(plan.contains("\"replicas\": 4"), "{plan}");
+    let told = home.run(&["diff", "main..feature/scale", "--env", "production", "--detailed-exitcode"], 2);
+    assert!(told.contains("spec.replicas: 3 → 4") && told.contains("Plan: 1 to change; 4 unchanged."), "{told}");
+    let json: serde_json::Value =
+        serde_json::from_str(&home.run(&["diff", "main..feature/scale", "--env", "production", "--json"], 0)).unwrap();
+    assert_eq!((&json["applyable"], &json["changes"][0]["fields"][0]["after"]), (&false.into(), &4.into()));
+    home.run(&["diff", "main..feature/scale", "--env", "staging", "--detailed-exitcode"], 0);
+    assert!(home.said(&["diff", "--env", "staging"], 1).contains("the working folder is not valid"));
+    assert!(home.said(&["plan", "--rev", "feature/scael"], 1).contains("did you mean `feature/scale`?"));
+    git(&home, &["checkout", "-q", "clusters.yaml"]);
+    // The same texts, so the same inputs: a plan of a revision is applied from its checkout.
+    let digest = |args: &[&str]| {
+        let plan: serde_json::Value = serde_json::from_str(&home.run(args, 0)).unwrap();
+        plan["inputsDigest"].clone()
+    };
+    let (folder, main) =
+        (["plan", "--json", "--env", "staging"], ["plan", "--json", "--env", "staging", "--rev", "main"]);
+    assert_eq!(digest(&folder), digest(&main));
+    // A comparison is not a plan.
+    std::fs::write(home.dir.path().join("told.json"), json.to_string()).unwrap();
+    home.said(&["apply", "../told.json"], 4);
+}
