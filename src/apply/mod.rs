@@ -126,7 +126,7 @@ pub async fn run(
     journal.end(End {
         begin: Some(begin),
         at: Timestamp::now().to_string(),
-        complete: plan.complete && done,
+        complete: done && (plan.complete || plan.is_narrowed()),
         placement: plan.placement_to_remember().cloned().filter(|_| done),
         settled,
     });

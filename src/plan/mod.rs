@@ -165,11 +165,11 @@ fn compare(
         }
         let fault_of = |d: &Diagnostic| d.address.as_ref().and_then(|a| a.parse::<ResourceAddress>().ok());
         let blocked = diff.conflicts.iter().map(|c| c.address.clone()).chain(diff.faults.iter().filter_map(fault_of));
-        let record = whole.placement(record, &out, &blocked.collect());
+        let blocked: BTreeSet<ResourceAddress> = blocked.collect();
+        let record = whole.placement(record, &out, &blocked);
         let out: BTreeSet<ResourceAddress> = out.into_iter().cloned().collect();
-        let before = diff.changes.len();
+        let left = out.iter().filter(|a| diff.changes.contains_key(a) || blocked.contains(a)).count();
         diff.changes.retain(|a, _| !out.contains(a));
-        let left = before - diff.changes.len();
         diff.conflicts.retain(|c| !out.contains(&c.address));
         diff.faults = std::mem::take(&mut diff.faults)
             .iter()
@@ -192,7 +192,7 @@ fn narrowed(scope: &Scope, left: usize) -> Note {
         1 => "1 change is left out".to_owned(),
         n => format!("{n} changes are left out"),
     };
-    Note { topic: "narrowed".into(), text: format!("this is the part of {asked}: {what}; prices are of the whole") }
+    Note { topic: "narrowed".into(), text: format!("narrowed by {asked}: {what}; prices are of the whole") }
 }
 
 /// A plan of these changes, but for the placement.

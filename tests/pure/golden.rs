@@ -5,6 +5,7 @@
 //! | `repo/` | the project |
 //! | `environment` | which of its environments; absent = the only one |
 //! | `state.json` | the state; absent = nothing was applied yet |
+//! | `scope.json` | what was asked for besides everything; absent = nothing |
 //! | `observed.json` | all answers to the planner's questions; absent = no cluster is there |
 //! | `plan.txt`, `plan.json` | what is expected of the plan; absent = there is none |
 //! | `diagnostics.txt` | what is expected of the diagnostics; absent = there are none |
@@ -26,13 +27,13 @@ use skyplan::{
     diagnostic::Diagnostics,
     observed::{ClusterObserved, Observed},
     place::problem::Limits,
-    plan::{self, Inputs, Step},
+    plan::{self, Inputs, Scope, Step},
     render::{self, Style},
     state::State,
 };
 
 use crate::support::{
-    log::{Log, plan as plan_in},
+    log::{Log, plan_as},
     project::{Project, checkout},
     world::World,
 };
@@ -44,7 +45,7 @@ const WEB: &str = "object/quickstart/apps/Deployment/hello/web";
 
 /// Cases with a past. The project in `repo/` is the one that is planned; the first apply is of the
 /// project that the story makes of it.
-const STORIES: [(&str, Story); 9] = [
+const STORIES: [(&str, Story); 11] = [
     ("no-changes", |world, log, project| {
         log.run(world, Some(&project.model()));
     }),
@@ -59,6 +60,16 @@ const STORIES: [(&str, Story); 9] = [
         });
         world.delete(&"object/quickstart/core/Service/hello/cache".parse().unwrap());
         world.clusters.get_mut("quickstart").unwrap().pools.clear();
+    }),
+    ("refresh-only", |world, log, project| {
+        log.run(world, Some(&project.model()));
+        world.edit(WEB, "kubectl-scale", |o| o["spec"]["replicas"] = 7.into());
+        world.delete(&"object/quickstart/core/Service/hello/cache".parse().unwrap());
+    }),
+    ("exclude", |world, log, project| {
+        let before = project.clone().with("hello/manifests/cache.yaml", "replicas: 1", "replicas: 2");
+        log.run(world, Some(&before.model()));
+        world.edit(WEB, "kubectl-scale", |o| o["spec"]["replicas"] = 7.into());
     }),
     ("delete", |world, log, project| {
         let mut before = project.clone();
@@ -121,13 +132,19 @@ fn pretty<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).unwrap() + "\n"
 }
 
+/// What a case asks for besides everything.
+fn scope(folder: &Path) -> Scope {
+    fs::read_to_string(folder.join("scope.json"))
+        .map_or_else(|_| Scope::default(), |t| serde_json::from_str(&t).unwrap())
+}
+
 /// State and answers of a case with a past, as its story leaves them.
-fn past(name: &str, project: &Project) -> Files {
+fn past(name: &str, folder: &Path, project: &Project) -> Files {
     let Some((_, story)) = STORIES.iter().find(|(case, _)| *case == name) else { return Vec::new() };
     let (mut world, model) = (World::default(), project.model());
     let mut log = Log::new(&model.lineage);
     story(&mut world, &mut log, project);
-    let observed = plan_in(&world, Some(&model), &log.state)
+    let observed = plan_as(&world, Some(&model), &log.state, &scope(folder))
         .unwrap_or_else(|out| panic!("{name}: {}", project.shown(&out)))
         .observed;
     let mut files = vec![("observed.json", pretty(&observed))];
@@ -155,7 +172,7 @@ fn present(folder: &Path, project: &Project) -> Files {
             state: &state,
             inputs_digest: "digest of the texts",
             limits: Limits::default(),
-            scope: skyplan::plan::Scope::default(),
+            scope: scope(folder),
         };
         match plan::plan(&inputs, &observed) {
             Ok(Step::Done(plan, _)) => {
@@ -237,7 +254,7 @@ fn golden() {
             Ok(environment) => project.in_environment(environment.trim()),
             Err(_) => project,
         };
-        wrong += &settle(&folder, &past(&name, &project), &["state.json", "observed.json"], overwrite);
+        wrong += &settle(&folder, &past(&name, &folder, &project), &["state.json", "observed.json"], overwrite);
         wrong +=
             &settle(&folder, &present(&folder, &project), &["plan.txt", "plan.json", "diagnostics.txt"], overwrite);
         names.insert(name);
