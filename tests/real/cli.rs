@@ -23,6 +23,13 @@ fn quickstart_from_nothing_to_nothing() {
     assert!(applied.contains("7 done"), "{applied}");
     assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
     assert!(home.run(&["status"], 0).contains("2/2  ready"));
+    let web = "object/quickstart/apps/Deployment/hello/web";
+    assert!(home.run(&["show"], 0).contains("7 resources on 1 cluster, as of entry"));
+    assert!(home.run(&["show", web], 0).contains("ready"));
+    let field = home.run(&["explain", web, "--field", "spec.strategy.type"], 0);
+    assert!(field.contains("the server's default") && field.contains("live  RollingUpdate"), "{field}");
+    assert!(home.run(&["explain", "web"], 0).contains("it was placed there before"));
+    assert!(home.run(&["graph"], 0).contains("<svg"));
     assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7);
     assert!(home.run(&["state", "log"], 0).contains("complete"));
     assert!(home.run(&["state", "show", "cluster/quickstart"], 0).contains("\"local\""));
