@@ -36,13 +36,16 @@ $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)
 
 # Parts of test-full, each a target `full-<part>`.
-PARTS := place kill
+PARTS := place hostile kill
 
 .PHONY: test-full $(PARTS:%=full-%)
-test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (30 minutes); PART=place or PART=kill for one
+test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile or kill
 
 full-place:
 	SKYPLAN_CASES=3000 cargo test --lib --locked place::fuzz
+
+full-hostile:
+	SKYPLAN_HOSTILE_SECONDS=600 cargo test --test it --locked hard:: -- --nocapture
 
 full-kill: control-plane
 	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} cargo test --test it --locked real::kill -- --nocapture
@@ -60,8 +63,8 @@ bless-codes: ## The goldens of codes that take a real cluster, too
 	SNAPSHOTS=overwrite cargo test --test it --locked pages_show
 
 .PHONY: bench
-bench: ## Placement times; never in CI
-	cargo bench --locked --bench placement
+bench: ## Times of placements and of large plans; never in CI
+	cargo bench --locked --bench placement --bench scale
 
 .PHONY: demo
 demo: control-plane ## Three clusters, placed, priced and applied, on this machine

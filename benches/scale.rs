@@ -55,7 +55,10 @@ fn options() -> Options {
 
 fn main() {
     let options = options();
+    // Where the projects can be looked at afterwards.
+    let kept = std::env::var_os("SCALE_DIR").map(PathBuf::from);
     let dir = tempfile::tempdir().unwrap();
+    let dir = kept.as_deref().unwrap_or(dir.path());
     let mut cases = Vec::new();
     println!(
         "| project | case | seconds (least, median) | peak MB | output MB | |\n| --- | --- | --- | --- | --- | --- |"
@@ -63,14 +66,14 @@ fn main() {
     for size in &options.sizes {
         for placement in [Placement::Bound, Placement::Free] {
             if placement == Placement::Bound || options.free {
-                cases.extend(ours(dir.path(), *size, placement, options.repeat));
+                cases.extend(ours(dir, *size, placement, options.repeat));
             }
         }
     }
     let peer = terraform::version();
     if options.peers && peer.is_some() {
         for size in &options.sizes {
-            cases.extend(terraform::cases(dir.path(), *size, options.repeat.min(3)));
+            cases.extend(terraform::cases(dir, *size, options.repeat.min(3)));
         }
     }
     let mut result = json!({

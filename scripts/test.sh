@@ -31,6 +31,7 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "unit tests" cargo test --workspace --lib --locked
 step "pure suites" cargo test --test it --locked pure::
+step "hostile input" cargo test --test it --locked hard:: -- --nocapture
 # Real control planes: one test at a time, each may start up to four clusters.
 step "real control planes" cargo test --test it --locked real:: -- --test-threads=1
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet

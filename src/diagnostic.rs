@@ -226,38 +226,46 @@ impl SourceMap {
     }
 }
 
+/// Longer words are not guessed at: nobody types them.
+const LONGEST: usize = 100;
+
 /// The nearest of `known` to a mistyped `word`, if one is near enough to be meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = |text: &str| -> Vec<char> { text.chars().flat_map(char::to_lowercase).collect() };
+    if word.len() > LONGEST {
+        return None;
+    }
     let limit = (word.chars().count() / 3).max(1);
+    let word = lower(word);
     known
         .into_iter()
-        .map(|k| (edit_distance(&word.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|k| k.len() <= LONGEST)
+        .map(|k| (lower(k), k))
+        // So many letters more or fewer are so many edits at least.
+        .filter(|(letters, _)| letters.len().abs_diff(word.len()) <= limit)
+        .map(|(letters, k)| (edit_distance(&word, &letters), k))
         .filter(|(d, _)| *d <= limit)
         .min()
         .map(|(_, k)| k)
 }
 
 /// Damerau-Levenshtein distance (optimal string alignment): edits, with a swap of neighbours as one.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
-    }
+fn edit_distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
         for j in 1..=b.len() {
             let change = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
+            let mut best = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + change);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
+                best = best.min(before[j - 2] + 1);
             }
-            rows[i][j] = best;
+            row[j] = best;
         }
+        before = std::mem::replace(&mut last, row);
     }
-    rows[a.len()][b.len()]
+    last[b.len()]
 }
 
 #[cfg(test)]

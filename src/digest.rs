@@ -6,7 +6,25 @@ use sha2::{Digest, Sha256};
 
 /// Digest of a JSON value's canonical bytes (keys sorted).
 pub fn digest(value: &Value) -> String {
-    digest_bytes(value.to_string().as_bytes())
+    digest_of(value)
+}
+
+/// Digest of what a value is as JSON, piece by piece; the same as [`digest`] where its maps are sorted.
+pub fn digest_of<T: serde::Serialize>(value: &T) -> String {
+    struct Into(Sha256);
+    impl std::io::Write for Into {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut out = std::io::BufWriter::with_capacity(1 << 14, Into(Sha256::new()));
+    // Nothing that is written in memory fails; a value that JSON cannot hold has the digest of its head.
+    let _ = serde_json::to_writer(&mut out, value);
+    out.into_inner().map_or_else(|_| String::new(), |into| hex(&into.0.finalize()))
 }
 
 /// Digest of bytes.
@@ -16,9 +34,6 @@ pub fn digest_bytes(bytes: &[u8]) -> String {
 
 /// Bytes as hexadecimal text.
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }

@@ -1,4 +1,5 @@
-//! The one integration-test binary: `pure::` needs nothing, `real::` starts control planes.
+//! The one integration-test binary: `pure::` needs nothing, `hard::` takes minutes, `real::`
+//! starts control planes.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -19,12 +20,18 @@ mod pure {
     mod echoes;
     mod eight_laws;
     mod golden;
+    mod hostile;
     mod laws;
+    mod offline;
     mod parts;
     mod placement_cases;
     mod plan_checks;
     mod schemas;
     mod sizes;
+}
+
+mod hard {
+    mod hostile;
 }
 
 mod real {

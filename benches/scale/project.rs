@@ -154,6 +154,6 @@ pub(crate) fn apply(root: &Path, observed: &Path) -> io::Result<()> {
 /// No cluster is there.
 pub(crate) fn nothing_there(observed: &Path) -> io::Result<()> {
     let clusters: serde_json::Map<String, serde_json::Value> =
-        (0..CLUSTERS).map(|i| (format!("c{i}"), serde_json::json!({"reach": "Absent"}))).collect();
+        (0..CLUSTERS).map(|i| (format!("c{i}"), serde_json::json!({"reach": "absent"}))).collect();
     fs::write(observed, serde_json::to_vec(&serde_json::json!({ "clusters": clusters }))?)
 }

@@ -233,7 +233,7 @@ impl Write<'_, '_> {
                 .hint("plan again: `skyplan plan -o FILE`");
             return Err(Failure::settled(placed(why, self.change)));
         };
-        let mut body = object.clone();
+        let mut body = Value::clone(object);
         self.run
             .secrets
             .unseal(&self.change.address, &mut body, &self.run.secret_key)

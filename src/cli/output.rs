@@ -2,15 +2,25 @@
 
 use std::{
     collections::BTreeSet,
-    io::{IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
+
+use serde::Serialize;
 
 use super::{args::Color, exit::Exit};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Severity, SourceMap},
     render::{Style, diagnostics},
 };
+
+/// Writes a value as JSON that people can read, with a line end.
+pub(super) fn write_json<T: Serialize>(to: impl Write, value: &T) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, to);
+    serde_json::to_writer_pretty(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
 
 /// The two streams and their styles.
 #[derive(Debug)]
@@ -50,6 +60,11 @@ impl Output {
     pub(super) fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Prints a result for programs, piece by piece: it may be large.
+    pub(super) fn json<T: Serialize>(&self, value: &T) {
+        let _ = write_json(std::io::stdout().lock(), value);
     }
 
     /// Says something beside the result.

@@ -103,7 +103,7 @@ pub(super) fn read_observed(path: &Path) -> Result<Observed, Diagnostic> {
         dry_runs: BTreeMap<ResourceAddress, DryRun>,
     }
     let fault = |why: String| {
-        Diagnostic::error("SKY0905", format!("{} is not a file of answers that can be read: {why}", path.display()))
+        Diagnostic::error("SKY0907", format!("{} is not a file of answers that can be read: {why}", path.display()))
             .hint("write one with `skyplan plan --record FILE`")
     };
     let text = std::fs::read(path).map_err(|e| fault(e.to_string()))?;

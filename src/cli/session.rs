@@ -11,7 +11,7 @@ use super::{args::ProjectArgs, exit::Exit, output::Output};
 use crate::{
     compile::{compile, model::Model},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
-    digest::{digest, digest_bytes, hex},
+    digest::{digest, digest_bytes, digest_of, hex},
     driver::{Drivers, local::LocalRoot},
     load::{
         self,
@@ -88,8 +88,7 @@ impl Texts {
 
     /// Digest of the texts and of what was said beside them.
     pub(super) fn digest(&self, environment: Option<&str>) -> String {
-        let texts = self.tree.files.iter().map(|(path, text)| (path.to_string(), text.to_string().into()));
-        let texts = digest(&serde_json::Value::Object(texts.collect()));
+        let texts = digest_of(&self.tree.files);
         if environment.is_none() && self.set.is_empty() {
             return texts;
         }

@@ -63,9 +63,9 @@ pub(super) fn compile(set: &SpecSet, locator: &Locator<'_>, out: &mut Diagnostic
     let mut documents: Vec<&Document<spec::Application>> = set.applications.iter().collect();
     documents.sort_by(|a, b| a.spec.name.value.cmp(&b.spec.name.value));
     let mut all = Applications { components: Vec::new(), objects: Vec::new() };
+    let custom = cluster_scoped_customs(set);
     for document in documents {
         let manifests = set.manifests.get(&document.spec.name.value).map_or(&[][..], Vec::as_slice);
-        let custom = cluster_scoped_customs(set);
         application(&document.spec, manifests, &custom, locator, &mut all, out);
     }
     sort(&mut all);
@@ -168,12 +168,13 @@ fn application(
         .filter(|(object, _)| pods::is_workload(object))
         .filter_map(|(object, owner)| Some(Workload { object, component: base + (*owner)? }))
         .collect();
+    let references = attach::References::of(&workloads, &values);
     let everywhere: BTreeSet<usize> = (base..base + components.len()).collect();
     let mut attached = Vec::new();
     for (object, owner) in values.iter().zip(&owner) {
         attached.push(match owner {
             Some(component) => BTreeSet::from([base + component]),
-            None => match attach::components(object, &workloads, &values) {
+            None => match references.components(object) {
                 some if !some.is_empty() => some,
                 _ => everywhere.clone(),
             },

@@ -8,6 +8,9 @@ use crate::{
 };
 
 /// Checks every document's name.
+/// More names are not listed in a hint.
+const MOST_KNOWN: usize = 20;
+
 pub(super) fn check(set: &SpecSet, out: &mut Diagnostics) {
     let mut kinds: BTreeMap<&str, Vec<&At<String>>> = BTreeMap::new();
     let mut add = |kind, name| kinds.entry(kind).or_default().push(name);
@@ -91,10 +94,19 @@ pub(super) fn echoes(diagnostic: &Diagnostic, set: &SpecSet) -> bool {
 /// A reference to something that is not there.
 pub(super) fn dangling<'a>(what: &str, reference: &At<String>, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
     let known: Vec<&str> = known.into_iter().collect();
+    nameless(what, reference, &known, true)
+}
+
+/// The same; `near` says whether a name that may be meant is looked for.
+pub(super) fn nameless(what: &str, reference: &At<String>, known: &[&str], near: bool) -> Diagnostic {
     let d = Diagnostic::error("SKY0202", no_such(what, reference)).at(&reference.origin);
-    match did_you_mean(reference, known.iter().copied()) {
+    let near = if near { did_you_mean(reference, known.iter().copied()) } else { None };
+    match near {
         Some(near) => d.hint(format!("did you mean `{near}`?")),
         None if known.is_empty() => d.hint(format!("there is no {what} at all")),
+        None if known.len() > MOST_KNOWN => {
+            d.hint(format!("known: {} and {} more", known[..MOST_KNOWN].join(", "), known.len() - MOST_KNOWN))
+        }
         None => d.hint(format!("known: {}", known.join(", "))),
     }
 }

@@ -1,10 +1,13 @@
 //! Deployment and dataflow policies, joined to the components and places that they speak of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, RequiredGroup, Volume},
-    names::dangling,
+    names::{dangling, nameless},
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
@@ -15,8 +18,9 @@ use crate::{
 /// Joins deployment policies to components, and sets the instances that nothing set.
 pub(super) fn deployments(set: &SpecSet, clusters: &[Cluster], components: &mut [Component], out: &mut Diagnostics) {
     let mut seen: BTreeMap<usize, Origin> = BTreeMap::new();
+    let index_of = Names::new(components);
     for policy in set.deployments.iter().flat_map(|d| &d.spec.components) {
-        let Some(index) = resolve(&policy.component_ref, components, out) else { continue };
+        let Some(index) = index_of.resolve(&policy.component_ref, out) else { continue };
         if let Some(first) = seen.insert(index, policy.component_ref.origin.clone()) {
             out.push(
                 Diagnostic::error("SKY0201", format!("a second policy for `{}`", policy.component_ref))
@@ -208,40 +212,68 @@ fn words(selector: &PlaceSelector) -> String {
     parts.join(", ")
 }
 
-/// The component that a reference names.
-fn resolve(reference: &At<String>, components: &[Component], out: &mut Diagnostics) -> Option<usize> {
-    let own = |c: &Component| c.name.split_once('/').is_some_and(|(_, name)| name == reference.value);
-    let found: Vec<usize> = components
-        .iter()
-        .enumerate()
-        .filter(|(_, c)| if reference.contains('/') { c.name == reference.value } else { own(c) })
-        .map(|(i, _)| i)
-        .collect();
-    match found.as_slice() {
-        [one] => return Some(*one),
-        [] => {
-            let short = components.iter().filter_map(|c| c.name.split_once('/').map(|(_, name)| name));
-            let full = components.iter().map(|c| c.name.as_str());
-            let known: Vec<&str> = if reference.contains('/') { full.collect() } else { short.collect() };
-            out.push(dangling("component", reference, known));
+/// Components by their full and by their own names.
+struct Names {
+    full: BTreeMap<String, usize>,
+    own: BTreeMap<String, Vec<usize>>,
+    /// References so far that name nothing.
+    misses: Cell<usize>,
+}
+
+/// References to nothing for which a name is guessed that may be meant.
+const MOST_GUESSES: usize = 100;
+
+impl Names {
+    fn new(components: &[Component]) -> Self {
+        let mut names = Self { full: BTreeMap::new(), own: BTreeMap::new(), misses: Cell::new(0) };
+        for (i, component) in components.iter().enumerate() {
+            names.full.entry(component.name.clone()).or_insert(i);
+            if let Some((_, own)) = component.name.split_once('/') {
+                names.own.entry(own.to_owned()).or_default().push(i);
+            }
         }
-        several => {
-            let names: Vec<&str> = several.iter().map(|i| components[*i].name.as_str()).collect();
-            out.push(
-                Diagnostic::error("SKY0207", format!("`{reference}` is in several applications"))
-                    .at(&reference.origin)
-                    .hint(format!("write one of {}", names.join(", "))),
-            );
-        }
+        names
     }
-    None
+
+    /// The component that a reference names.
+    fn resolve(&self, reference: &At<String>, out: &mut Diagnostics) -> Option<usize> {
+        let qualified = reference.contains('/');
+        if qualified && let Some(one) = self.full.get(&reference.value) {
+            return Some(*one);
+        }
+        match self.own.get(&reference.value).map_or(&[][..], Vec::as_slice) {
+            [one] => return Some(*one),
+            [] => {
+                let known: Vec<&str> = if qualified {
+                    self.full.keys().map(String::as_str).collect()
+                } else {
+                    self.own.keys().map(String::as_str).collect()
+                };
+                // Among so many faults nobody reads the hundredth guess, and each looks at all names.
+                self.misses.set(self.misses.get() + 1);
+                out.push(nameless("component", reference, &known, self.misses.get() <= MOST_GUESSES));
+            }
+            several => {
+                let called = |i: &usize| self.full.iter().find(|(_, k)| *k == i).map_or("", |(name, _)| name.as_str());
+                let names: Vec<&str> = several.iter().map(called).collect();
+                out.push(
+                    Diagnostic::error("SKY0207", format!("`{reference}` is in several applications"))
+                        .at(&reference.origin)
+                        .hint(format!("write one of {}", names.join(", "))),
+                );
+            }
+        }
+        None
+    }
 }
 
 /// All flows, sorted by (from, to).
 pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnostics) -> Vec<Flow> {
     let mut flows: Vec<Flow> = Vec::new();
+    let mut known: BTreeMap<(usize, usize), Origin> = BTreeMap::new();
+    let index_of = Names::new(components);
     for flow in set.dataflows.iter().flat_map(|d| &d.spec.flows) {
-        let ends = (resolve(&flow.from, components, out), resolve(&flow.to, components, out));
+        let ends = (index_of.resolve(&flow.from, out), index_of.resolve(&flow.to, out));
         let (Some(from), Some(to)) = ends else { continue };
         if from == to {
             out.push(
@@ -265,15 +297,16 @@ pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnosti
                 continue;
             }
         };
-        if let Some(other) = flows.iter().find(|f| (f.from, f.to) == (from, to)) {
+        if let Some(other) = known.get(&(from, to)) {
             out.push(
                 Diagnostic::error("SKY0201", format!("a second flow from `{}` to `{}`", flow.from, flow.to))
                     .at(&flow.origin)
-                    .label(&other.origin, "the first one")
+                    .label(other, "the first one")
                     .hint("join them: their volumes add up"),
             );
             continue;
         }
+        known.insert((from, to), flow.origin.clone());
         let latency = flow.latency.as_ref().map(|l| l.value);
         flows.push(Flow { from, to, latency, volume, origin: flow.origin.clone() });
     }

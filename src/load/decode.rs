@@ -15,7 +15,7 @@ use serde::{
     },
 };
 
-use super::yaml::{Node, Span, Tree, key_span};
+use super::yaml::{Key as Word, Node, Span, Tree};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     money::NO_PRICE,
@@ -25,6 +25,10 @@ use crate::{
 
 /// More faults than this in one document are not looked for.
 const MOST_FAULTS: usize = 100;
+/// Nor when so many values have been gone through: every fault of a document takes one more pass.
+const MOST_VALUES: usize = 5_000_000;
+/// But as many as this are in any case.
+const FEW_FAULTS: usize = 5;
 
 /// Decodes one document; what is wrong with it as a whole is said at `head`. `None` when it has faults, which are in `out` then.
 pub(super) fn decode<T: DeserializeOwned>(
@@ -36,6 +40,7 @@ pub(super) fn decode<T: DeserializeOwned>(
     let known = std::cell::RefCell::new(BTreeSet::new());
     let poisoned = std::cell::RefCell::new(BTreeSet::new());
     let found = std::cell::RefCell::new(Vec::new());
+    let most = std::cell::LazyCell::new(|| (MOST_VALUES / size(node)).clamp(FEW_FAULTS, MOST_FAULTS));
     let result = loop {
         let at = Cursor { node, file, poisoned: &poisoned, unknown: &known, found: &found };
         match T::deserialize(at) {
@@ -57,7 +62,7 @@ pub(super) fn decode<T: DeserializeOwned>(
                 }
                 let parent = parent_of(node, at);
                 let first = poisoned.borrow_mut().insert(Poison { key: at, parent });
-                if !first || at == key(node) || found.borrow().len() >= MOST_FAULTS {
+                if !first || at == key(node) || found.borrow().len() >= *most {
                     break None;
                 }
             }
@@ -69,6 +74,15 @@ pub(super) fn decode<T: DeserializeOwned>(
         out.push(diagnostic);
     }
     result.filter(|_| clean)
+}
+
+/// Values in a tree.
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Tree::List(items) => items.iter().map(size).sum(),
+        Tree::Map(entries) => entries.iter().map(|(_, v)| size(v)).sum::<usize>(),
+        _ => 0,
+    }
 }
 
 /// A node's identity within its document: where it lies in memory. (A list and its first item begin
@@ -87,13 +101,13 @@ struct Poison {
 
 /// The map or list around a node, and the field it is in.
 fn parent_of(root: &Node, wanted: Key) -> Option<(Key, Option<String>)> {
-    let children: Vec<(Option<&String>, &Node)> = match &root.value {
+    let children: Vec<(Option<&str>, &Node)> = match &root.value {
         Tree::List(items) => items.iter().map(|item| (None, item)).collect(),
-        Tree::Map(entries) => entries.iter().map(|(k, v)| (Some(&k.value), v)).collect(),
+        Tree::Map(entries) => entries.iter().map(|(k, v)| (Some(&*k.value), v)).collect(),
         _ => return None,
     };
     if let Some((field, _)) = children.iter().find(|(_, c)| key(*c) == wanted) {
-        return Some((key(root), field.cloned()));
+        return Some((key(root), field.map(str::to_owned)));
     }
     children.into_iter().find_map(|(_, c)| parent_of(c, wanted))
 }
@@ -247,19 +261,16 @@ impl<'a> Cursor<'a> {
         items.iter().filter(move |n| !self.is_poisoned(n)).map(move |n| self.child(n))
     }
 
-    fn entries(
-        self,
-        entries: &'a [(serde_saphyr::Spanned<String>, Node)],
-    ) -> impl Iterator<Item = (&'a str, Cursor<'a>)> + Clone {
-        entries.iter().filter(move |(_, v)| !self.is_poisoned(v)).map(move |(k, v)| (k.value.as_str(), self.child(v)))
+    fn entries(self, entries: &'a [(Word, Node)]) -> impl Iterator<Item = (&'a str, Cursor<'a>)> + Clone {
+        entries.iter().filter(move |(_, v)| !self.is_poisoned(v)).map(move |(k, v)| (&*k.value, self.child(v)))
     }
 
     /// Notes a field that the type does not have, once.
-    fn unknown_field(self, name: &serde_saphyr::Spanned<String>, known: &[&str]) {
+    fn unknown_field(self, name: &Word, known: &[&str]) {
         if !self.unknown.borrow_mut().insert(key(name)) {
             return;
         }
-        let span = key_span(name);
+        let span = name.span;
         let mut d = Diagnostic::error("SKY0105", format!("unknown field `{}`", name.value)).at(&span.origin(self.file));
         d = match did_you_mean(&name.value, known.iter().copied()) {
             Some(near) => d.hint(format!("did you mean `{near}`?")),
@@ -307,7 +318,7 @@ impl<'de> Deserializer<'de> for Cursor<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let Tree::Map(entries) = &self.node.value else { return self.deserialize_any(visitor) };
-        for (name, _) in entries.iter().filter(|(k, _)| !fields.contains(&k.value.as_str())) {
+        for (name, _) in entries.iter().filter(|(k, _)| !fields.contains(&&*k.value)) {
             self.unknown_field(name, fields);
         }
         let known = self.entries(entries).filter(|(k, _)| fields.contains(k));
@@ -329,7 +340,7 @@ impl<'de> Deserializer<'de> for Cursor<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let result = match &self.node.value {
-            Tree::Text(text) => visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(text.as_str())),
+            Tree::Text(text) => visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(&**text)),
             Tree::Map(entries) if entries.len() == 1 => {
                 let entries = Entries { rest: self.entries(entries), value: None };
                 visitor.visit_enum(de::value::MapAccessDeserializer::new(entries))

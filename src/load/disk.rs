@@ -42,12 +42,20 @@ impl Store for Disk {
     }
 
     fn find(&self, folder: &PathBuf, name: &str) -> Entry<PathBuf> {
-        let Ok(real) = folder.join(name).canonicalize() else { return Entry::Gone };
-        if !real.starts_with(&self.root) {
-            Entry::Outside
-        } else if real.is_dir() {
+        let mut real = folder.join(name);
+        let Ok(mut kind) = fs::symlink_metadata(&real).map(|m| m.file_type()) else { return Entry::Gone };
+        // Only links can lead elsewhere; for the rest nobody has to be asked.
+        if kind.is_symlink() {
+            let Ok(path) = real.canonicalize() else { return Entry::Gone };
+            if !path.starts_with(&self.root) {
+                return Entry::Outside;
+            }
+            let Ok(there) = fs::metadata(&path) else { return Entry::Gone };
+            (real, kind) = (path, there.file_type());
+        }
+        if kind.is_dir() {
             Entry::Folder(real)
-        } else if real.is_file() {
+        } else if kind.is_file() {
             Entry::File(real)
         } else {
             Entry::Other

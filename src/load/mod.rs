@@ -6,12 +6,17 @@
 mod decode;
 mod disk;
 mod git;
+mod parallel;
 pub mod parameters;
 pub(crate) mod salvage;
 pub mod tree;
 pub mod yaml;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -70,11 +75,12 @@ impl Reader {
                 OTHERS.contains(&name).then(|| folder.to_owned())
             })
             .collect();
-        for (path, text) in &tree.files {
-            if others.iter().any(|folder| path.starts_with(folder.as_str())) {
-                continue;
-            }
-            let parsed = salvage::parse(path, text);
+        let ours: Vec<(&Arc<str>, &Arc<str>)> = tree
+            .files
+            .iter()
+            .filter(|(path, _)| !others.iter().any(|folder| path.starts_with(folder.as_str())))
+            .collect();
+        for ((path, _), parsed) in ours.iter().zip(parallel::map(&ours, |(path, text)| salvage::parse(path, text))) {
             self.parsed.insert(Arc::clone(path), parsed.nodes);
             for (fault, text) in parsed.faults {
                 self.out.push(fault);
@@ -141,7 +147,7 @@ impl Reader {
         let origin = node.span.origin(path);
         let head = node.get("kind").map_or(node.span, |n| n.span);
         if let Tree::Map(entries) = &mut node.value {
-            entries.retain(|(k, _)| k.value != "apiVersion" && k.value != "kind");
+            entries.retain(|(k, _)| !matches!(&*k.value, "apiVersion" | "kind"));
         }
         let faults = self.out.len();
         self.take(kind, &node, origin, head);
@@ -186,7 +192,7 @@ impl Reader {
 
     /// Gathers the manifests that sources name, and warns of those that nothing names.
     fn sources(&mut self, tree: &SourceTree) {
-        let mut taken: Vec<Arc<str>> = Vec::new();
+        let mut taken: BTreeSet<Arc<str>> = BTreeSet::new();
         let faults = self.out.len();
         let mut manifests: BTreeMap<String, Vec<Manifest>> = BTreeMap::new();
         for application in &self.set.applications {
@@ -209,10 +215,17 @@ impl Reader {
                             self.out.push(no_files(tree, &wanted, path));
                         }
                         for file in files {
-                            for node in self.parsed.get(&file).into_iter().flatten() {
+                            // Trees go as objects are made of them: large projects need the room. Of a file
+                            // that is somebody else's too they are made again.
+                            let again = || tree.files.get(&file).and_then(|text| yaml::parse(&file, text).ok());
+                            let nodes = match self.parsed.remove(&file) {
+                                None if taken.contains(&file) => again(),
+                                nodes => nodes,
+                            };
+                            for node in nodes.into_iter().flatten().filter(|n| !is_ours(n)) {
                                 expand(node, &file, objects);
                             }
-                            taken.push(file);
+                            taken.insert(file);
                         }
                     }
                     _ => self.out.push(
@@ -225,7 +238,7 @@ impl Reader {
         }
         // An application that could not be read, or a source that is misspelt, may mean them.
         let lost = self.set.unread.may_define("Application") || self.out.len() > faults;
-        for (path, nodes) in self.parsed.iter().filter(|(path, _)| !lost && !taken.contains(path)) {
+        for (path, nodes) in self.parsed.iter().filter(|(path, _)| !lost && !taken.contains(*path)) {
             let strays = nodes.iter().filter(|n| n.get("apiVersion").is_some() && n.get("kind").is_some());
             for node in strays {
                 let kind = node.get("kind").and_then(Node::text).unwrap_or("object");
@@ -254,16 +267,22 @@ fn forget(node: &Node, unread: &mut Unread) {
     }
 }
 
+/// Whether a document is skyplan's and no manifest.
+fn is_ours(node: &Node) -> bool {
+    node.get("apiVersion").and_then(Node::text).is_some_and(|v| v.starts_with("skyplan.io/"))
+}
+
 /// Objects of a document: itself, or the items of a `List`.
-fn expand(node: &Node, file: &Arc<str>, objects: &mut Vec<Manifest>) {
-    if let (Some("List"), Some(Node { value: Tree::List(items), .. })) =
-        (node.get("kind").and_then(Node::text), node.get("items"))
-    {
-        for item in items {
-            expand(item, file, objects);
-        }
-    } else {
-        objects.push(Manifest { origin: node.span.origin(file), object: node.to_json() });
+fn expand(node: Node, file: &Arc<str>, objects: &mut Vec<Manifest>) {
+    let is_list = node.get("kind").and_then(Node::text) == Some("List")
+        && matches!(node.get("items"), Some(Node { value: Tree::List(_), .. }));
+    if !is_list {
+        return objects.push(Manifest { origin: node.span.origin(file), object: node.into_json() });
+    }
+    let Tree::Map(entries) = node.value else { return };
+    for (_, items) in entries.into_iter().filter(|(k, _)| &*k.value == "items") {
+        let Tree::List(items) = items.value else { continue };
+        items.into_iter().for_each(|item| expand(item, file, objects));
     }
 }
 
@@ -293,7 +312,10 @@ fn resolve(file: &str, path: &str) -> Option<String> {
 /// The file itself, or the YAML files below the folder.
 fn files_of(tree: &SourceTree, path: &str) -> Vec<Arc<str>> {
     let below = if path.is_empty() { String::new() } else { format!("{path}/") };
-    tree.files.keys().filter(|f| &***f == path || (f.starts_with(&below) && is_yaml(f))).map(Arc::clone).collect()
+    let itself = tree.files.get_key_value(path).map(|(f, _)| Arc::clone(f));
+    let inside = tree.files.range::<str, _>((Bound::Included(&*below), Bound::Unbounded)).map(|(f, _)| f);
+    let inside = inside.take_while(|f| f.starts_with(&below)).filter(|f| is_yaml(f)).cloned();
+    itself.into_iter().chain(inside).collect()
 }
 
 fn no_files(tree: &SourceTree, wanted: &str, path: &crate::spec::At<String>) -> Diagnostic {
@@ -339,6 +361,23 @@ mod tests {
         assert_eq!(set.manifests["web"][1].origin.line, 5);
         let codes: Vec<&str> = out.iter().map(|d| d.code.as_str()).collect();
         assert_eq!((codes, out.has_errors()), (vec!["SKY0112"], false));
+    }
+
+    #[test]
+    fn two_applications_may_share_a_file() {
+        let app = |name: &str| {
+            format!(
+                "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: {name}\nsources: [{{path: m.yaml}}]\n---\n"
+            )
+        };
+        // What is ours in a file of manifests is no manifest, whoever comes second.
+        let text =
+            "apiVersion: v1\nkind: A\n---\napiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: c\ndriver: local\n";
+        let apps = app("a") + &app("b");
+        let (set, out) = read(&tree(&[PROJECT, ("apps.yaml", apps.trim_end_matches("---\n")), ("m.yaml", text)]));
+        assert!(out.is_empty(), "{out:?}");
+        assert_eq!((set.manifests["a"].len(), set.clusters.len()), (1, 1));
+        assert_eq!(set.manifests["a"], set.manifests["b"]);
     }
 
     #[test]

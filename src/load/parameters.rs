@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use super::yaml::{Node, Span, Tree, key_span};
+use super::yaml::{Key, Node, Span, Tree};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     spec::{API_VERSION, Unread},
@@ -78,7 +78,7 @@ pub(super) fn fill(
     values.take(root.get("parameters"), &path);
     values.take(environment.and_then(|e| e.get("parameters")), &path);
     for other in list(root.get("environments")) {
-        let names = entries(other.get("parameters")).map(|(k, _)| k.value.clone());
+        let names = entries(other.get("parameters")).map(|(k, _)| k.value.to_string());
         values.elsewhere.extend(names.filter(|n| !values.known.contains_key(n)));
     }
     values.set(&choice.set, root, out);
@@ -87,7 +87,7 @@ pub(super) fn fill(
             // What an environment or parameter is cannot depend on one.
             if let (true, Tree::Map(entries)) = (is_project(node), &mut node.value) {
                 for (key, value) in entries.iter_mut() {
-                    if ["environments", "parameters"].contains(&key.value.as_str()) {
+                    if ["environments", "parameters"].contains(&&*key.value) {
                         no_parameters(value, path, out);
                     } else {
                         values.replace(value, path, out);
@@ -124,7 +124,7 @@ fn list(node: Option<&Node>) -> &[Node] {
     }
 }
 
-fn entries(node: Option<&Node>) -> impl Iterator<Item = &(serde_saphyr::Spanned<String>, Node)> {
+fn entries(node: Option<&Node>) -> impl Iterator<Item = &(Key, Node)> {
     match node.map(|n| &n.value) {
         Some(Tree::Map(entries)) => entries.iter(),
         _ => [].iter(),
@@ -183,9 +183,9 @@ impl Values {
     /// Values of a map; what is neither text, number, nor true or false is found when the root is decoded.
     fn take(&mut self, map: Option<&Node>, path: &Arc<str>) {
         for (key, node) in entries(map) {
-            let at = (Arc::clone(path), key_span(key));
+            let at = (Arc::clone(path), key.span);
             // An environment's value is another for what is written for all.
-            let value = self.known.entry(key.value.clone()).or_insert(Value { tree: Tree::Null, at });
+            let value = self.known.entry(key.value.to_string()).or_insert(Value { tree: Tree::Null, at });
             value.tree = node.value.clone();
         }
     }
@@ -273,11 +273,11 @@ impl Values {
             }
             match &value {
                 Tree::Text(text) => filled.push_str(text),
-                other => filled.push_str(&Node { span, value: other.clone() }.to_json().to_string()),
+                other => filled.push_str(&Node { span, value: other.clone() }.into_json().to_string()),
             }
         }
         filled.push_str(rest);
-        Some(Tree::Text(filled))
+        Some(Tree::Text(filled.into()))
     }
 
     fn value(&mut self, name: &str) -> Result<Tree, Diagnostic> {
@@ -305,7 +305,7 @@ fn typed(text: &str, like: &Tree) -> Option<Tree> {
             let whole = text.parse().map(Tree::UInt).or_else(|_| text.parse().map(Tree::Int));
             whole.ok().or_else(|| text.parse().ok().filter(|x: &f64| x.is_finite()).map(Tree::Float))
         }
-        _ => Some(Tree::Text(text.to_owned())),
+        _ => Some(Tree::Text(text.into())),
     }
 }
 

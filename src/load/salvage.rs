@@ -72,7 +72,7 @@ mod tests {
     fn a_fault_in_one_document_leaves_the_others() {
         let text = "a: 1\n---\nb: [\n--- # ä\nc: 1\nc: 2\n---\n  d: x\n";
         let parsed = parse(&"a.yaml".into(), text);
-        let json: Vec<String> = parsed.nodes.iter().map(|n| n.to_json().to_string()).collect();
+        let json: Vec<String> = parsed.nodes.iter().map(|n| n.clone().into_json().to_string()).collect();
         assert_eq!(json, [r#"{"a":1}"#, r#"{"d":"x"}"#]);
         let span = parsed.nodes[1].get("d").unwrap().span;
         assert_eq!((span.line, span.column, &text[span.start as usize..][..span.len as usize]), (8, 6, "x"));

@@ -16,8 +16,8 @@ pub use super::{disk::read_folder, git::read_revision};
 
 /// Larger files are not manifests that a person meant.
 pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
-/// All texts together.
-const MOST_TOTAL: usize = 512 * 1024 * 1024;
+/// All texts together: every byte of them is held until the command ends.
+const MOST_TOTAL: usize = 256 * 1024 * 1024;
 /// Files and folders that are looked at. A small repository may unfold to any number of them.
 const MOST_ENTRIES: usize = 500_000;
 /// Folders in folders.
@@ -107,7 +107,16 @@ impl<S: Store> Walk<'_, S> {
                 return;
             }
             let relative = format!("{prefix}{name}");
-            match self.store.find(folder, name) {
+            let found = self.store.find(folder, name);
+            if name.contains(misleads) && (is_yaml(name) || matches!(found, Entry::Folder(_))) {
+                let shown = relative.escape_debug();
+                self.out.push(
+                    Diagnostic::error("SKY0120", format!("`{shown}` has characters in its name that cannot be shown"))
+                        .hint("rename it: what it is called is said in plans and faults"),
+                );
+                continue;
+            }
+            match found {
                 Entry::Folder(real) => self.folder(&real, &format!("{relative}/"), depth + 1),
                 Entry::File(real) if is_yaml(name) => self.file(&real, &relative),
                 Entry::Outside if is_yaml(name) => self.out.push(
@@ -124,6 +133,8 @@ impl<S: Store> Walk<'_, S> {
                     .at(&Origin::file(relative))
                     .hint("keep specs and manifests in one repository, or plan from a checkout without `--rev`"),
                 ),
+                // Reading a pipe or a device may never end.
+                Entry::Other if is_yaml(name) => self.unreadable(&relative, "it is not a file"),
                 Entry::File(_) | Entry::Outside | Entry::Gone | Entry::Other => {}
             }
         }
@@ -139,7 +150,7 @@ impl<S: Store> Walk<'_, S> {
             Ok(Ok(text)) => {
                 self.bytes += text.len();
                 if self.bytes > MOST_TOTAL {
-                    return self.too_much(relative, "the project has more than 512 MiB of YAML");
+                    return self.too_much(relative, "the project has more than 256 MiB of YAML");
                 }
                 self.tree.files.insert(relative.into(), text.into());
             }
@@ -172,6 +183,11 @@ impl<S: Store> Walk<'_, S> {
             Diagnostic::error("SKY0109", format!("`{relative}` cannot be read: {why}")).at(&Origin::file(relative)),
         );
     }
+}
+
+/// Characters that do not show, or turn around what does.
+fn misleads(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a file's name is that of a YAML file.

@@ -57,23 +57,34 @@ pub enum Tree {
     /// Any other number.
     Float(f64),
     /// Text.
-    Text(String),
+    Text(Box<str>),
     /// A list.
     List(Vec<Node>),
     /// A map, in the order of the file. Keys are text.
-    Map(Vec<(Spanned<String>, Node)>),
+    Map(Vec<(Key, Node)>),
 }
 
-/// The place of a key.
-pub fn key_span(key: &Spanned<String>) -> Span {
-    span_of(key.referenced)
+/// A key of a map with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The word.
+    pub value: Box<str>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<String>::deserialize(deserializer)?;
+        Ok(Self { value: spanned.value.into(), span: span_of(spanned.referenced) })
+    }
 }
 
 impl Node {
     /// The value of a key, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
-            Tree::Map(entries) => entries.iter().find(|(k, _)| k.value == key).map(|(_, v)| v),
+            Tree::Map(entries) => entries.iter().find(|(k, _)| &*k.value == key).map(|(_, v)| v),
             _ => None,
         }
     }
@@ -86,24 +97,26 @@ impl Node {
         }
     }
 
-    /// The same without places.
-    pub fn to_json(&self) -> serde_json::Value {
+    /// The same without places; texts are moved, not copied.
+    pub fn into_json(self) -> serde_json::Value {
         use serde_json::Value;
-        match &self.value {
+        match self.value {
             Tree::Null => Value::Null,
-            Tree::Bool(b) => Value::Bool(*b),
-            Tree::Int(n) => Value::from(*n),
-            Tree::UInt(n) => Value::from(*n),
+            Tree::Bool(b) => Value::Bool(b),
+            Tree::Int(n) => Value::from(n),
+            Tree::UInt(n) => Value::from(n),
             // A float with a whole value (`1e3`) is an integer to Kubernetes.
             Tree::Float(x) if x.fract() == 0.0 && x.abs() < 9e15 =>
             {
                 #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-                Value::from(*x as i64)
+                Value::from(x as i64)
             }
-            Tree::Float(x) => Value::from(*x),
-            Tree::Text(text) => Value::String(text.clone()),
-            Tree::List(items) => items.iter().map(Node::to_json).collect(),
-            Tree::Map(entries) => Value::Object(entries.iter().map(|(k, v)| (k.value.clone(), v.to_json())).collect()),
+            Tree::Float(x) => Value::from(x),
+            Tree::Text(text) => Value::String(text.into()),
+            Tree::List(items) => items.into_iter().map(Node::into_json).collect(),
+            Tree::Map(entries) => {
+                Value::Object(entries.into_iter().map(|(k, v)| (k.value.into(), v.into_json())).collect())
+            }
         }
     }
 }
@@ -160,10 +173,10 @@ impl<'de> Deserialize<'de> for Tree {
                 Ok(Tree::Float(v))
             }
             fn visit_str<E>(self, v: &str) -> Result<Tree, E> {
-                Ok(Tree::Text(v.to_owned()))
+                Ok(Tree::Text(v.into()))
             }
             fn visit_string<E>(self, v: String) -> Result<Tree, E> {
-                Ok(Tree::Text(v))
+                Ok(Tree::Text(v.into()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
                 let mut items = Vec::new();
@@ -184,17 +197,18 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
-/// Limits on purpose: generous to large generated manifests, closed to alias bombs and deep nesting.
+/// Limits on purpose: generous to large generated manifests (tens of thousands of objects in a file), closed to alias
+/// bombs and deep nesting, and such that one file never takes more than some hundred megabytes.
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_events: 40_000_000,
-            max_nodes: 20_000_000,
+            max_events: 4_000_000,
+            max_nodes: 1_000_000,
             max_documents: 200_000,
             max_depth: 128,
             max_aliases: 10_000,
             max_anchors: 10_000,
-            max_total_scalar_bytes: 256 * 1024 * 1024,
+            max_total_scalar_bytes: 64 * 1024 * 1024,
         },
         legacy_octal_numbers: true,
         reject_unsupported_tags: true,
@@ -312,7 +326,7 @@ mod tests {
         assert_eq!((items[0].span.line, items[0].span.column, items[0].span.start, items[0].span.len), (3, 5, 12, 1));
         assert_eq!(items[1].get("c").unwrap().value, Tree::Bool(true));
         let Tree::Map(entries) = &node.value else { panic!() };
-        assert_eq!((key_span(&entries[1].0).line, key_span(&entries[1].0).column), (2, 1));
+        assert_eq!((entries[1].0.span.line, entries[1].0.span.column), (2, 1));
     }
 
     #[test]
@@ -328,7 +342,7 @@ mod tests {
             ("'1'", serde_json::json!("1")),
             ("~", serde_json::Value::Null),
         ] {
-            assert_eq!(one(&format!("v: {text}")).get("v").unwrap().to_json(), want, "{text}");
+            assert_eq!(one(&format!("v: {text}")).get("v").unwrap().clone().into_json(), want, "{text}");
         }
     }
 
@@ -336,7 +350,7 @@ mod tests {
     fn documents_merges_and_anchors() {
         let nodes = parse(&"a.yaml".into(), "a: 1\n---\n---\nb: &x {c: 2}\nd: *x\ne:\n  <<: *x\n").unwrap();
         assert_eq!(nodes.len(), 2);
-        assert_eq!(nodes[1].to_json(), serde_json::json!({"b": {"c": 2}, "d": {"c": 2}, "e": {"c": 2}}));
+        assert_eq!(nodes[1].clone().into_json(), serde_json::json!({"b": {"c": 2}, "d": {"c": 2}, "e": {"c": 2}}));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     search::solve,
 };
 use crate::{
-    compile::model::{Component, Model, Volume},
+    compile::model::{Component, Flow, Model, Volume},
     diagnostic::{Diagnostic, Diagnostics},
     digest::digest,
     money::{HOURS_PER_MONTH, MicroUsd},
@@ -51,8 +51,9 @@ pub struct Placed {
 /// # Errors
 /// No placement meets all constraints, each named with its line.
 pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits) -> Result<Placed, Diagnostics> {
+    let flows = flows_of(model);
     let specs: BTreeMap<&str, String> =
-        model.components.iter().enumerate().map(|(i, c)| (c.name.as_str(), spec_digest(model, i, c))).collect();
+        model.components.iter().zip(&flows).map(|(c, flows)| (c.name.as_str(), spec_digest(model, flows, c))).collect();
     let mut present = present(model, observed, state);
     let recorded = &state.placement;
     let names: Vec<String> = model.clusters.iter().map(|c| c.name.clone()).collect();
@@ -121,21 +122,23 @@ fn attempt(problem: Problem, limits: &Limits) -> Result<(Problem, Solution), Dia
     };
     let out: BTreeSet<usize> = (0..problem.components.len()).filter(|i| driven_out(*i)).collect();
     let free = |i: usize| !problem.components[i].pinned || out.contains(&i);
-    let near: BTreeSet<usize> = (0..problem.components.len())
-        .filter(|i| {
-            let beside =
-                |j: usize| problem.components[*i].incumbent.iter().any(|l| problem.components[j].incumbent.contains(l));
-            let linked =
-                |j: usize| problem.flows.iter().any(|f| (f.from, f.to) == (*i, j) || (f.to, f.from) == (*i, j));
-            (0..problem.components.len()).any(|j| free(j) && (beside(j) || linked(j)))
-        })
-        .collect();
-    let all = (0..problem.components.len()).collect();
+    // Those that share a flow or a place with what is free.
+    let near = || -> BTreeSet<usize> {
+        let all = 0..problem.components.len();
+        let places: BTreeSet<usize> =
+            all.clone().filter(|i| free(*i)).flat_map(|i| problem.components[i].incumbent.iter().copied()).collect();
+        let beside = |i: &usize| problem.components[*i].incumbent.iter().any(|l| places.contains(l));
+        let ends = problem.flows.iter().flat_map(|f| [(f.from, f.to), (f.to, f.from)]);
+        let linked = ends.filter(|(free_end, _)| free(*free_end)).map(|(_, other)| other);
+        all.filter(beside).chain(linked).collect()
+    };
+    let steps: [&dyn Fn() -> BTreeSet<usize>; 4] =
+        [&BTreeSet::new, &|| out.clone(), &|| &out | &near(), &|| (0..problem.components.len()).collect()];
     let mut last = None;
-    for unpinned in [BTreeSet::new(), out.clone(), &out | &near, all] {
+    for unpinned in steps {
         let mut posed = problem.clone();
-        for i in &unpinned {
-            posed.components[*i].pinned = false;
+        for i in unpinned() {
+            posed.components[i].pinned = false;
         }
         // The same question is not asked twice.
         if last.as_ref().is_some_and(|(before, _): &(Problem, _)| *before == posed) {
@@ -170,12 +173,20 @@ fn present(model: &Model, observed: &Observed, state: &State) -> Present {
     present
 }
 
+/// The flows of every component, in the order of the model.
+fn flows_of(model: &Model) -> Vec<Vec<&Flow>> {
+    let mut all = vec![Vec::new(); model.components.len()];
+    for flow in &model.flows {
+        all[flow.from].push(flow);
+        all[flow.to].push(flow);
+    }
+    all
+}
+
 /// Digest of all words that bear on a component's place, but for prices.
-fn spec_digest(model: &Model, index: usize, component: &Component) -> String {
-    let flows: Vec<_> = model
-        .flows
+fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String {
+    let flows: Vec<_> = flows
         .iter()
-        .filter(|f| f.from == index || f.to == index)
         .map(|f| {
             let (per, bytes) = match f.volume {
                 Volume::PerMonth(bytes) => ("month", bytes),

@@ -1,7 +1,7 @@
 //! A plan: what will change, why, in which order, at what price. Plain data; this is also the format
 //! of plan files and of `--json`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -299,7 +299,7 @@ pub enum Target {
     #[serde(rename_all = "camelCase")]
     Object {
         /// The object.
-        object: Value,
+        object: Arc<Value>,
         /// Digest of it.
         digest: String,
         /// Components that it serves.

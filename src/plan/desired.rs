@@ -3,7 +3,10 @@
 //! Knows identity marks, namespaces and the order in which kinds need each other; nothing of what is
 //! there now but which namespaces are somebody else's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -41,7 +44,7 @@ pub(super) struct Resource {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
     Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy },
-    Object { object: Value, digest: String, api_version: String, components: Vec<String> },
+    Object { object: Arc<Value>, digest: String, api_version: String, components: Vec<String> },
 }
 
 /// Everything that shall be, by address.
@@ -103,17 +106,24 @@ pub(super) fn desired(
             all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
         }
     }
+    let scaled = autoscaled(model);
     for object in &model.objects {
         let clusters: BTreeSet<usize> = object.components.iter().flat_map(|c| runs[*c].iter().copied()).collect();
         for cluster in clusters {
             let cluster = &model.clusters[cluster];
-            let mut source = object.clone();
-            if is_cluster_scoped(&source.object, observed.clusters.get(&cluster.name))
-                && let Some(metadata) = source.object.get_mut("metadata").and_then(Value::as_object_mut)
+            let mut body = object.object.clone();
+            if is_cluster_scoped(&body, observed.clusters.get(&cluster.name))
+                && let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut)
             {
                 metadata.remove("namespace");
             }
-            add_object(model, &source, cluster, runs, &state.secret_key, &mut all, out);
+            if is_autoscaled(&scaled, &object.application, &body) {
+                // A live autoscaler owns the number.
+                if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
+                    spec.remove("replicas");
+                }
+            }
+            add_object(model, (object, body), cluster, runs, &state.secret_key, &mut all, out);
         }
     }
     namespaces(&mut all, state, observed, &model.lineage);
@@ -172,21 +182,14 @@ fn address_of(cluster: &str, object: &Value) -> ResourceAddress {
 
 fn add_object(
     model: &Model,
-    source: &AppObject,
+    (source, mut object): (&AppObject, Value),
     cluster: &Cluster,
     runs: &[Vec<usize>],
     key: &str,
     all: &mut Desired,
     out: &mut Diagnostics,
 ) {
-    let address = address_of(&cluster.name, &source.object);
-    let mut object = source.object.clone();
-    if autoscaler(model, source).is_some() {
-        // A live autoscaler owns the number.
-        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-            spec.remove("replicas");
-        }
-    }
+    let address = address_of(&cluster.name, &object);
     mark(&mut object, &model.lineage, &address);
     all.secrets.seal(&address, &mut object, key);
     let digest = digest(&object);
@@ -217,7 +220,7 @@ fn add_object(
         return;
     }
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let body = Body::Object { object, digest, api_version, components: here };
+    let body = Body::Object { object: object.into(), digest, api_version, components: here };
     let resource =
         Resource { address: address.clone(), body, depends_on: BTreeSet::new(), origin: Some(source.origin.clone()) };
     all.resources.insert(address, resource);
@@ -233,6 +236,26 @@ pub(super) fn autoscaler<'a>(model: &'a Model, source: &AppObject) -> Option<&'a
             && o.object["spec"]["scaleTargetRef"]["name"] == object["metadata"]["name"]
             && o.object["metadata"]["namespace"] == object["metadata"]["namespace"]
     })
+}
+
+/// What live autoscalers own the number of replicas of: application, kind, namespace, name.
+type Autoscaled<'a> = BTreeSet<(&'a str, &'a str, &'a str, &'a str)>;
+
+fn autoscaled(model: &Model) -> Autoscaled<'_> {
+    let scalers = model.objects.iter().filter(|o| o.object["kind"] == "HorizontalPodAutoscaler");
+    scalers
+        .filter_map(|o| {
+            let target = &o.object["spec"]["scaleTargetRef"];
+            let namespace = o.object["metadata"]["namespace"].as_str().unwrap_or_default();
+            Some((o.application.as_str(), target["kind"].as_str()?, namespace, target["name"].as_str()?))
+        })
+        .collect()
+}
+
+fn is_autoscaled(scaled: &Autoscaled<'_>, application: &str, object: &Value) -> bool {
+    let (kind, metadata) = (object["kind"].as_str().unwrap_or_default(), &object["metadata"]);
+    let namespace = metadata["namespace"].as_str().unwrap_or_default();
+    scaled.contains(&(application, kind, namespace, metadata["name"].as_str().unwrap_or_default()))
 }
 
 /// Labels to select by, and the annotation that names the object itself (labels are copied to
@@ -278,7 +301,7 @@ fn namespaces(all: &mut Desired, state: &State, observed: &Observed, lineage: &s
         }
         mark(&mut object, lineage, &address);
         let digest = digest(&object);
-        let body = Body::Object { object, digest, api_version: "v1".into(), components: Vec::new() };
+        let body = Body::Object { object: object.into(), digest, api_version: "v1".into(), components: Vec::new() };
         all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
     }
 }

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::digest::digest_of;
 pub use crate::digest::{digest, hex};
 
 /// The `fieldsV1` of a manager's one apply entry (no subresource), if the object has it.
@@ -65,8 +66,7 @@ fn has_keys(item: &Value, keys: &Value) -> bool {
 
 /// Digest of an object seen through a field set.
 pub fn projection_digest(object: &Value, owned: &Value) -> String {
-    let seen = serde_json::json!([object["apiVersion"], owned, project(object, owned)]);
-    digest(&seen)
+    digest_of(&(&object["apiVersion"], owned, project(object, owned)))
 }
 
 #[cfg(test)]

@@ -305,7 +305,7 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
         }
         _ => {}
     }
-    let mut body = object.clone();
+    let mut body = Value::clone(object);
     planned.secrets.unseal(address, &mut body, &state.secret_key).unwrap();
     let answer = world.apply(address, &body, &manager).unwrap_or_else(|why| panic!("{address}: {why:?}"));
     let seen = clean(&answer, &state.secret_key);

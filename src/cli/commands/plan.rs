@@ -6,7 +6,7 @@ use crate::{
     cli::{
         args::{OtherArgs, PartArgs, PlanArgs},
         exit::Exit,
-        output::Output,
+        output::{Output, write_json},
         planning::{self, Asked},
         replay::{self, Replay},
         session::Session,
@@ -28,13 +28,19 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             Err(faults) => output.diagnostics(&faults, &crate::diagnostic::SourceMap::default()),
         };
     }
+    // A large file is read while the specs are.
+    let answers = args.observed.clone().map(|file| std::thread::spawn(move || replay::read_observed(&file)));
     let (session, log, drivers) = match Session::open_to_plan(root, &args.project, output) {
         Ok(all) => all,
         Err(exit) => return exit,
     };
     let asked = Asked { destroy: args.destroy, scope: scope(&args.part, &args.other) };
     let planned = if args.offline {
-        match args.observed.as_deref().map_or_else(|| Ok(Observed::default()), replay::read_observed) {
+        let answered = answers.map_or_else(
+            || Ok(Observed::default()),
+            |reader| reader.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)),
+        );
+        match answered {
             Ok(observed) => planning::offline(&session, log.state(), observed, asked.clone()),
             Err(d) => return output.fault(d),
         }
@@ -57,7 +63,10 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             return output.fault(d);
         }
     }
-    show(&planned.plan, args, output)
+    let exit = show(&planned.plan, args, output);
+    // The process ends: the kernel takes memory back at once, piece by piece it takes longer.
+    std::mem::forget((planned, session));
+    exit
 }
 
 /// What the options ask for.
@@ -71,14 +80,14 @@ pub(super) fn scope(part: &PartArgs, other: &OtherArgs) -> Scope {
 }
 
 fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
-    let json = || serde_json::to_string_pretty(plan).unwrap_or_default() + "\n";
     if args.json {
-        output.print(&json());
+        output.json(plan);
     } else {
         output.print(&render::plan::render(plan, output.style));
     }
     if let Some(file) = &args.out {
-        if let Err(e) = std::fs::write(file, json()) {
+        let written = std::fs::File::create(file).and_then(|f| write_json(f, plan));
+        if let Err(e) = written {
             return output.fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
         }
         output.say(&format!("The plan is in {}; do it with `skyplan apply {}`.", file.display(), file.display()));

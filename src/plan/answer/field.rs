@@ -172,7 +172,7 @@ pub(super) fn in_sources(sources: &SourceMap, head: &Origin, steps: &[Step]) -> 
         (Step::Item(index), Tree::List(items)) => items.get(*index),
         _ => None,
     })?;
-    Some((found.span.origin(&file), found.to_json()))
+    Some((found.span.origin(&file), found.clone().into_json()))
 }
 
 /// The outermost map that begins at a place, or has a value that does (a name often stands for its map).

@@ -350,7 +350,7 @@ impl Facts<'_> {
             Some(Body::Object { object, .. }) => Some(object),
             _ => None,
         };
-        let known = sent.or_else(|| self.live(address)).map_or_else(Vec::new, |o| near(o, path));
+        let known = sent.map(|o| &**o).or_else(|| self.live(address)).map_or_else(Vec::new, |o| near(o, path));
         let last = path.rsplit(['.', '[']).next().unwrap_or(path).trim_end_matches(']');
         Box::new(match did_you_mean(last, known.iter().map(String::as_str)) {
             Some(meant) => d.hint(format!("did you mean `{meant}`?")),

@@ -101,7 +101,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             diff.changes.insert(address.clone(), planned);
         }
         None => {
-            let question = DryRunQuestion { object: object.clone(), manager: manager(&state.lineage) };
+            let question = DryRunQuestion { object: Value::clone(object), manager: manager(&state.lineage) };
             diff.questions.dry_runs.insert(address.clone(), question);
         }
         Some(DryRun::Applied { object: merged }) => {
