@@ -263,7 +263,7 @@ pub(crate) fn disks() -> Vec<Fixed> {
             fs::create_dir(f.join("m/b.yaml")).unwrap();
         }),
         case!("a-folder-as-the-root-file", 1, |f| fs::create_dir(f.join("skyplan.yaml")).unwrap()),
-        case!("deep-folders", 0, |f| {
+        case!("deep-folders", 1, |f| {
             with(f, MAP);
             let deep = (0..1_000).fold(f.join("m"), |p, _| p.join("d"));
             fs::create_dir_all(&deep).unwrap();
