@@ -9,12 +9,12 @@ use super::args::Args;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Begin", &["init", "validate", "schema"]),
     ("Change", &["plan", "apply", "destroy"]),
-    ("Ask", &["status", "show", "explain", "graph", "diff", "outputs"]),
+    ("Ask", &["status", "show", "explain", "graph", "diff", "output"]),
     ("Look after", &["state", "local", "completions"]),
 ];
 
 /// Examples by command, as `--help` shows them.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 14] = [
     (
         "init",
         "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
@@ -29,6 +29,9 @@ const EXAMPLES: [(&str, &str); 12] = [
         "  skyplan plan                 what an apply would do, and why\n  \
          skyplan plan -o plan.json    the same, to be applied as it is: skyplan apply plan.json\n  \
          skyplan plan --json | jq '.changes[].address'\n  \
+         skyplan plan --target shop/api     only this, and what it needs\n  \
+         skyplan plan --env prod --rev v1.3 of an environment, at a revision\n  \
+         skyplan plan --offline --observed answers.json   without asking any cluster\n  \
          skyplan plan --detailed-exitcode   for scripts\n\n\
          Exit status: 0 done, 1 error, 2 there are changes (only with --detailed-exitcode), 3 no placement meets all \
          constraints.",
@@ -66,6 +69,18 @@ const EXAMPLES: [(&str, &str); 12] = [
          skyplan graph --what placement -o fleet.svg      clusters, components and flows\n  \
          skyplan graph --format mermaid plan.json         of a plan file, for a page\n  \
          skyplan graph --format dot | dot -Tpdf > plan.pdf",
+    ),
+    (
+        "diff",
+        "  skyplan diff                 what is changed here since the last commit\n  \
+         skyplan diff main..HEAD      what this branch changes, for a review\n  \
+         skyplan diff v1.2..v1.3 --json\n\n\
+         Exit status: 0 done, 1 error, 2 there are changes (only with --detailed-exitcode).",
+    ),
+    (
+        "output",
+        "  skyplan output               all of them\n  skyplan output address       one, as it is, for scripts\n  \
+         skyplan output --json",
     ),
     (
         "state",
