@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// How long after a deadline an answer that is on its way may come.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// A resource and its new record; `None` = it is gone.
 pub(super) type Recorded = (ResourceAddress, Option<Record>);

@@ -42,7 +42,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
             .map(|c| (c.address.clone(), c.api_version.clone()))
             .collect(),
         holder: this_process(),
-        until: now.checked_add(total).unwrap_or(now).to_string(),
+        until: now.checked_add(total).and_then(|t| t.checked_add(super::executor::GRACE)).unwrap_or(now).to_string(),
         at: now.to_string(),
     });
     let key = log.state().secret_key.clone();

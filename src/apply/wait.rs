@@ -91,7 +91,14 @@ pub(super) async fn ready(
                 match timeout(LOOK, site.cluster.get(kind, Id { namespace, name })).await {
                     Ok(Ok(Some(object))) => match health(&object) {
                         Health::Ready => return Ok(()),
-                        Health::Progressing(why) | Health::Failed(why) => (words, last) = (why, Arc::new(object)),
+                        Health::Progressing(why) => {
+                            (words, last) = (why, Arc::new(object));
+                            // It recovered: there is time left to go on waiting.
+                            if failing.take().is_some() && Instant::now() < deadline {
+                                continue;
+                            }
+                        }
+                        Health::Failed(why) => (words, last) = (why, Arc::new(object)),
                     },
                     Ok(Err(Fault::Unreachable(why))) => words = format!("{SILENT} ({why})"),
                     Err(_) => words = SILENT.into(),

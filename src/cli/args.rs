@@ -131,6 +131,14 @@ pub(super) struct ProjectArgs {
     pub(super) rev: Option<String>,
 }
 
+impl ProjectArgs {
+    /// What an apply of a plan file has to be told again; the environment is in the file.
+    pub(super) fn typed(&self) -> Vec<String> {
+        let set = self.reading.set.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]);
+        set.chain(self.rev.iter().flat_map(|rev| ["--rev".to_owned(), rev.clone()])).collect()
+    }
+}
+
 /// What texts are read as.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ReadingArgs {
@@ -248,7 +256,7 @@ pub(super) struct OtherArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
     /// Do not ask
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, alias = "auto-approve")]
     pub(super) yes: bool,
     /// Changes in flight per cluster
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]

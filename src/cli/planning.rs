@@ -5,7 +5,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     driver::Drivers,
     observe,
-    observed::Observed,
+    observed::{DryRun, Observed, Questions},
     place::problem::Limits,
     plan::{self, Inputs, Plan, Scope, Step, secret::Secrets},
     state::State,
@@ -14,11 +14,10 @@ use crate::{
 /// A plan that never ends asking is a bug; two rounds are what it takes.
 const MOST_ROUNDS: usize = 4;
 
-/// A finished plan with what it was made from.
+/// A finished plan.
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) secrets: Secrets,
-    pub(super) observed: Observed,
 }
 
 /// What was found out, and what came of it: also without a plan there is something to explain.
@@ -50,8 +49,8 @@ pub(super) async fn make(
     asked: impl Into<Asked>,
     output: &Output,
 ) -> Result<Planned, Diagnostics> {
-    let Looked { observed, plan } = look(session, state, drivers, asked, output).await;
-    plan.map(|(plan, secrets)| Planned { plan, secrets, observed })
+    let Looked { plan, .. } = look(session, state, drivers, asked, output).await;
+    plan.map(|(plan, secrets)| Planned { plan, secrets })
 }
 
 /// Asks and plans until there is a plan, or none can be made.
@@ -96,11 +95,17 @@ async fn rounds(
                     let names: Vec<&str> = questions.clusters.keys().map(String::as_str).collect();
                     output.say(&format!("looking at {}…", names.join(", ")));
                 }
-                if !questions.dry_runs.is_empty() {
-                    // What is sent as a dry-run carries the real secret values; what is kept does not.
-                    fill(session, state, &mut questions)?;
-                }
+                // What is sent as a dry-run carries the real secret values; what is kept does not.
+                let secrets = fill(session, state, &mut questions)?;
                 observe::answer(drivers, &questions, &state.secret_key, observed).await;
+                for address in questions.dry_runs.keys() {
+                    // Webhooks and decoders repeat what they were given.
+                    if let Some(DryRun::Immutable { message } | DryRun::Refused { message, .. }) =
+                        observed.dry_runs.get_mut(address)
+                    {
+                        *message = secrets.hide(message);
+                    }
+                }
             }
         }
     }
@@ -113,12 +118,7 @@ fn endless() -> Diagnostic {
 }
 
 /// Makes a plan from answers that were had earlier; nobody is asked.
-pub(super) fn offline(
-    session: &Session,
-    state: &State,
-    observed: Observed,
-    asked: Asked,
-) -> Result<Planned, Diagnostics> {
+pub(super) fn offline(session: &Session, state: &State, observed: Observed, asked: Asked) -> Looked {
     let inputs_digest = session.inputs_digest(&state.secret_key);
     let inputs = Inputs {
         model: (!asked.destroy).then_some(&session.model),
@@ -129,24 +129,26 @@ pub(super) fn offline(
         scope: asked.scope,
     };
     let observed = Observed { offline: true, ..observed };
-    match plan::plan(&inputs, &observed)? {
-        Step::Done(mut plan, secrets) => {
+    let plan = match plan::plan(&inputs, &observed) {
+        Ok(Step::Done(mut plan, secrets)) => {
             plan.environment.clone_from(&session.model.environment);
-            Ok(Planned { plan: *plan, secrets, observed })
+            Ok((*plan, secrets))
         }
-        Step::Ask(_) => Err(Diagnostic::error("SKY0903", "planning asks although nobody is to be asked")
+        Ok(Step::Ask(_)) => Err(Diagnostic::error("SKY0903", "planning asks although nobody is to be asked")
             .hint("this is a bug of skyplan: please report it with the file of answers")
             .into()),
-    }
+        Err(faults) => Err(faults),
+    };
+    Looked { observed, plan }
 }
 
 /// Puts real values into the Secrets that are tried.
-fn fill(session: &Session, state: &State, questions: &mut crate::observed::Questions) -> Result<(), Diagnostics> {
+fn fill(session: &Session, state: &State, questions: &mut Questions) -> Result<Secrets, Diagnostics> {
     let secrets = plan::secret_values(&session.model, questions.dry_runs.keys(), &state.secret_key);
     for (address, question) in &mut questions.dry_runs {
         secrets.unseal(address, &mut question.object, &state.secret_key).map_err(|key| not_held(address, &key))?;
     }
-    Ok(())
+    Ok(secrets)
 }
 
 /// A secret value that is not what was planned.

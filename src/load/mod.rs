@@ -72,7 +72,7 @@ impl Reader {
             .keys()
             .filter_map(|path| {
                 let (folder, name) = split(path);
-                OTHERS.contains(&name).then(|| folder.to_owned())
+                (OTHERS.contains(&name) && !folder.is_empty()).then(|| folder.to_owned())
             })
             .collect();
         let ours: Vec<(&Arc<str>, &Arc<str>)> = tree

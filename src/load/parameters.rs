@@ -19,6 +19,8 @@ use crate::{
 
 /// What a value begins with.
 const HEAD: &str = "${parameters.";
+/// Texts may not grow beyond this through parameters: a few lines can ask for any amount.
+const MOST_FILLED: usize = 64 * 1024 * 1024;
 
 /// What is asked for besides the texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +56,8 @@ struct Values {
     elsewhere: BTreeSet<String>,
     environment: Option<String>,
     used: BTreeSet<String>,
+    /// Bytes that texts with parameters have come to.
+    filled: usize,
 }
 
 /// Finds the environment and replaces every parameter in all documents. The answer is the environment's
@@ -74,6 +78,7 @@ pub(super) fn fill(
         elsewhere: BTreeSet::new(),
         environment: environment.and_then(|e| e.get("name")).and_then(Node::text).map(str::to_owned),
         used: BTreeSet::new(),
+        filled: 0,
     };
     values.take(root.get("parameters"), &path);
     values.take(environment.and_then(|e| e.get("parameters")), &path);
@@ -150,7 +155,8 @@ fn environment<'a>(root: &'a Node, path: &Arc<str>, choice: &Choice, out: &mut D
                     None => d.at(&at).hint(format!("it has {}", names.join(", "))),
                 });
             }
-            found
+            // The rest is read as for one of them, so that nothing follows from the one fault.
+            found.or(all.first())
         }
         Wanted::Only if all.len() > 1 => {
             out.push(
@@ -238,7 +244,18 @@ impl Values {
                 }
             }
             Tree::List(items) => items.iter_mut().for_each(|n| self.replace(n, path, out)),
-            Tree::Map(entries) => entries.iter_mut().for_each(|(_, n)| self.replace(n, path, out)),
+            Tree::Map(entries) => {
+                for (key, n) in entries.iter_mut() {
+                    if key.value.contains(HEAD) {
+                        out.push(
+                            Diagnostic::error("SKY0129", "a parameter cannot stand in a key")
+                                .at(&key.span.origin(path))
+                                .hint("parameters are values; write the key out"),
+                        );
+                    }
+                    self.replace(n, path, out);
+                }
+            }
             _ => {}
         }
     }
@@ -269,7 +286,8 @@ impl Values {
             let value = value.map_err(|d| out.push(d)).ok()?;
             rest = closed.unwrap_or_default();
             if at == 0 && rest.is_empty() && filled.is_empty() {
-                return Some(value);
+                let size = if let Tree::Text(text) = &value { text.len() } else { 0 };
+                return self.room_for(size, span, path, out).then_some(value);
             }
             match &value {
                 Tree::Text(text) => filled.push_str(text),
@@ -277,13 +295,31 @@ impl Values {
             }
         }
         filled.push_str(rest);
-        Some(Tree::Text(filled.into()))
+        self.room_for(filled.len(), span, path, out).then(|| Tree::Text(filled.into()))
+    }
+
+    /// Whether so much more text may come of parameters.
+    fn room_for(&mut self, bytes: usize, span: Span, path: &Arc<str>, out: &mut Diagnostics) -> bool {
+        let before = self.filled;
+        self.filled += bytes;
+        if self.filled > MOST_FILLED && before <= MOST_FILLED {
+            out.push(
+                Diagnostic::error("SKY0103", "parameters make these texts larger than 64 MiB")
+                    .at(&span.origin(path))
+                    .hint("a parameter is a word or a line, not a file"),
+            );
+        }
+        self.filled <= MOST_FILLED
     }
 
     fn value(&mut self, name: &str) -> Result<Tree, Diagnostic> {
         if let Some(value) = self.known.get(name) {
             self.used.insert(name.to_owned());
-            return Ok(value.tree.clone());
+            return Ok(match &value.tree {
+                // Refused where it is written: a parameter is one value.
+                Tree::List(_) | Tree::Map(_) => Tree::Null,
+                scalar => scalar.clone(),
+            });
         }
         if let (true, Some(environment)) = (self.elsewhere.contains(name), &self.environment) {
             return Err(Diagnostic::error(

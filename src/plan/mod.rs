@@ -116,6 +116,8 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     if !diff.questions.is_empty() {
         return Ok(Step::Ask(diff.questions));
     }
+    // A cluster that nobody looked at may stand, and hold what nobody knows.
+    diff.blind |= observed.offline && diff.changes.keys().any(|a| !observed.clusters.contains_key(a.cluster()));
     let mut plan = finish(inputs, &wanted, diff);
     if order::topological(&plan.changes).is_none() {
         return Err(Diagnostic::error("SKY0215", "the changes depend on each other in a circle")
@@ -276,12 +278,13 @@ pub fn secret_values<'a>(model: &Model, addresses: impl Iterator<Item = &'a Reso
     let mut secrets = Secrets::default();
     for address in addresses {
         let Some(object) = address.object().filter(|o| o.group.is_empty() && o.kind == "Secret") else { continue };
-        let source = model.objects.iter().find(|o| {
+        // Several clusters may each have their own of this name: digests tell which one is meant.
+        let sources = model.objects.iter().filter(|o| {
             secret::is_secret(&o.object)
                 && o.object["metadata"]["name"] == *object.name
                 && o.object["metadata"]["namespace"].as_str() == object.namespace.as_deref()
         });
-        if let Some(source) = source {
+        for source in sources {
             secrets.seal(address, &mut source.object.clone(), key);
         }
     }

@@ -20,7 +20,8 @@ use crate::{
 
 /// Compares the state with the world.
 pub(super) fn refresh(state: &State, observed: &Observed) -> Diff {
-    let mut diff = Diff { complete: true, ..Diff::default() };
+    // What nobody was asked about is not known to be gone.
+    let mut diff = Diff { complete: true, blind: observed.offline, ..Diff::default() };
     for (address, record) in &state.records {
         let refresh = Refresh { state, address, record: Some(record), uncertain: state.uncertain.get(address) };
         match &record.detail {
@@ -84,6 +85,7 @@ impl Refresh<'_> {
                 uid
             }
             Some(ClusterObserved::Unreachable { .. }) => return silence(name, observed, diff),
+            None if observed.offline => return silence(name, observed, diff),
             Some(ClusterObserved::Absent) | None => return self.forget(diff),
         };
         let other = record.is_some_and(|r| r.uid != *uid);
@@ -113,6 +115,7 @@ impl Refresh<'_> {
         let (cluster_uid, objects) = match observed.clusters.get(name) {
             Some(ClusterObserved::Reached { uid, objects, .. }) => (uid, objects),
             Some(ClusterObserved::Unreachable { .. }) => return silence(name, observed, diff),
+            None if observed.offline => return silence(name, observed, diff),
             Some(ClusterObserved::Absent) | None => return self.forget(diff),
         };
         let live = objects.get(self.address).filter(|o| is_ours(o, &self.state.lineage, self.address));

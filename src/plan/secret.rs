@@ -4,13 +4,13 @@
 //! In place of a value stands a keyed digest (HMAC-SHA-256 under the state's key), so that a change
 //! is visible and the value is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::projection::hex;
-use crate::address::ResourceAddress;
+use crate::address::{ObjectAddress, ResourceAddress};
 
 /// Prefix of a digest that stands for a value.
 const MARK: &str = "hmac-sha256:";
@@ -19,9 +19,10 @@ const HIDDEN: &str = "(secret value)";
 /// Characters of a value that is taken out of texts.
 const SHORTEST: usize = 4;
 
-/// The values of planned Secrets: address → key of `data` → base64 text. Never serialised.
+/// The values of planned Secrets: address → key of `data` → base64 texts, of which the planned one is told
+/// by its digest. Never serialised.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets(BTreeMap<ResourceAddress, BTreeMap<String, String>>);
+pub struct Secrets(BTreeMap<ResourceAddress, BTreeMap<String, BTreeSet<String>>>);
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,7 +51,10 @@ impl Secrets {
             }
         }
         redact(object, key);
-        self.0.insert(address.clone(), data);
+        let held = self.0.entry(address.clone()).or_default();
+        for (name, value) in data {
+            held.entry(name).or_default().insert(value);
+        }
     }
 
     /// Puts the values back, for the bytes that are sent.
@@ -64,10 +68,9 @@ impl Secrets {
         let Some(data) = object.get_mut("data").and_then(Value::as_object_mut) else { return Ok(()) };
         let held = self.0.get(address);
         for (name, value) in data.iter_mut() {
-            let real = held.and_then(|h| h.get(name)).ok_or_else(|| name.clone())?;
-            if value.as_str() != Some(&keyed_digest(key, real)) {
-                return Err(name.clone());
-            }
+            let values = held.and_then(|h| h.get(name)).into_iter().flatten();
+            let planned = |real: &&String| value.as_str() == Some(&keyed_digest(key, real));
+            let real = values.into_iter().find(planned).ok_or_else(|| name.clone())?;
             *value = Value::from(real.as_str());
         }
         Ok(())
@@ -75,11 +78,26 @@ impl Secrets {
 }
 
 impl Secrets {
+    /// Holds the values of further Secrets, so that [`hide`](Self::hide) knows them.
+    pub fn hold<'a>(&mut self, objects: impl Iterator<Item = &'a Value>) {
+        for object in objects.filter(|o| is_secret(o)) {
+            let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+            let address = ResourceAddress::Object(ObjectAddress {
+                cluster: String::new(),
+                group: String::new(),
+                kind: "Secret".into(),
+                namespace: text("namespace"),
+                name: text("name").unwrap_or_default(),
+            });
+            self.seal(&address, &mut object.clone(), "");
+        }
+    }
+
     /// A text without the values that are held here, as they are and in base64; of values with several
     /// lines, without each. What is shorter than four characters is no secret, and would hit anything.
     pub fn hide(&self, text: &str) -> String {
-        let mut words = std::collections::BTreeSet::new();
-        for value in self.0.values().flat_map(BTreeMap::values) {
+        let mut words = BTreeSet::new();
+        for value in self.0.values().flat_map(BTreeMap::values).flatten() {
             words.insert(value.trim().to_owned());
             if let Some(plain) = from_base64(value).and_then(|bytes| String::from_utf8(bytes).ok()) {
                 words.extend(plain.lines().map(|line| line.trim().to_owned()));

@@ -71,6 +71,10 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
 
 pub(super) fn method(report: &PlacementReport) -> String {
     match report.method.as_str() {
+        // What nothing bears on stays where it is, whatever it would save.
+        "exact" if report.components.iter().any(saves_elsewhere) => {
+            "cheapest for what had to be placed anew (proven); the rest stays".into()
+        }
         "exact" => "cheapest that meets all constraints (proven)".into(),
         "recorded" => "as it was: nothing that bears on it changed".into(),
         _ => {
@@ -81,6 +85,10 @@ pub(super) fn method(report: &PlacementReport) -> String {
     }
 }
 
+fn saves_elsewhere(placed: &PlacedComponent) -> bool {
+    placed.runner_up.as_ref().is_some_and(|next| next.extra < MicroUsd::ZERO)
+}
+
 fn why(placed: &PlacedComponent) -> String {
     match &placed.runner_up {
         Some(next) if next.extra == MicroUsd::ZERO => {
@@ -89,7 +97,8 @@ fn why(placed: &PlacedComponent) -> String {
         // Only where the search did not end, or where it stays although prices changed.
         Some(next) if next.extra < MicroUsd::ZERO => {
             let saving = MicroUsd::ZERO - next.extra;
-            format!("{}; {} would be {saving} cheaper", placed.reason, next.cluster)
+            let reason = if placed.reason == "cheapest" { "stays where it is" } else { &placed.reason };
+            format!("{reason}; {} would be {saving} cheaper", next.cluster)
         }
         Some(next) => format!("{}; next best {} +{}", placed.reason, next.cluster, next.extra),
         None => placed.reason.clone(),

@@ -56,7 +56,8 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
                 output.print(&render::plan::render(&plan, output.style));
             }
             let changed = plan.changes.iter().map(|c| &c.address);
-            let secrets = secret_values(&session.model, changed, &log.state().secret_key);
+            let mut secrets = secret_values(&session.model, changed, &log.state().secret_key);
+            secrets.hold(session.model.objects.iter().map(|o| &o.object));
             execute(&plan, &secrets, &drivers, log, args.allow_deletes, &args.run, output).await
         }
         None => {
@@ -126,17 +127,25 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
     if args.json {
         Events::new(plan).summary(&Report::default(), None);
     }
-    if let Some(placement) = plan.placement_to_remember().filter(|p| log.state().placement != **p)
-        && let Err(d) = log.append(&apply::end_of(Some(placement.clone())))
-    {
-        return output.fault(d);
+    if let Some(placement) = plan.placement_to_remember().filter(|p| log.state().placement != **p) {
+        let state = log.state();
+        if plan.base.serial != state.serial || plan.base.lineage != state.lineage {
+            let moved = Diagnostic::error("SKY0501", "the state has moved on since this plan was made")
+                .detail(format!("The plan is based on entry {}; the log is at {}.", plan.base.serial, state.serial))
+                .hint("plan again: `skyplan plan -o FILE`");
+            return refuse(moved, args, output);
+        }
+        if let Err(d) = log.append(&apply::end_of(Some(placement.clone()))) {
+            return output.fault(d);
+        }
     }
     outputs(plan, drivers, &mut log, args, output).await
 }
 
 /// Reads the outputs that the plan changes, remembers and shows them.
 async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, output: &Output) -> Exit {
-    if plan.refresh_only {
+    // What is left of a part of a destroy keeps what it gave.
+    if plan.refresh_only || plan.destroy && plan.is_narrowed() {
         return Exit::Done;
     }
     let known = &log.state().outputs;
@@ -145,7 +154,17 @@ async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, 
     if settled && known.keys().eq(plan.outputs.keys()) {
         return Exit::Done;
     }
-    let (values, remarks) = observe::outputs(drivers, &plan.outputs).await;
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(interrupts(stop.clone(), CancellationToken::new(), |_| {}));
+    let read = tokio::select! {
+        read = observe::outputs(drivers, &plan.outputs) => Some(read),
+        () = stop.cancelled() => None,
+    };
+    signals.abort();
+    let Some((values, remarks)) = read else {
+        output.say("note: the outputs were not read; the next apply does");
+        return Exit::Done;
+    };
     remarks.iter().for_each(|remark| output.say(remark));
     if args.json {
         events::outputs(&values);
@@ -156,7 +175,11 @@ async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, 
         return Exit::Done;
     }
     let at = jiff::Timestamp::now().to_string();
-    log.append(&Entry::Outputs(Outputs { at, values })).map_or_else(|d| output.fault(d), |()| Exit::Done)
+    if let Err(d) = log.append(&Entry::Outputs(Outputs { at, values })) {
+        // The apply is done; its values are read again by the next one.
+        output.say(&format!("note: the outputs are not in the state yet: {}; the next apply sees to it", d.summary));
+    }
+    Exit::Done
 }
 
 /// Reads a plan file, which is to be for the environment that is named, if one is.
@@ -206,6 +229,12 @@ async fn execute(
     if let Some(d) = refusal(&plan.checks) {
         return refuse(d, args, output);
     }
+    if !plan.applyable && plan.conflicts.is_empty() {
+        let seen = Diagnostic::error("SKY0719", "this plan is to be looked at, not to be applied")
+            .detail("It was made without asking the clusters.")
+            .hint("plan again with the clusters at hand: `skyplan plan -o FILE`");
+        return refuse(seen, args, output);
+    }
     if !plan.applyable {
         let conflicts = Diagnostic::error("SKY0504", "this plan has conflicts and cannot be applied")
             .hint("they are listed above, each with what to do");
@@ -227,6 +256,10 @@ async fn execute(
     }
     if plan.refresh_only {
         return match apply::settle(plan, &mut log) {
+            Ok(_) if args.json => {
+                Events::new(plan).summary(&Report::default(), None);
+                Exit::Done
+            }
             Ok(1) => said(output, "1 resource was brought up to date in the state; no cluster was changed.\n"),
             Ok(n) => {
                 said(output, &format!("{n} resources were brought up to date in the state; no cluster was changed.\n"))
@@ -246,7 +279,7 @@ async fn execute(
         let events = Arc::new(Events::new(plan));
         let report = go(plan, secrets, drivers, &mut log, &options, events.clone(), |text| eprintln!("{text}")).await;
         if let Ok(report) = &report {
-            events.summary(report, (!report.complete()).then(resume::command).as_deref());
+            events.summary(report, (!report.complete()).then(|| resume::command(plan, report)).as_deref());
         }
         report
     } else {
@@ -272,7 +305,10 @@ async fn execute(
     }
     let exit = output.diagnostics(&faults, &crate::diagnostic::SourceMap::default());
     let what = if report.counts().failed > 0 && report.stop.is_none() { "Mend the cause, then run" } else { "Run" };
-    output.say(&format!("What was done is recorded. {what} this, which goes on from here:\n  {}", resume::command()));
+    output.say(&format!(
+        "What was done is recorded. {what} this, which goes on from here:\n  {}",
+        resume::command(plan, &report)
+    ));
     if exit == Exit::Stale { Exit::Stale } else { Exit::Error }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 
 pub(in crate::cli) async fn run(root: &Path, args: &GraphArgs, output: &Output) -> Exit {
     let plan = match &args.plan {
-        Some(file) => match read_plan(&root.join(file)) {
+        Some(file) => match read_plan(file) {
             Ok(plan) => plan,
             Err(d) => return output.fault(d),
         },
@@ -31,7 +31,11 @@ pub(in crate::cli) async fn run(root: &Path, args: &GraphArgs, output: &Output) 
         GraphOf::Changes => build::changes(&plan),
         GraphOf::Placement => build::placement(&plan),
     };
-    let text = match format(args) {
+    let format = match format(args) {
+        Ok(format) => format,
+        Err(d) => return output.fault(d),
+    };
+    let text = match format {
         GraphFormat::Svg => svg::render(&graph),
         GraphFormat::Dot => dot::render(&graph),
         GraphFormat::Mermaid => mermaid::render(&graph),
@@ -40,7 +44,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &GraphArgs, output: &Output) 
     match &args.out {
         None => output.print(&text),
         Some(file) => {
-            if let Err(e) = std::fs::write(root.join(file), text) {
+            if let Err(e) = std::fs::write(file, text) {
                 return output
                     .fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
             }
@@ -50,13 +54,18 @@ pub(in crate::cli) async fn run(root: &Path, args: &GraphArgs, output: &Output) 
 }
 
 /// What was said, else what the file's name says, else SVG.
-fn format(args: &GraphArgs) -> GraphFormat {
+fn format(args: &GraphArgs) -> Result<GraphFormat, Diagnostic> {
     let ending = args.out.as_ref().and_then(|f| f.extension()).and_then(|e| e.to_str());
-    args.format.unwrap_or(match ending {
-        Some("dot" | "gv") => GraphFormat::Dot,
-        Some("mmd" | "mermaid" | "md") => GraphFormat::Mermaid,
-        Some("json") => GraphFormat::Json,
-        _ => GraphFormat::Svg,
+    Ok(match (args.format, ending) {
+        (Some(format), _) => format,
+        (None, Some("dot" | "gv")) => GraphFormat::Dot,
+        (None, Some("mmd" | "mermaid" | "md")) => GraphFormat::Mermaid,
+        (None, Some("json")) => GraphFormat::Json,
+        (None, Some("svg") | None) => GraphFormat::Svg,
+        (None, Some(other)) => {
+            return Err(Diagnostic::error("SKY0901", format!("no picture is known by the ending `.{other}`"))
+                .hint("write to .svg, .dot, .mmd or .json, or say `--format`; other programs make PNG of an SVG"));
+        }
     })
 }
 

@@ -35,7 +35,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         Err(exit) => return exit,
     };
     let asked = Asked { destroy: args.destroy, scope: scope(&args.part, &args.other) };
-    let planned = if args.offline {
+    let looked = if args.offline {
         let answered = answers.map_or_else(
             || Ok(Observed::default()),
             |reader| reader.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)),
@@ -45,27 +45,27 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             Err(d) => return output.fault(d),
         }
     } else {
-        planning::make(&session, log.state(), &drivers, asked.clone(), output).await
+        planning::look(&session, log.state(), &drivers, asked.clone(), output).await
     };
-    let planned = match planned {
-        Ok(planned) => planned,
-        Err(faults) => return session.show(&faults, output),
-    };
+    // Also of a plan that cannot be made: that is what one reports.
     if let Some(file) = &args.record {
         let replay = Replay::new(
             &session.model,
             &session.inputs_digest(&log.state().secret_key),
             &asked,
             log.state(),
-            &planned.observed,
+            &looked.observed,
         );
         if let Err(d) = replay.write(file) {
             return output.fault(d);
         }
     }
-    let exit = show(&planned.plan, args, output);
+    let exit = match &looked.plan {
+        Ok((plan, _)) => show(plan, args, output),
+        Err(faults) => session.show(faults, output),
+    };
     // The process ends: the kernel takes memory back at once, piece by piece it takes longer.
-    std::mem::forget((planned, session));
+    std::mem::forget((looked, session));
     exit
 }
 
@@ -90,7 +90,13 @@ fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
         if let Err(e) = written {
             return output.fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
         }
-        output.say(&format!("The plan is in {}; do it with `skyplan apply {}`.", file.display(), file.display()));
+        let file = file.display();
+        let with: String = args.project.typed().iter().map(|word| format!(" {word}")).collect();
+        output.say(&if plan.applyable {
+            format!("The plan is in {file}; do it with `skyplan apply{with} {file}`.")
+        } else {
+            format!("The plan is in {file}, to be looked at: it cannot be applied.")
+        });
     }
     if let Some(d) = refusal(&plan.checks) {
         return output.fault(d);

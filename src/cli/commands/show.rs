@@ -1,7 +1,10 @@
 //! `skyplan show`: what was applied, a plan file, or one resource, for people. The records themselves are
 //! `skyplan state show`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -20,7 +23,7 @@ use crate::{
 
 pub(in crate::cli) async fn run(root: &Path, args: &ShowArgs, output: &Output) -> Exit {
     let what = args.what.as_deref();
-    if let Some(file) = what.map(|w| root.join(w)).filter(|f| f.is_file()) {
+    if let Some(file) = what.map(PathBuf::from).filter(|f| f.is_file()) {
         return match read_plan(&file) {
             Ok(plan) if args.json => json_of(&plan, output),
             Ok(plan) => {

@@ -37,7 +37,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output)
     {
         output.print(&format!("{} {environment}\n", output.style.bold("Environment")));
     }
-    if state.records.is_empty() {
+    if state.records.is_empty() && !args.json {
         output.print("Nothing is applied yet; begin with `skyplan plan`.\n");
         return Exit::Done;
     }

@@ -74,8 +74,11 @@ pub(super) fn cluster<'a>(
             }
             there
         }
-        // It was being made when an apply was cut off: nothing can be on it yet.
-        Some(ClusterObserved::Unreachable { .. }) if driver == ClusterDriver::Local && record.is_none() => {
+        // It was being made, or made anew, when an apply was cut off: nobody knows what is on it.
+        Some(ClusterObserved::Unreachable { .. })
+            if driver == ClusterDriver::Local
+                && (record.is_none() || state.uncertain.contains_key(&resource.address)) =>
+        {
             add(Action::Create, ActionReason::Uncertain, None, Vec::new());
             Standing::Made
         }

@@ -130,7 +130,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             address: address.clone(),
             field: Some(field.clone()),
             owner: owner.clone(),
-            hint: "leave the field to its owner (take it out of the manifest), or make the owner give it up".into(),
+            hint: "leave the field to its owner (take it out of the manifest), or set it back there to what the manifest says: then it is both's; `--exclude` plans the rest".into(),
             origin: resource.origin.clone(),
         })),
         Some(DryRun::Immutable { message }) => {

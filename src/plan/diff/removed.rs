@@ -166,7 +166,10 @@ impl World<'_> {
         });
         let comes = |a: &&ResourceAddress| {
             diff.changes.contains_key(*a)
-                || self.state.records.contains_key(*a)
+                // One that never became ready stands for nothing yet.
+                || self.state.records.get(*a).is_some_and(
+                    |r| matches!(&r.detail, RecordDetail::Object(o) if !o.unready),
+                )
                 || diff.questions.dry_runs.contains_key(*a)
                 || diff.questions.lookups.contains_key(*a)
         };
