@@ -82,7 +82,7 @@ impl<'a> Sites<'a> {
             let cluster = self.drivers.cluster(name, self.connection(name)?).await?;
             let uid = patiently(run, change, async || cluster.uid().await)
                 .await
-                .map_err(|f| Box::new(diagnose(name, "tell who it is", &f)))?;
+                .map_err(|f| Box::new(diagnose(name, "read who it is (namespace kube-system)", &f)))?;
             Fallible::Ok(Site { cluster, uid })
         };
         let site = cell.get_or_init(connect).await.as_ref().map_err(Clone::clone)?;

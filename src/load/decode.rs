@@ -29,6 +29,9 @@ const MOST_FAULTS: usize = 100;
 const MOST_VALUES: usize = 5_000_000;
 /// But as many as this are in any case.
 const FEW_FAULTS: usize = 5;
+/// Fields as others call them, and as they are called here.
+const OTHER_WORDS: [(&str, &str); 4] =
+    [("name", "cluster"), ("labels", "matchLabels"), ("cpu", "vcpus"), ("kind", "type")];
 
 /// Decodes one document; what is wrong with it as a whole is said at `head`. `None` when it has faults, which are in `out` then.
 pub(super) fn decode<T: DeserializeOwned>(
@@ -272,7 +275,9 @@ impl<'a> Cursor<'a> {
         }
         let span = name.span;
         let mut d = Diagnostic::error("SKY0105", format!("unknown field `{}`", name.value)).at(&span.origin(self.file));
-        d = match did_you_mean(&name.value, known.iter().copied()) {
+        // Words that others use for it come before those that look alike.
+        let other = OTHER_WORDS.iter().find(|(word, meant)| *word == &*name.value && known.contains(meant));
+        d = match other.map(|(_, meant)| *meant).or_else(|| did_you_mean(&name.value, known.iter().copied())) {
             Some(near) => d.hint(format!("did you mean `{near}`?")),
             None => d.hint(format!("known here: {}", known.join(", "))),
         };

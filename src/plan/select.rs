@@ -124,7 +124,7 @@ impl<'a> Names<'a> {
                 None => d,
             };
             faults.push(d.hint(
-                "name an application, a `application/component`, or an address as `skyplan state list` prints it; `*` stands for anything",
+                "name an application, an `application/component`, or an address as `skyplan state list` prints it; `*` stands for anything",
             ));
         }
         faults

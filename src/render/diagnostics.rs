@@ -73,10 +73,33 @@ fn shown(diagnostic: &Diagnostic, sources: &Sources<'_>, style: Style) -> String
         elements.push(Level::NOTE.message(format!("resource {}", safe(address, false))).into());
     }
     elements.extend(diagnostic.hints.iter().map(|h| Element::from(Level::HELP.message(safe(h, true)))));
+    let bare = !elements.iter().any(|e| matches!(e, Element::Cause(_)));
     let report: Group<'_> =
         level.primary_title(safe(&diagnostic.summary, false)).id(diagnostic.code.as_str()).elements(elements);
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
-    renderer.decor_style(DecorStyle::Ascii).render(&[report])
+    let drawn = renderer.decor_style(DecorStyle::Ascii).render(&[report]);
+    if bare { without_gutter(&drawn) } else { drawn }
+}
+
+/// What is drawn without an excerpt, without the empty line that would lead to one, and indented as if
+/// there were line numbers.
+fn without_gutter(drawn: &str) -> String {
+    let mut out = String::new();
+    for (i, line) in drawn.lines().enumerate() {
+        // Colours are `ESC[…m`.
+        let letters = line.split('\u{1b}').enumerate().flat_map(|(i, part)| match part.split_once('m') {
+            Some((_, text)) if i > 0 => text.chars(),
+            _ => part.chars(),
+        });
+        if i == 1 && letters.filter(|c| !c.is_whitespace()).eq(['|']) {
+            continue;
+        }
+        if i > 0 {
+            out.push_str(if line.is_empty() { "\n" } else { "\n " });
+        }
+        out.push_str(line);
+    }
+    out
 }
 
 /// Text that may hold what a file's author wrote: without characters that move a cursor or turn text
@@ -256,6 +279,18 @@ mod tests {
         ] {
             assert!(text.contains(wanted), "{wanted} in\n{text}");
         }
+    }
+
+    #[test]
+    fn without_an_excerpt_there_is_no_gutter() {
+        let fault = Diagnostic::error("SKY0001", "nobody answers").detail("It is late.\nAnd dark.").hint("go on");
+        let plain = one(&fault, &SourceMap::default(), Style::default());
+        let wanted = "error[SKY0001]: nobody answers\n  = note: It is late.\n          And dark.\n  = help: go on";
+        assert_eq!(plain, wanted);
+        let colored = one(&fault, &SourceMap::default(), Style { color: true });
+        assert!(colored.contains("\u{1b}[") && colored.lines().count() == 4 && !colored.contains('|'), "{colored:?}");
+        let placed = one(&fault.at(&Origin::file("a.yaml")), &SourceMap::default(), Style::default());
+        assert!(placed.contains("\n --> a.yaml:1:1\n  = note: "), "{placed}");
     }
 
     #[test]

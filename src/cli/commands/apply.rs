@@ -185,7 +185,10 @@ async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, 
 /// Reads a plan file, which is to be for the environment that is named, if one is.
 fn read(file: &Path, project: &ProjectArgs) -> Result<Plan, Diagnostic> {
     let name = file.display();
-    let text = std::fs::read(file).map_err(|e| Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}")))?;
+    let text = std::fs::read(file).map_err(|e| {
+        Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}"))
+            .hint(format!("write it with `skyplan plan -o {name}`, or name another plan file"))
+    })?;
     let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
         Diagnostic::error("SKY0901", format!("{name} is not a plan: {e}")).hint("write one with `skyplan plan -o FILE`")
     })?;

@@ -27,7 +27,8 @@ pub(in crate::cli) fn run(root: &Path, args: &OutputArgs, output: &Output) -> Ex
             Some(known) => output.print(&(bare(&known.value) + "\n")),
             None => {
                 let d = Diagnostic::error("SKY0911", format!("the state has no output `{name}`"));
-                let near = did_you_mean(name, outputs.keys().map(String::as_str));
+                let known = outputs.keys().chain(session.model.outputs.iter().map(|o| &o.name));
+                let near = did_you_mean(name, known.map(String::as_str));
                 let written = session.model.outputs.iter().any(|o| o.name == *name);
                 return output.fault(match near {
                     _ if written => d.hint("it is read by the next `skyplan apply`"),

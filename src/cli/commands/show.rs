@@ -61,7 +61,10 @@ pub(in crate::cli) async fn run(root: &Path, args: &ShowArgs, output: &Output) -
 /// Reads a plan file.
 pub(super) fn read_plan(file: &Path) -> Result<Plan, Diagnostic> {
     let name = file.display();
-    let text = std::fs::read(file).map_err(|e| Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}")))?;
+    let text = std::fs::read(file).map_err(|e| {
+        Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}"))
+            .hint(format!("write it with `skyplan plan -o {name}`, or name another plan file"))
+    })?;
     let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
         Diagnostic::error("SKY0901", format!("{name} is not a plan: {e}")).hint("write one with `skyplan plan -o FILE`")
     })?;

@@ -135,7 +135,7 @@ pub fn diagnose(cluster: &str, what: &str, fault: &Fault) -> Diagnostic {
                 .detail(format!("Asked to {what}: {why}."))
                 .hint("log in again, or renew the certificate or token in the kubeconfig")
         }
-        Fault::Forbidden(why) => Diagnostic::error("SKY0703", format!("cluster `{cluster}` forbids to {what}"))
+        Fault::Forbidden(why) => Diagnostic::error("SKY0703", format!("cluster `{cluster}` forbids skyplan to {what}"))
             .detail(format!("{why}."))
             .hint("grant the user of the kubeconfig that right, or use another context"),
         Fault::NoApply => Diagnostic::error("SKY0708", format!("cluster `{cluster}` has no server-side apply"))

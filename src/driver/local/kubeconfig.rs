@@ -60,10 +60,12 @@ current-context: {context}
 /// A client of the cluster that a kubeconfig speaks of. `patient` ones repeat what a busy server
 /// refuses; those who ask whether it is up yet do not.
 pub(super) async fn client(kubeconfig: &Path, patient: bool) -> Result<Client, Diagnostic> {
+    // It lies in the folder that is called like the cluster.
+    let name = kubeconfig.parent().and_then(Path::file_name).unwrap_or_default().display();
     let fault = |why: String| {
         Diagnostic::error("SKY0616", format!("{} cannot be used", kubeconfig.display()))
             .detail(why)
-            .hint("write it again: skyplan local up")
+            .hint(format!("write it again: skyplan local up {name}"))
     };
     let file = Kubeconfig::read_from(kubeconfig).map_err(|e| fault(format!("{e}.")))?;
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())

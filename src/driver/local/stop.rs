@@ -106,18 +106,23 @@ async fn ended(group: &[(Component, ProcessId)], patience: Duration) -> bool {
 }
 
 fn stuck(group: &[(Component, ProcessId)]) -> Diagnostic {
-    let left: Vec<String> = group
+    let left: Vec<(String, String)> = group
         .iter()
         .filter(|(_, id)| id.is_alive())
-        .map(|(component, id)| format!("{component} (process {})", id.pid))
+        .map(|(component, id)| (component.to_string(), id.pid.to_string()))
         .collect();
     immortal(&left)
 }
 
-fn immortal(left: &[String]) -> Diagnostic {
-    Diagnostic::error("SKY0613", format!("{} cannot be ended", left.join(", ")))
+fn immortal(left: &[(String, String)]) -> Diagnostic {
+    let names: Vec<String> = left.iter().map(|(component, pid)| format!("{component} (process {pid})")).collect();
+    let pids: Vec<&str> = left.iter().map(|(_, pid)| &**pid).collect();
+    Diagnostic::error("SKY0613", format!("{} cannot be ended", names.join(", ")))
         .detail("It was killed and is still there: it may wait for a disk, or belong to another user.")
-        .hint("see what it does: ps -o pid,user,stat,wchan:30,cmd -p PID; then run the same again")
+        .hint(format!(
+            "see what it does: ps -o pid,user,stat,wchan:30,cmd -p {}; then run the same again",
+            pids.join(",")
+        ))
 }
 
 #[cfg(test)]
@@ -126,6 +131,6 @@ mod tests {
 
     #[test]
     fn golden_of_a_process_that_stays() {
-        crate::render::diagnostics::golden(&immortal(&["etcd (process 4711)".to_owned()]), &[]);
+        crate::render::diagnostics::golden(&immortal(&[("etcd".into(), "4711".into())]), &[]);
     }
 }

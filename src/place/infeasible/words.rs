@@ -196,7 +196,7 @@ pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
             for (text, origin) in groups {
                 diagnostic = diagnostic.label(origin, format!("needs an instance in {text}"));
             }
-            diagnostic.hint(format!("set instances.max to {needed} or leave a group out"))
+            diagnostic.hint(format!("set `instances.max` to {needed}, or leave a group out of `required`"))
         }
         Conflict::Latency { from, to, origin, bound, strict, nearest } => {
             let less = if *strict { "less than " } else { "" };

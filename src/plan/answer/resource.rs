@@ -353,7 +353,11 @@ impl Facts<'_> {
         let known = sent.map(|o| &**o).or_else(|| self.live(address)).map_or_else(Vec::new, |o| near(o, path));
         let last = path.rsplit(['.', '[']).next().unwrap_or(path).trim_end_matches(']');
         Box::new(match did_you_mean(last, known.iter().map(String::as_str)) {
-            Some(meant) => d.hint(format!("did you mean `{meant}`?")),
+            Some(meant) => {
+                let before = path.trim_end_matches(']').strip_suffix(last).unwrap_or_default();
+                let after = if before.ends_with('[') { "]" } else { "" };
+                d.hint(format!("did you mean `{before}{meant}{after}`?"))
+            }
             None if known.is_empty() => {
                 d.hint("paths are as plans print them: `spec.template.spec.containers[name=web].image`")
             }

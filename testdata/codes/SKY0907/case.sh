@@ -1,0 +1,2 @@
+quietly plan -o plan.json
+skyplan plan --offline --observed plan.json
