@@ -185,7 +185,7 @@ fn words_that_mean_nothing_are_met_with_what_was_meant() {
         }
         let d =
             facts.resource(&"object/gcp/apps/Deployment/shop/api".parse().unwrap(), Some("spec.replica")).unwrap_err();
-        assert!(d.code == "SKY0920" && d.hints[0].contains("`replicas`"), "{:?}", d.hints);
+        assert!(d.code == "SKY0920" && d.hints[0].contains("`spec.replicas`"), "{:?}", d.hints);
     });
 }
 

@@ -247,7 +247,7 @@ fn d11_fewer_instances_than_groups() {
     let (code, text) = refused(&project);
     assert_eq!(code, "SKY0403", "{text}");
     assert!(text.contains("region: us-east-1") && text.contains("region: us-east1"), "{text}");
-    assert!(text.contains("instances.max to 2") && text.contains("needs.yaml:5"), "{text}");
+    assert!(text.contains("`instances.max` to 2") && text.contains("needs.yaml:5"), "{text}");
 }
 
 #[test]
