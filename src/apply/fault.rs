@@ -144,6 +144,12 @@ pub(super) fn hopeless(change: &Change, words: &str, said: &[String]) -> Diagnos
     )
 }
 
+/// A plan lacks the object; its own check finds that, too, before anything is done.
+pub(super) fn unsaid(change: &Change) -> Diagnostic {
+    let why = Diagnostic::error("SKY0719", "the plan does not say what the object shall be");
+    placed(why.hint("plan again: `skyplan plan -o FILE`"), change)
+}
+
 /// A secret value is not the one whose digest the plan holds.
 pub(super) fn not_held(change: &Change, name: &str) -> Diagnostic {
     let short = change.address.short();
@@ -228,5 +234,6 @@ mod tests {
         crate::render::diagnostics::golden(&refused(&change(), "apply", &fault), &[]);
         crate::render::diagnostics::golden(&interrupted(&address(), false), &[]);
         crate::render::diagnostics::golden(&not_held(&change(), "password"), &[]);
+        crate::render::diagnostics::golden(&unsaid(&change()), &[]);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{
     check::stale,
     executor::Run,
-    fault::{Failure, not_held, occupied, placed, refused},
+    fault::{Failure, not_held, occupied, placed, refused, unsaid},
     patience::{Patience, patiently},
     site::Site,
     wait,
@@ -229,9 +229,7 @@ impl Write<'_, '_> {
     /// What is sent: the planned object with its secret values.
     fn body(&self) -> Result<Value, Failure> {
         let Some(Target::Object { object, .. }) = &self.change.after else {
-            let why = Diagnostic::error("SKY0719", "the plan does not say what the object shall be")
-                .hint("plan again: `skyplan plan -o FILE`");
-            return Err(Failure::settled(placed(why, self.change)));
+            return Err(Failure::settled(unsaid(self.change)));
         };
         let mut body = Value::clone(object);
         self.run

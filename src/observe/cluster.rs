@@ -61,12 +61,14 @@ pub(super) fn stands(drivers: &Drivers, name: &str) -> Fallible<bool> {
         LocalState::Broken(_) if !info.pids.is_empty() => Ok(true),
         // A start that never came to its end left nothing that anybody could have used.
         LocalState::Broken(_) if info.server.is_empty() => Ok(false),
-        LocalState::Broken(_) | LocalState::Stopped => Err(Box::new(
-            Diagnostic::error("SKY0707", format!("local cluster `{name}` is stopped"))
-                .detail("Its data are there, its processes are not; they do not survive a restart of the machine.")
-                .hint(format!("start it again: skyplan local up {name}")),
-        )),
+        LocalState::Broken(_) | LocalState::Stopped => Err(Box::new(stopped(name))),
     }
+}
+
+fn stopped(name: &str) -> Diagnostic {
+    Diagnostic::error("SKY0707", format!("local cluster `{name}` is stopped"))
+        .detail("Its data are there, its processes are not; they do not survive a restart of the machine.")
+        .hint(format!("start it again: skyplan local up {name}"))
 }
 
 async fn reach(
@@ -182,4 +184,14 @@ impl Ask<'_> {
 
 pub(super) fn fault(cluster: &str, what: &str, fault: &Fault) -> Box<Diagnostic> {
     Box::new(kubernetes::diagnose(cluster, what, fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_of_a_stopped_cluster() {
+        crate::render::diagnostics::golden(&stopped("dev"), &[]);
+    }
 }

@@ -1,3 +1,0 @@
-quietly plan -o plan.json
-edit plan.json '/^      "after": {/,/^      }/d'
-skyplan apply plan.json
