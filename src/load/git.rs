@@ -5,7 +5,12 @@
 //! configuration nor its hooks nor its filters have a say, and no network is built in. What it holds
 //! is bounded before it is read. Knows objects and references, nothing of what files say.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use git2::{ObjectType, Oid, Repository, RepositoryOpenFlags};
 
@@ -32,7 +37,14 @@ pub fn read_revision(root: &Path, revision: &str) -> (SourceTree, Option<String>
     let mut out = Diagnostics::new();
     match open(root).and_then(|(repository, inside)| {
         let (tree, commit) = find(&repository, revision, &inside)?;
-        Ok((walk(&Revision { repository: &repository, root: tree }, &Place::root(tree), &mut out), commit))
+        Ok((
+            walk(
+                &Revision { repository: &repository, root: tree, trees: RefCell::default() },
+                &Place::root(tree),
+                &mut out,
+            ),
+            commit,
+        ))
     }) {
         Ok((tree, commit)) => (tree, commit, out),
         Err(fault) => (SourceTree::default(), None, (*fault).into()),
@@ -135,7 +147,12 @@ impl Place {
 struct Revision<'r> {
     repository: &'r Repository,
     root: Oid,
+    /// Trees that were unpacked: a folder is asked for each of its names.
+    trees: RefCell<BTreeMap<Oid, Rc<Names>>>,
 }
+
+/// Mode and id by name.
+type Names = BTreeMap<String, (i32, Option<ObjectType>, Oid)>;
 
 impl Revision<'_> {
     /// An object's bytes, if there are not too many: the size is known before it is unpacked.
@@ -150,9 +167,20 @@ impl Revision<'_> {
 
     /// Mode and id of a name in a tree.
     fn entry(&self, tree: Oid, name: &str) -> Option<(i32, Option<ObjectType>, Oid)> {
-        let tree = self.repository.find_tree(tree).ok()?;
-        let entry = tree.get_name(name)?;
-        Some((entry.filemode_raw(), entry.kind(), entry.id()))
+        let known = self.trees.borrow().get(&tree).cloned();
+        let names = match known {
+            Some(names) => names,
+            None => {
+                let found = self.repository.find_tree(tree).ok()?;
+                let named = found
+                    .iter()
+                    .filter_map(|e| Some((e.name().ok()?.to_owned(), (e.filemode_raw(), e.kind(), e.id()))));
+                let names = Rc::new(named.collect::<Names>());
+                self.trees.borrow_mut().insert(tree, Rc::clone(&names));
+                names
+            }
+        };
+        names.get(name).copied()
     }
 
     /// Where a path leads from a folder, as a kernel would follow it below the project's root.

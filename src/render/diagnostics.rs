@@ -305,7 +305,7 @@ mod tests {
             })
             .collect();
         let text = render(&all, &sources, Style::default());
-        assert!(text.len() < 10_000_000 && text.contains("and 1500 more") && text.contains("2000 errors"));
+        assert!(text.len() < 10_000_000 && text.contains("and 1900 more") && text.contains("2000 errors"));
         let bad = text.chars().find(|c| c.is_control() && *c != '\n' || *c == '\u{202e}');
         assert_eq!(bad, None);
         assert!(text.contains("a.yaml:1:4") && text.contains("1002 | b: "), "{}", &text[..9_000]);

@@ -176,9 +176,9 @@ fn conflicts(plan: &Plan, style: Style) -> String {
     for conflict in &plan.conflicts {
         let field = conflict.field.as_ref().map_or_else(String::new, |f| format!(": {f}"));
         let origin = conflict.origin.as_ref().map_or_else(String::new, |o| format!("  # {o}"));
-        let on = conflict.address.cluster();
+        let on = conflict.address.object().map_or_else(String::new, |o| format!(" on {}", o.cluster));
         out.push_str(&format!(
-            "  {} {} on {on}{field} is owned by {}{}\n      {}\n",
+            "  {} {}{on}{field} is owned by {}{}\n      {}\n",
             style.bad("!"),
             conflict.address.short(),
             conflict.owner,

@@ -45,7 +45,7 @@ const WEB: &str = "object/quickstart/apps/Deployment/hello/web";
 
 /// Cases with a past. The project in `repo/` is the one that is planned; the first apply is of the
 /// project that the story makes of it.
-const STORIES: [(&str, Story); 11] = [
+const STORIES: [(&str, Story); 12] = [
     ("no-changes", |world, log, project| {
         log.run(world, Some(&project.model()));
     }),
@@ -86,8 +86,12 @@ const STORIES: [(&str, Story); 11] = [
         log.run(world, Some(&project.model()));
         world.edit(WEB, "kubectl-scale", |o| o["spec"]["replicas"] = 7.into());
     }),
-    ("stranger", |world, _, _| {
+    ("taken", |world, _, _| {
         world.make_cluster("quickstart").pools.insert("default".into(), 1);
+    }),
+    ("stranger", |world, _, _| {
+        let node = json!({"name": "node-0", "milliCpu": 4000, "memory": 16_u64 << 30, "gpus": 0, "pods": 110});
+        world.make_cluster("quickstart").free = vec![serde_json::from_value(node).unwrap()];
         world.foreign(
             "quickstart",
             "helm",

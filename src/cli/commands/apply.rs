@@ -139,7 +139,18 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
             return output.fault(d);
         }
     }
-    outputs(plan, drivers, &mut log, args, output).await
+    let exit = outputs(plan, drivers, &mut log, args, output).await;
+    whole(plan, output).unwrap_or(exit)
+}
+
+/// What is to be said where not everything could be planned that was asked for.
+fn whole(plan: &Plan, output: &Output) -> Option<Exit> {
+    let partial = !plan.complete && !plan.is_narrowed() && !plan.refresh_only;
+    partial.then(|| {
+        output
+            .say("Not everything could be done: clusters that did not answer are as they were (see the notes above).");
+        Exit::Error
+    })
 }
 
 /// Reads the outputs that the plan changes, remembers and shows them.
@@ -300,7 +311,8 @@ async fn execute(
         output.print(&report.summary());
     }
     if report.complete() {
-        return outputs(plan, drivers, &mut log, args, output).await;
+        let exit = outputs(plan, drivers, &mut log, args, output).await;
+        return whole(plan, output).unwrap_or(exit);
     }
     let mut faults = Diagnostics::new();
     for fault in report.faults() {

@@ -9,7 +9,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     observed::{ClusterObserved, Observed},
     plan::{
-        change::{Action, ActionReason, Change, FieldChange, Precondition},
+        change::{Action, ActionReason, Change, Conflict, FieldChange, Precondition},
         desired::{Desired, Resource},
         fields,
     },
@@ -30,13 +30,20 @@ pub(super) fn cluster<'a>(
     let record = record_of(state, &resource.address).and_then(|(r, _, c)| Some((r, c?)));
     let record_serial = record.map(|(r, _)| r.serial);
     let driver = desired.connections.get(name).map_or(ClusterDriver::Existing, |c| c.driver);
+    let found = observed.clusters.get(name);
+    let stands = matches!(found, Some(ClusterObserved::Reached { .. } | ClusterObserved::Unreachable { .. }));
+    let ours = record.is_some() || state.uncertain.contains_key(&resource.address);
+    if stands && driver == ClusterDriver::Local && !ours {
+        diff.conflicts.push(taken(resource));
+        return Standing::Silent;
+    }
     let mut add = |action, reason, uid: Option<&str>, fields| {
         let precondition =
             Precondition { record_serial, cluster_uid: uid.map(str::to_owned), ..Precondition::default() };
         diff.changes
             .insert(resource.address.clone(), Change { fields, ..change(resource, action, reason, precondition) });
     };
-    match observed.clusters.get(name) {
+    match found {
         Some(ClusterObserved::Reached { uid, .. })
             if driver == ClusterDriver::Local && record.is_some() && terms.replace.contains(&resource.address) =>
         {
@@ -115,6 +122,21 @@ pub(super) fn cluster<'a>(
             }
             Standing::Made
         }
+    }
+}
+
+/// A local cluster of that name is somebody else's: it would be destroyed with this project.
+fn taken(resource: &Resource) -> Conflict {
+    let name = resource.address.cluster();
+    Conflict {
+        address: resource.address.clone(),
+        field: None,
+        owner: "somebody else: another project, another environment, or whoever made it by hand".into(),
+        hint: format!(
+            "give this one another name; or use that one as it is with `driver: existing`; or, if nobody needs it, \
+             `skyplan local down {name} --delete`"
+        ),
+        origin: resource.origin.clone(),
     }
 }
 

@@ -34,12 +34,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             diff.changes.insert(address.clone(), create);
             return;
         }
-        Standing::Silent => {
-            if record.is_some_and(|(_, o)| o.sent == *digest) {
-                diff.unchanged += 1;
-            }
-            return;
-        }
+        // What nobody could look at is neither changed nor as it shall be.
+        Standing::Silent => return,
         Standing::There { uid, served, namespaces, objects } => (uid, served, namespaces, objects),
     };
     // A record of an earlier incarnation of the cluster says nothing of this one.
@@ -112,7 +108,14 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             // One that was brought up to date without knowing what was sent is no better known.
             let uncertain =
                 state.uncertain.contains_key(address) || unready || known.is_some_and(|k| k.sent.is_empty());
-            if terms.replace.contains(address) && live.is_some() {
+            let holds_more = ["Namespace", "CustomResourceDefinition"].contains(&object["kind"].as_str().unwrap_or_default());
+            if terms.replace.contains(address) && live.is_some() && holds_more {
+                let d = Diagnostic::error("SKY0916", format!("`--replace {address}` cannot be done"))
+                    .about(address)
+                    .detail("Everything in it would go with it, also what is not skyplan's.")
+                    .hint("replace what is in it, one by one, or the cluster");
+                diff.faults.push(d);
+            } else if terms.replace.contains(address) && live.is_some() {
                 planned.action = Action::Replace;
                 planned.reason = ActionReason::Requested;
                 diff.changes.insert(address.clone(), planned);
