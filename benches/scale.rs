@@ -61,7 +61,7 @@ fn main() {
     let dir = kept.as_deref().unwrap_or(dir.path());
     let mut cases = Vec::new();
     println!(
-        "| project | case | seconds (least, median) | peak MB | output MB | |\n| --- | --- | --- | --- | --- | --- |"
+        "| project | case | seconds (least, median) | CPU s | peak MB | output MB | |\n| --- | --- | --- | --- | --- | --- | --- |"
     );
     for size in &options.sizes {
         for placement in [Placement::Bound, Placement::Free] {
@@ -72,15 +72,19 @@ fn main() {
     }
     let peer = terraform::version();
     if options.peers && peer.is_some() {
-        for size in &options.sizes {
-            cases.extend(terraform::cases(dir, *size, options.repeat.min(3)));
+        for size in terraform::sizes(&options.sizes) {
+            let (more, fine) = terraform::cases(dir, size, options.repeat.min(3));
+            cases.extend(more);
+            if !fine {
+                break;
+            }
         }
     }
     let mut result = json!({
         "bench": "scale",
         "command": "make bench",
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "load": fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
+        "load": load(),
         "cpu": cpu(),
         "version": env!("CARGO_PKG_VERSION"),
         "clusters": CLUSTERS,
@@ -95,6 +99,12 @@ fn main() {
     }
 }
 
+/// Processes that want to run: their averages over one, five and fifteen minutes.
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
 fn cpu() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(": "));
@@ -106,14 +116,19 @@ pub(crate) fn case(tool: &str, size: usize, kind: &str, what: &str, command: &st
     let mut seconds: Vec<f64> = runs.iter().map(|r| r.seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let (least, median) = (seconds[0], seconds[seconds.len() / 2]);
+    let mut spent: Vec<f64> = runs.iter().map(|r| r.cpu_seconds).collect();
+    spent.sort_by(f64::total_cmp);
+    let spent = spent[spent.len() / 2];
     let peak = runs.iter().map(|r| r.peak_mb).fold(0.0, f64::max);
     let output = runs.last().map_or(0, |r| r.output_bytes);
     let end = runs.iter().find(|r| r.end != "ok").map_or("", |r| r.end.as_str());
     #[expect(clippy::cast_precision_loss, reason = "a report")]
     let megabytes = output as f64 / 1e6;
-    println!("| {tool} {size} {kind} | {what} | {least:.3}, {median:.3} | {peak:.0} | {megabytes:.1} | {end} |");
+    println!(
+        "| {tool} {size} {kind} | {what} | {least:.3}, {median:.3} | {spent:.2} | {peak:.0} | {megabytes:.1} | {end} |"
+    );
     json!({"tool": tool, "size": size, "kind": kind, "case": what, "command": command,
-        "least": least, "median": median, "peakMb": peak, "runs": runs})
+        "least": least, "median": median, "cpuSeconds": spent, "load": load(), "peakMb": peak, "runs": runs})
 }
 
 /// All cases of ours for one size.
@@ -122,13 +137,11 @@ fn ours(dir: &Path, size: usize, placement: Placement, repeat: usize) -> Vec<Val
     let root = dir.join(&name);
     let files = project::write(&root, size, placement).unwrap();
     let observed = dir.join(format!("{name}.observed.json"));
-    let cache = dir.join(format!("{name}.cache"));
     let kind = format!("{} in {files} files", placement.word());
     let shown = "skyplan plan --offline --observed FILE --json";
-    let plan = |cached: bool| -> Run {
+    let plan = || -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skyplan"));
         command.arg("-C").arg(&root).args(["plan", "--offline", "--json", "--observed"]).arg(&observed);
-        command.env("XDG_CACHE_HOME", &cache).env("SKYPLAN_CACHE", if cached { "on" } else { "off" });
         run::run(&mut command, &dir.join("plan.json"), MOST).unwrap()
     };
     let measured = |what: &str, one: &mut dyn FnMut(usize) -> Run| {
@@ -140,7 +153,7 @@ fn ours(dir: &Path, size: usize, placement: Placement, repeat: usize) -> Vec<Val
         (runs[0].end == "ok", case("skyplan", size, &kind, what, shown, &runs))
     };
     project::nothing_there(&observed).unwrap();
-    let (fine, first) = measured("all create", &mut |_| plan(false));
+    let (fine, first) = measured("all create", &mut |_| plan());
     let mut cases = vec![first];
     if !fine {
         return cases;
@@ -150,16 +163,14 @@ fn ours(dir: &Path, size: usize, placement: Placement, repeat: usize) -> Vec<Val
         return cases;
     }
     project::apply(&root, &observed).unwrap();
-    cases.push(measured("no-op", &mut |_| plan(false)).1);
+    cases.push(measured("no-op", &mut |_| plan()).1);
     assert_eq!(changes(&dir.join("plan.json")), 0, "nothing is left to do");
-    plan(true);
-    cases.push(measured("no-op, cached", &mut |_| plan(true)).1);
     let file = root.join(project::manifests_of(0));
     cases.push(
-        measured("one file changed, cached", &mut |i| {
+        measured("one file changed", &mut |i| {
             let text = fs::read_to_string(&file).unwrap();
             fs::write(&file, text.replacen(&format!(":1.0.{i}"), &format!(":1.0.{}", i + 1), 1)).unwrap();
-            plan(true)
+            plan()
         })
         .1,
     );
@@ -177,7 +188,7 @@ fn changes(plan: &PathBuf) -> usize {
     plan["changes"].as_array().map_or(0, Vec::len)
 }
 
-/// By how much times grow from the smallest to the largest size, as an exponent: 1 is linear.
+/// By how much CPU times grow from the smallest to the largest size, as an exponent: 1 is linear.
 #[expect(clippy::cast_precision_loss, reason = "a report")]
 fn growth(cases: &[Value]) -> Value {
     let mut out = json!({});
@@ -189,8 +200,9 @@ fn growth(cases: &[Value]) -> Value {
         };
         let Some(large) = cases.iter().rev().find(same) else { continue };
         let (a, b) = (small["size"].as_u64().unwrap_or(1), large["size"].as_u64().unwrap_or(1));
-        let (x, y) = (small["median"].as_f64().unwrap_or(1.0), large["median"].as_f64().unwrap_or(1.0));
-        if b > a {
+        let (x, y) = (small["cpuSeconds"].as_f64().unwrap_or(1.0), large["cpuSeconds"].as_f64().unwrap_or(1.0));
+        let whole = |c: &Value| c["runs"].as_array().is_some_and(|runs| runs.iter().all(|r| r["end"] == "ok"));
+        if b > a && whole(small) && whole(large) {
             let exponent = (y / x).ln() / (b as f64 / a as f64).ln();
             let name = format!(
                 "{} {} {}",
