@@ -14,6 +14,7 @@
 //! | [`diagnostic`] | yes | the one type for everything that is wrong; places in sources |
 //! | [`address`] | yes | names of resources |
 //! | [`digest`], [`quantity`], [`money`] | yes | SHA-256, sizes and times, dollars, as integers |
+//! | [`packed`] | yes | objects at rest, as compact text |
 //! | [`spec`] | yes | the words a user may write |
 //! | [`load`] | reads | folder or Git revision → texts → specs; only `load::disk` and `load::git` touch the disk |
 //! | [`compile`] | yes | specs → model: names resolved, policies joined |
@@ -37,6 +38,7 @@
 pub mod diagnostic;
 pub mod address;
 pub mod digest;
+pub mod packed;
 pub mod quantity;
 pub mod money;
 pub mod spec;

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{address::ResourceAddress, diagnostic::Diagnostic, quantity::Resources, spec::ClusterDriver};
+use crate::{
+    address::ResourceAddress, diagnostic::Diagnostic, packed::Packed, quantity::Resources, spec::ClusterDriver,
+};
 
 /// Group, version and kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -124,7 +126,7 @@ pub enum ClusterObserved {
         namespaces: BTreeMap<String, bool>,
         /// Objects with our lineage's label, by address, without noise, Secrets redacted.
         /// `managedFields` are kept.
-        objects: BTreeMap<ResourceAddress, Value>,
+        objects: BTreeMap<ResourceAddress, Packed>,
         /// Free capacity, node by node, when it was asked for.
         free: Vec<FreeNode>,
         /// Nodes per pool (label `skyplan.io/node-pool`) of a local cluster.

@@ -206,7 +206,7 @@ impl Write<'_, '_> {
             cluster_uid: self.site.uid.clone(),
             sent: digest.clone(),
             projection: projection_digest(&seen, &owned),
-            owned,
+            owned: owned.into(),
             components: components.clone(),
             unready,
         };
@@ -288,10 +288,10 @@ impl Write<'_, '_> {
         let Some(planned) = planned else { return Ok(()) };
         let seen = clean(live.clone(), &self.run.secret_key);
         let recorded = match self.run.records.get(&self.change.address).map(|r| &r.detail) {
-            Some(RecordDetail::Object(record)) => Some(&record.owned),
+            Some(RecordDetail::Object(record)) => Some(record.owned.unpack()),
             _ => None,
         };
-        let same = [recorded, owned_fields(&seen, &self.run.manager)]
+        let same = [recorded.as_ref(), owned_fields(&seen, &self.run.manager)]
             .into_iter()
             .flatten()
             .any(|owned| projection_digest(&seen, owned) == *planned);

@@ -8,7 +8,6 @@ use std::{
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{AT_ONCE, capacity};
@@ -21,6 +20,7 @@ use crate::{
         local::LocalState,
     },
     observed::{ClusterObserved, ClusterQuestion, FreeNode, KindRef},
+    packed::Packed,
     spec::ClusterDriver,
 };
 
@@ -121,7 +121,7 @@ impl Ask<'_> {
         kinds: &BTreeSet<KindRef>,
         lineage: &str,
         secret_key: &str,
-    ) -> Fallible<(BTreeMap<String, bool>, BTreeMap<ResourceAddress, Value>)> {
+    ) -> Fallible<(BTreeMap<String, bool>, BTreeMap<ResourceAddress, Packed>)> {
         let labels = format!("skyplan.io/lineage={lineage}");
         let lists = kinds.iter().map(|kind| {
             let labels = &labels;
@@ -139,7 +139,8 @@ impl Ask<'_> {
         while let Some(list) = lists.try_next().await? {
             let Some((key, namespaced, listed)) = list else { continue };
             served.insert(key, namespaced);
-            objects.extend(listed.into_iter().map(|o| (address(self.cluster.name(), &o), clean(o, secret_key))));
+            let seen = listed.into_iter();
+            objects.extend(seen.map(|o| (address(self.cluster.name(), &o), clean(o, secret_key).into())));
         }
         Ok((served, objects))
     }

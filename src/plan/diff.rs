@@ -21,6 +21,7 @@ use crate::{
     address::ResourceAddress,
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     observed::{ClusterObserved, Observed, Questions},
+    packed::Packed,
     spec::{ClusterDriver, DeletionPolicy},
     state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State},
 };
@@ -47,7 +48,7 @@ enum Standing<'a> {
         uid: &'a str,
         served: &'a BTreeMap<String, bool>,
         namespaces: &'a BTreeMap<String, bool>,
-        objects: &'a BTreeMap<ResourceAddress, Value>,
+        objects: &'a BTreeMap<ResourceAddress, Packed>,
     },
     /// The plan makes it, or makes it anew: nothing that was on it counts.
     Made,

@@ -56,8 +56,8 @@ pub(super) fn untried(
 ) {
     planned.unverified = true;
     let Some(live) = live else { return };
-    let Some(owned) = known.map(|k| &k.owned).or_else(|| owned_fields(live, manager)) else { return };
-    let mut before = project(live, owned);
+    let Some(owned) = known.map(|k| k.owned.unpack()).or_else(|| owned_fields(live, manager).cloned()) else { return };
+    let mut before = project(live, &owned);
     // Nobody owns what identifies an object.
     if let (Some(seen), Some(all)) = (before.as_object_mut(), live.as_object()) {
         for field in ["apiVersion", "kind"] {

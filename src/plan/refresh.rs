@@ -14,6 +14,7 @@ use super::{
 use crate::{
     address::ResourceAddress,
     observed::{ClusterObserved, Observed},
+    packed::Packed,
     spec::DeletionPolicy,
     state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State, replay::Uncertain},
 };
@@ -118,21 +119,23 @@ impl Refresh<'_> {
             None if observed.offline => return silence(name, observed, diff),
             Some(ClusterObserved::Absent) | None => return self.forget(diff),
         };
-        let live = objects.get(self.address).filter(|o| is_ours(o, &self.state.lineage, self.address));
+        let live =
+            objects.get(self.address).map(Packed::unpack).filter(|o| is_ours(o, &self.state.lineage, self.address));
         let Some(live) =
-            live.filter(|_| self.uncertain.is_some() || record.is_some_and(|r| r.cluster_uid == *cluster_uid))
+            live.as_ref().filter(|_| self.uncertain.is_some() || record.is_some_and(|r| r.cluster_uid == *cluster_uid))
         else {
             return self.forget(diff);
         };
         let owned = owned_fields(live, &manager(&self.state.lineage)).cloned().unwrap_or_default();
         let seen = |owned: &Value| projection_digest(live, owned);
         let same = record.filter(|r| live["metadata"]["uid"] == *r.uid && r.cluster_uid == *cluster_uid);
-        let as_sent = same.filter(|r| r.projection == seen(&r.owned) && r.owned == owned);
+        let as_sent = same.filter(|r| r.projection == seen(&r.owned.unpack()) && r.owned.unpack() == owned);
         match (same, self.uncertain) {
             (Some(record), None) => {
                 diff.unchanged += 1;
-                if record.projection != seen(&record.owned) {
-                    let text = drift(self.address, live, &record.owned, &owned);
+                let ours = record.owned.unpack();
+                if record.projection != seen(&ours) {
+                    let text = drift(self.address, live, &ours, &owned);
                     diff.notes.push(Note { topic: "drift".into(), text });
                 }
             }
@@ -145,7 +148,7 @@ impl Refresh<'_> {
                     // Nobody knows what was sent last, but where nothing of it has changed.
                     sent: as_sent.map(|r| r.sent.clone()).unwrap_or_default(),
                     projection: seen(&owned),
-                    owned,
+                    owned: owned.into(),
                     // Whether it ever became ready is for the next apply to find out.
                     unready: as_sent.is_none_or(|r| r.unready),
                     components: record.map(|r| r.components.clone()).unwrap_or_default(),

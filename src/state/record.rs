@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
+    packed::Packed,
     spec::{ClusterDriver, DeletionPolicy, Taint},
 };
 
@@ -100,7 +101,7 @@ pub struct ObjectRecord {
     /// Digest of what was sent (secret values as keyed digests).
     pub sent: String,
     /// `fieldsV1` of our one manager entry, from the apply's response.
-    pub owned: Value,
+    pub owned: Packed,
     /// Digest of the response's projection on `owned` (see [`crate::plan::projection`]).
     pub projection: String,
     /// Components that it serves.

@@ -11,10 +11,11 @@ use std::{
 use crate::support::project::checkout;
 
 /// Modules without clock, randomness, network, disk and environment.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "diagnostic",
     "address",
     "digest",
+    "packed",
     "quantity",
     "money",
     "spec",

@@ -300,7 +300,7 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
             if let (Some(planned), Some(Record { detail: RecordDetail::Object(record), .. })) =
                 (&change.precondition.projection, state.records.get(address))
             {
-                assert_eq!(projection_digest(&live, &record.owned), *planned, "{address} is not as planned");
+                assert_eq!(projection_digest(&live, &record.owned.unpack()), *planned, "{address} is not as planned");
             }
         }
         _ => {}
@@ -316,7 +316,7 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
         cluster_uid,
         sent: digest.clone(),
         projection: projection_digest(&seen, &owned),
-        owned,
+        owned: owned.into(),
         components: components.clone(),
         unready: false,
     }

@@ -220,7 +220,7 @@ impl World {
                 .objects
                 .iter()
                 .filter(|(_, o)| asked(o) && ours(o))
-                .map(|(a, o)| (a.clone(), clean(o, key)))
+                .map(|(a, o)| (a.clone(), clean(o, key).into()))
                 .collect(),
             free: if question.capacity { site.free.clone() } else { Vec::new() },
             pools: site.pools.clone(),

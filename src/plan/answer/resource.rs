@@ -13,6 +13,7 @@ use crate::{
     compile::{model::AppObject, pods},
     diagnostic::{Diagnostic, Origin, did_you_mean},
     observed::ClusterObserved,
+    packed::Packed,
     place::explain::explain,
     plan::{
         change::{Action, ActionReason, Conflict, FORMAT_VERSION, FieldChange},
@@ -221,9 +222,9 @@ impl Facts<'_> {
         self.model.objects.iter().filter(|o| is_source_of(o, object)).find(here)
     }
 
-    fn live(&self, address: &ResourceAddress) -> Option<&Value> {
+    fn live(&self, address: &ResourceAddress) -> Option<Value> {
         match self.observed.clusters.get(address.cluster()) {
-            Some(ClusterObserved::Reached { objects, .. }) => objects.get(address),
+            Some(ClusterObserved::Reached { objects, .. }) => objects.get(address).map(Packed::unpack),
             _ => None,
         }
     }
@@ -283,6 +284,7 @@ impl Facts<'_> {
         };
         let source = self.source(object);
         let live = self.live(address);
+        let live = live.as_ref();
         let live_steps = live.and_then(|o| steps(o, path));
         let held = live.zip(live_steps.as_ref()).map_or_else(Vec::new, |(o, s)| managers(o, s));
         let mut answer = FieldAnswer {
@@ -350,7 +352,8 @@ impl Facts<'_> {
             Some(Body::Object { object, .. }) => Some(object),
             _ => None,
         };
-        let known = sent.map(|o| &**o).or_else(|| self.live(address)).map_or_else(Vec::new, |o| near(o, path));
+        let live = self.live(address);
+        let known = sent.map(|o| &**o).or(live.as_ref()).map_or_else(Vec::new, |o| near(o, path));
         let last = path.rsplit(['.', '[']).next().unwrap_or(path).trim_end_matches(']');
         Box::new(match did_you_mean(last, known.iter().map(String::as_str)) {
             Some(meant) => {

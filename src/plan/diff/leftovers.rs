@@ -44,7 +44,11 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
     for (name, cluster) in &observed.clusters {
         let ClusterObserved::Reached { objects, uid, .. } = cluster else { continue };
         for (address, object) in objects {
-            if !unwanted(address) || !is_ours(object, &state.lineage, address) {
+            if !unwanted(address) {
+                continue;
+            }
+            let object = object.unpack();
+            if !is_ours(&object, &state.lineage, address) {
                 continue;
             }
             let text = |v: &Value| v.as_str().map(str::to_owned);

@@ -9,6 +9,7 @@ use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
     observed::{DryRun, DryRunQuestion, KindRef, Stranger},
+    packed::Packed,
     plan::{
         change::{Action, ActionReason, Conflict, Precondition},
         desired::{Body, Desired, Resource, manager},
@@ -40,11 +41,12 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     };
     // A record of an earlier incarnation of the cluster says nothing of this one.
     let known = record.filter(|(_, o)| o.cluster_uid == **uid).map(|(_, o)| o);
-    let live = objects.get(address).filter(|o| is_ours(o, &state.lineage, address));
+    let live = objects.get(address).map(Packed::unpack).filter(|o| is_ours(o, &state.lineage, address));
+    let live = live.as_ref();
     let precondition = Precondition {
         record_serial,
         uid: live.and_then(|o| o["metadata"]["uid"].as_str()).map(str::to_owned),
-        projection: live.zip(known).map(|(o, k)| projection_digest(o, &k.owned)),
+        projection: live.zip(known).map(|(o, k)| projection_digest(o, &k.owned.unpack())),
         cluster_uid: Some((*uid).to_owned()),
     };
     if let (Some(known), Some(projection)) = (known, &precondition.projection)
@@ -140,7 +142,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             planned.action = Action::Replace;
             planned.reason = ActionReason::Immutable { message: message.clone() };
             planned.fields = live.map_or_else(Vec::new, |live| {
-                let owned = known.map(|k| project(live, &k.owned));
+                let owned = known.map(|k| project(live, &k.owned.unpack()));
                 owned.map_or_else(Vec::new, |before| {
                     fields::changes(&before, object).into_iter().filter(|f| f.before.is_some()).collect()
                 })

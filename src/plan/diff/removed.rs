@@ -6,6 +6,7 @@ use super::{Diff, Sides, Terms, deletes, is_ours, record_of, silence};
 use crate::{
     address::ResourceAddress,
     observed::{ClusterObserved, Observed},
+    packed::Packed,
     plan::{
         change::{Action, ActionReason, Change, Precondition},
         desired::Desired,
@@ -144,7 +145,7 @@ impl World<'_> {
         };
         precondition.cluster_uid = Some(uid.clone());
         precondition.uid = Some(record.uid.clone());
-        let live = objects.get(address).filter(|l| is_ours(l, &self.state.lineage, address));
+        let live = objects.get(address).map(Packed::unpack).filter(|l| is_ours(l, &self.state.lineage, address));
         if live.is_none() || *uid != record.cluster_uid {
             return Some((Action::Forget, ActionReason::AlreadyGone));
         }

@@ -130,7 +130,7 @@ impl Project {
         let RecordDetail::Object(known) = &record.detail else { panic!("no object") };
         change.precondition.record_serial = Some(record.serial);
         change.precondition.uid = live["metadata"]["uid"].as_str().map(str::to_owned);
-        change.precondition.projection = Some(projection_digest(&live, &known.owned));
+        change.precondition.projection = Some(projection_digest(&live, &known.owned.unpack()));
         change
     }
 
