@@ -240,7 +240,7 @@ fn totals(plan: &Plan, style: Style) -> String {
     }
     if !plan.conflicts.is_empty() {
         let n = plan.conflicts.len();
-        let what = if n == 1 { "1 conflict is".into() } else { format!("{n} conflicts are") };
+        let what = if n == 1 { "conflict is".into() } else { format!("{n} conflicts are") };
         out.push_str(&style.bad(&format!("This plan cannot be applied until the {what} settled.\n")));
     }
     out
