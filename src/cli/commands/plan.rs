@@ -104,5 +104,10 @@ fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
     if !plan.conflicts.is_empty() {
         return Exit::Error;
     }
-    if args.detailed_exitcode && !plan.changes.is_empty() { Exit::Changes } else { Exit::Done }
+    match (args.detailed_exitcode, plan.changes.is_empty()) {
+        (true, false) => Exit::Changes,
+        // Nobody knows whether there would be any.
+        (true, true) if !plan.complete && !plan.is_narrowed() && !plan.refresh_only => Exit::Error,
+        _ => Exit::Done,
+    }
 }
