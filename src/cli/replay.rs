@@ -65,7 +65,11 @@ impl Replay {
 
     pub(super) fn read(path: &Path) -> Result<Self, Diagnostic> {
         let text = std::fs::read(path).map_err(|e| unreadable(path, &e.to_string()))?;
-        serde_json::from_slice(&text).map_err(|e| unreadable(path, &e.to_string()))
+        let replay: Self = serde_json::from_slice(&text).map_err(|e| unreadable(path, &e.to_string()))?;
+        if replay.format > FORMAT {
+            return Err(unreadable(path, &format!("it was written by skyplan {}", replay.skyplan_version)));
+        }
+        Ok(replay)
     }
 
     /// Makes the plan again.
