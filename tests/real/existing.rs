@@ -115,7 +115,7 @@ fn what_cannot_be_reached_is_not_forgotten() {
     let home = guest();
     home.run(&["apply", "--yes"], 0);
     home.run(&["local", "down", "host"], 0);
-    home.run(&["destroy", "--yes"], 0);
+    home.run(&["destroy", "--yes"], 1);
     assert_eq!(home.run(&["state", "list"], 0).lines().count(), 7);
     home.run(&["local", "up", "host"], 0);
     home.run(&["destroy", "--yes"], 0);

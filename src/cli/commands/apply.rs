@@ -147,8 +147,10 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
 fn whole(plan: &Plan, output: &Output) -> Option<Exit> {
     let partial = !plan.complete && !plan.is_narrowed() && !plan.refresh_only;
     partial.then(|| {
-        output
-            .say("Not everything could be looked at: what is on clusters that did not answer is as it was (see the notes above). Once they answer, run this again.");
+        output.say(
+            "Not everything could be looked at: what is on clusters that did not answer is as it was (see the notes \
+             above). Once they answer, run this again.",
+        );
         Exit::Error
     })
 }
