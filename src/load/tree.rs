@@ -2,7 +2,7 @@
 //!
 //! Knows paths and sizes, nothing of what the files say: a [`SourceTree`] is all that later stages
 //! need, so a plan can be computed again from the texts alone. Where entries come from is said by a
-//! [`Store`]: a folder on disk (`disk`) or a revision in a Git repository (`git`).
+//! `Store`: a folder on disk (`disk`) or a revision in a Git repository (`git`).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::{
