@@ -7,6 +7,7 @@ mod events;
 mod exit;
 mod help;
 mod output;
+mod planfile;
 mod planning;
 mod progress;
 mod replay;

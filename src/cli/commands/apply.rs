@@ -12,6 +12,7 @@ use crate::{
         events::{self, Events},
         exit::Exit,
         output::Output,
+        planfile,
         planning::{self, Asked},
         progress::Shown,
         resume,
@@ -23,7 +24,6 @@ use crate::{
     observe,
     plan::{
         Plan,
-        change::FORMAT_VERSION,
         check::{check, refusal},
         secret::Secrets,
         secret_values,
@@ -197,26 +197,13 @@ async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, 
 
 /// Reads a plan file, which is to be for the environment that is named, if one is.
 fn read(file: &Path, project: &ProjectArgs) -> Result<Plan, Diagnostic> {
-    let name = file.display();
-    let text = std::fs::read(file).map_err(|e| {
-        Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}"))
-            .hint(format!("write it with `skyplan plan -o {name}`, or name another plan file"))
-    })?;
-    let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
-        Diagnostic::error("SKY0901", format!("{name} is not a plan: {e}")).hint("write one with `skyplan plan -o FILE`")
-    })?;
-    if plan.format_version.split('.').next() != FORMAT_VERSION.split('.').next() {
-        return Err(Diagnostic::error(
-            "SKY0901",
-            format!("{name} has format {}, this skyplan reads {FORMAT_VERSION}", plan.format_version),
-        ));
-    }
+    let plan = planfile::read(file)?;
     if let (Wanted::Named(wanted), made) = (project.reading.wanted(), plan.environment.as_deref().unwrap_or("default"))
         && wanted != made
     {
         return Err(Diagnostic::error(
             "SKY0910",
-            format!("{name} is a plan for environment `{made}`, not for `{wanted}`"),
+            format!("{} is a plan for environment `{made}`, not for `{wanted}`", file.display()),
         )
         .hint("leave `--env` and SKYPLAN_ENV out, or plan for the environment that is meant"));
     }

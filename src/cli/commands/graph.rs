@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use super::show::read_plan;
 use crate::{
     cli::{
         args::{GraphArgs, GraphFormat, GraphOf, ProjectArgs},
         exit::Exit,
         output::Output,
-        planning,
+        planfile, planning,
         session::Session,
     },
     diagnostic::Diagnostic,
@@ -18,7 +17,7 @@ use crate::{
 
 pub(in crate::cli) async fn run(root: &Path, args: &GraphArgs, output: &Output) -> Exit {
     let plan = match &args.plan {
-        Some(file) => match read_plan(file) {
+        Some(file) => match planfile::read(file) {
             Ok(plan) => plan,
             Err(d) => return output.fault(d),
         },

@@ -11,12 +11,11 @@ use serde_json::{Value, json};
 use super::status;
 use crate::{
     address::ResourceAddress,
-    cli::{args::ShowArgs, exit::Exit, output::Output, session::Session},
+    cli::{args::ShowArgs, exit::Exit, output::Output, planfile, session::Session},
     diagnostic::{Diagnostic, did_you_mean},
     driver::{Drivers, local::LocalRoot},
     money::MicroUsd,
     observe::health,
-    plan::{Plan, change::FORMAT_VERSION},
     render::{self, Style, table::columns},
     state::{Record, RecordDetail, State},
 };
@@ -24,7 +23,7 @@ use crate::{
 pub(in crate::cli) async fn run(root: &Path, args: &ShowArgs, output: &Output) -> Exit {
     let what = args.what.as_deref();
     if let Some(file) = what.map(PathBuf::from).filter(|f| f.is_file()) {
-        return match read_plan(&file) {
+        return match planfile::read(&file) {
             Ok(plan) if args.json => json_of(&plan, output),
             Ok(plan) => {
                 output.print(&render::plan::render(&plan, output.style));
@@ -56,23 +55,6 @@ pub(in crate::cli) async fn run(root: &Path, args: &ShowArgs, output: &Output) -
         Some((address, record)) => one(address, record, state, &Drivers::new(root, local), args.json, output).await,
         None => output.fault(unknown(word, state)),
     }
-}
-
-/// Reads a plan file.
-pub(super) fn read_plan(file: &Path) -> Result<Plan, Diagnostic> {
-    let name = file.display();
-    let text = std::fs::read(file).map_err(|e| {
-        Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}"))
-            .hint(format!("write it with `skyplan plan -o {name}`, or name another plan file"))
-    })?;
-    let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
-        Diagnostic::error("SKY0901", format!("{name} is not a plan: {e}")).hint("write one with `skyplan plan -o FILE`")
-    })?;
-    if plan.format_version.split('.').next() == FORMAT_VERSION.split('.').next() {
-        return Ok(plan);
-    }
-    let format = &plan.format_version;
-    Err(Diagnostic::error("SKY0901", format!("{name} has format {format}, this skyplan reads {FORMAT_VERSION}")))
 }
 
 fn json_of(value: &impl serde::Serialize, output: &Output) -> Exit {
