@@ -33,7 +33,7 @@ use crate::{
     driver::Drivers,
     plan::{
         change::{Change, Plan},
-        secret::Secrets,
+        secret::{Hider, Secrets},
     },
     state::{Record, State},
 };
@@ -48,6 +48,8 @@ pub(super) type Recorded = (ResourceAddress, Option<Record>);
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) secrets: &'a Secrets,
+    /// Made once: every line of progress goes through it.
+    hider: Hider,
     pub(super) options: &'a Options,
     pub(super) progress: &'a dyn Progress,
     /// Whose fields they are.
@@ -83,6 +85,7 @@ impl<'a> Run<'a> {
         let run = Self {
             plan,
             secrets,
+            hider: secrets.hider(),
             options,
             progress,
             manager: format!("skyplan-{lineage}"),
@@ -105,7 +108,7 @@ impl<'a> Run<'a> {
 
     /// What a change waits for is shown; servers may repeat secret values.
     pub(super) fn waits(&self, change: &Change, text: &str) {
-        self.progress.waiting(&change.address, &self.secrets.hide(text));
+        self.progress.waiting(&change.address, &self.hider.hide(text));
     }
 
     /// What became of a change's resource goes to the log, now.
@@ -202,7 +205,7 @@ impl Endings<'_, '_> {
     fn add(&mut self, change: &Change, mut ending: Ending) {
         // Servers, events and logs repeat what they were given.
         if let Outcome::Failed(why) = &mut ending.outcome {
-            why.detail = self.run.secrets.hide(&why.detail);
+            why.detail = self.run.hider.hide(&why.detail);
         }
         self.run.progress.finished(&change.address, &ending.outcome);
         self.all.insert(change.address.clone(), ending);

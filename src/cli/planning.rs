@@ -23,7 +23,7 @@ pub(super) struct Planned {
 /// What was found out, and what came of it: also without a plan there is something to explain.
 pub(super) struct Looked {
     pub(super) observed: Observed,
-    pub(super) plan: Result<(Plan, Secrets), Diagnostics>,
+    pub(super) plan: Result<Planned, Diagnostics>,
 }
 
 /// What was asked of a plan.
@@ -35,9 +35,16 @@ pub(super) struct Asked {
     pub(super) scope: Scope,
 }
 
-impl From<bool> for Asked {
-    fn from(destroy: bool) -> Self {
-        Self { destroy, scope: Scope::default() }
+/// What a plan of a project is made from, besides what is observed.
+pub(super) fn inputs<'a>(session: &'a Session, state: &'a State, digest: &'a str, asked: &Asked) -> Inputs<'a> {
+    Inputs {
+        model: (!asked.destroy).then_some(&session.model),
+        project: &session.model.project,
+        environment: session.model.environment.as_deref(),
+        state,
+        inputs_digest: digest,
+        limits: Limits::default(),
+        scope: asked.scope.clone(),
     }
 }
 
@@ -46,11 +53,10 @@ pub(super) async fn make(
     session: &Session,
     state: &State,
     drivers: &Drivers,
-    asked: impl Into<Asked>,
+    asked: &Asked,
     output: &Output,
 ) -> Result<Planned, Diagnostics> {
-    let Looked { plan, .. } = look(session, state, drivers, asked, output).await;
-    plan.map(|(plan, secrets)| Planned { plan, secrets })
+    look(session, state, drivers, asked, output).await.plan
 }
 
 /// Asks and plans until there is a plan, or none can be made.
@@ -58,11 +64,11 @@ pub(super) async fn look(
     session: &Session,
     state: &State,
     drivers: &Drivers,
-    asked: impl Into<Asked>,
+    asked: &Asked,
     output: &Output,
 ) -> Looked {
     let mut observed = Observed::default();
-    let plan = rounds(session, state, drivers, &asked.into(), output, &mut observed).await;
+    let plan = rounds(session, state, drivers, asked, output, &mut observed).await;
     Looked { observed, plan }
 }
 
@@ -73,23 +79,12 @@ async fn rounds(
     asked: &Asked,
     output: &Output,
     observed: &mut Observed,
-) -> Result<(Plan, Secrets), Diagnostics> {
-    let inputs_digest = session.inputs_digest(&state.secret_key);
-    let inputs = Inputs {
-        model: (!asked.destroy).then_some(&session.model),
-        project: &session.model.project,
-        state,
-        inputs_digest: &inputs_digest,
-        limits: Limits::default(),
-        scope: asked.scope.clone(),
-    };
+) -> Result<Planned, Diagnostics> {
+    let digest = session.inputs_digest(&state.secret_key);
+    let inputs = inputs(session, state, &digest, asked);
     for round in 0..MOST_ROUNDS {
         match plan::plan(&inputs, observed)? {
-            Step::Done(mut plan, secrets) => {
-                // The end of everything has no model that could say it.
-                plan.environment.clone_from(&session.model.environment);
-                return Ok((*plan, secrets));
-            }
+            Step::Done(plan, secrets) => return Ok(Planned { plan: *plan, secrets }),
             Step::Ask(mut questions) => {
                 if output.terminal && round == 0 {
                     let names: Vec<&str> = questions.clusters.keys().map(String::as_str).collect();
@@ -98,12 +93,13 @@ async fn rounds(
                 // What is sent as a dry-run carries the real secret values; what is kept does not.
                 let secrets = fill(session, state, &mut questions)?;
                 observe::answer(drivers, &questions, &state.secret_key, observed).await;
+                let hider = secrets.hider();
                 for address in questions.dry_runs.keys() {
                     // Webhooks and decoders repeat what they were given.
                     if let Some(DryRun::Immutable { message } | DryRun::Refused { message, .. }) =
                         observed.dry_runs.get_mut(address)
                     {
-                        *message = secrets.hide(message);
+                        *message = hider.hide(message);
                     }
                 }
             }
@@ -118,22 +114,11 @@ fn endless() -> Diagnostic {
 }
 
 /// Makes a plan from answers that were had earlier; nobody is asked.
-pub(super) fn offline(session: &Session, state: &State, observed: Observed, asked: Asked) -> Looked {
-    let inputs_digest = session.inputs_digest(&state.secret_key);
-    let inputs = Inputs {
-        model: (!asked.destroy).then_some(&session.model),
-        project: &session.model.project,
-        state,
-        inputs_digest: &inputs_digest,
-        limits: Limits::default(),
-        scope: asked.scope,
-    };
+pub(super) fn offline(session: &Session, state: &State, observed: Observed, asked: &Asked) -> Looked {
+    let digest = session.inputs_digest(&state.secret_key);
     let observed = Observed { offline: true, ..observed };
-    let plan = match plan::plan(&inputs, &observed) {
-        Ok(Step::Done(mut plan, secrets)) => {
-            plan.environment.clone_from(&session.model.environment);
-            Ok((*plan, secrets))
-        }
+    let plan = match plan::plan(&inputs(session, state, &digest, asked), &observed) {
+        Ok(Step::Done(plan, secrets)) => Ok(Planned { plan: *plan, secrets }),
         Ok(Step::Ask(_)) => Err(Diagnostic::error("SKY0903", "planning asks although nobody is to be asked")
             .hint("this is a bug of skyplan: please report it with the file of answers")
             .into()),

@@ -77,16 +77,14 @@ impl Replay {
         let inputs = Inputs {
             model: (!self.destroy).then_some(&self.model),
             project: &self.project,
+            environment: self.model.environment.as_deref(),
             state: &self.state,
             inputs_digest: &self.inputs_digest,
             limits: Limits::default(),
             scope: self.scope.clone(),
         };
         match plan::plan(&inputs, &self.observed)? {
-            Step::Done(mut plan, _) => {
-                plan.environment.clone_from(&self.model.environment);
-                Ok(*plan)
-            }
+            Step::Done(plan, _) => Ok(*plan),
             Step::Ask(_) => Err(Diagnostic::error("SKY0902", "the replay file lacks answers that this plan needs")
                 .hint(format!("it was recorded by skyplan {}; use that version", self.skyplan_version))
                 .into()),

@@ -165,8 +165,23 @@ impl Session {
         if let Some(d) = session.left_behind() {
             output.fault(d);
         }
-        match session.log_to_plan().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
-            Ok((log, local)) => Ok((session, log, Drivers::new(root, local))),
+        let log = session.log_to_plan();
+        session.with_drivers(log, output)
+    }
+
+    /// The same to look only: nothing is written.
+    pub(super) fn open_to_look(root: &Path, args: &ProjectArgs, output: &Output) -> Result<(Self, Log, Drivers), Exit> {
+        let session = Self::open(root, args, output)?;
+        let log = session.log();
+        session.with_drivers(log, output)
+    }
+
+    fn with_drivers(self, log: Result<Log, Diagnostic>, output: &Output) -> Result<(Self, Log, Drivers), Exit> {
+        match log.and_then(|log| Ok((log, LocalRoot::from_env()?))) {
+            Ok((log, local)) => {
+                let drivers = Drivers::new(&self.root, local);
+                Ok((self, log, drivers))
+            }
             Err(d) => Err(output.fault(d)),
         }
     }

@@ -106,7 +106,7 @@ pub(super) fn desired(
             all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
         }
     }
-    let scaled = autoscaled(model);
+    let scalers = autoscalers(model);
     for object in &model.objects {
         let clusters: BTreeSet<usize> = object.components.iter().flat_map(|c| runs[*c].iter().copied()).collect();
         for cluster in clusters {
@@ -117,7 +117,7 @@ pub(super) fn desired(
             {
                 metadata.remove("namespace");
             }
-            if is_autoscaled(&scaled, &object.application, &body) {
+            if scalers.contains_key(&scaled(&object.application, &body)) {
                 // A live autoscaler owns the number.
                 if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
                     spec.remove("replicas");
@@ -226,36 +226,27 @@ fn add_object(
     all.resources.insert(address, resource);
 }
 
-/// The autoscaler that owns an object's number of replicas.
-pub(super) fn autoscaler<'a>(model: &'a Model, source: &AppObject) -> Option<&'a AppObject> {
-    let object = &source.object;
-    model.objects.iter().find(|o| {
-        o.application == source.application
-            && o.object["kind"] == "HorizontalPodAutoscaler"
-            && o.object["spec"]["scaleTargetRef"]["kind"] == object["kind"]
-            && o.object["spec"]["scaleTargetRef"]["name"] == object["metadata"]["name"]
-            && o.object["metadata"]["namespace"] == object["metadata"]["namespace"]
-    })
+/// An object by what an autoscaler calls it: application, kind, namespace, name.
+type Scaled<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// The autoscalers of a model, by what they own the number of replicas of.
+pub(super) fn autoscalers(model: &Model) -> BTreeMap<Scaled<'_>, &AppObject> {
+    let mut all = BTreeMap::new();
+    for o in model.objects.iter().filter(|o| o.object["kind"] == "HorizontalPodAutoscaler") {
+        let target = &o.object["spec"]["scaleTargetRef"];
+        let namespace = o.object["metadata"]["namespace"].as_str().unwrap_or_default();
+        if let (Some(kind), Some(name)) = (target["kind"].as_str(), target["name"].as_str()) {
+            all.entry((o.application.as_str(), kind, namespace, name)).or_insert(o);
+        }
+    }
+    all
 }
 
-/// What live autoscalers own the number of replicas of: application, kind, namespace, name.
-type Autoscaled<'a> = BTreeSet<(&'a str, &'a str, &'a str, &'a str)>;
-
-fn autoscaled(model: &Model) -> Autoscaled<'_> {
-    let scalers = model.objects.iter().filter(|o| o.object["kind"] == "HorizontalPodAutoscaler");
-    scalers
-        .filter_map(|o| {
-            let target = &o.object["spec"]["scaleTargetRef"];
-            let namespace = o.object["metadata"]["namespace"].as_str().unwrap_or_default();
-            Some((o.application.as_str(), target["kind"].as_str()?, namespace, target["name"].as_str()?))
-        })
-        .collect()
-}
-
-fn is_autoscaled(scaled: &Autoscaled<'_>, application: &str, object: &Value) -> bool {
+/// What an autoscaler calls an object of an application.
+pub(super) fn scaled<'a>(application: &'a str, object: &'a Value) -> Scaled<'a> {
     let (kind, metadata) = (object["kind"].as_str().unwrap_or_default(), &object["metadata"]);
     let namespace = metadata["namespace"].as_str().unwrap_or_default();
-    scaled.contains(&(application, kind, namespace, metadata["name"].as_str().unwrap_or_default()))
+    (application, kind, namespace, metadata["name"].as_str().unwrap_or_default())
 }
 
 /// Labels to select by, and the annotation that names the object itself (labels are copied to

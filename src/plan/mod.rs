@@ -55,6 +55,8 @@ pub struct Inputs<'a> {
     pub model: Option<&'a Model>,
     /// Name of the project.
     pub project: &'a str,
+    /// Which of its environments; `None` where it has none.
+    pub environment: Option<&'a str>,
     /// The state.
     pub state: &'a State,
     /// Digest of the texts that the model was read from.
@@ -222,7 +224,7 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         format_version: FORMAT_VERSION.into(),
         skyplan_version: env!("CARGO_PKG_VERSION").into(),
         project: inputs.project.into(),
-        environment: inputs.model.and_then(|m| m.environment.clone()),
+        environment: inputs.environment.map(str::to_owned),
         base: Base { lineage: state.lineage.clone(), serial: state.serial },
         inputs_digest: inputs.inputs_digest.into(),
         cost: Cost { monthly_before: had_placement.then_some(state.placement.monthly), ..Cost::default() },

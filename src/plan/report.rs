@@ -158,18 +158,22 @@ pub(super) fn site(cluster: &Cluster) -> String {
 fn flows(model: &Model, placed: &Placed) -> Vec<PlacedFlow> {
     let mut out = Vec::new();
     for (i, flow) in placed.month.flows.iter().enumerate() {
-        for (from, to) in placed.monthly.instances[flow.from].iter().zip(&placed.monthly.targets[i]) {
-            let route = &placed.month.routes[*from][*to];
-            out.push(PlacedFlow {
-                from: (model.components[flow.from].name.clone(), model.clusters[*from].name.clone()),
-                to: (model.components[flow.to].name.clone(), model.clusters[*to].name.clone()),
-                latency: if from == to { None } else { route.latency },
-                bound: flow.latency,
-                bytes: flow.bytes,
-                once: matches!(model.flows[i].volume, Volume::Total(_)),
-                meter: route.meter.map(|m| placed.month.meters[m].name.clone()),
-            });
-        }
+        let ways = placed.monthly.instances[flow.from].iter().zip(&placed.monthly.targets[i]);
+        out.extend(ways.map(|(from, to)| self::flow(model, placed, i, *from, *to)));
     }
     out
+}
+
+/// A flow from an instance at one place to one at another.
+pub(super) fn flow(model: &Model, placed: &Placed, index: usize, from: usize, to: usize) -> PlacedFlow {
+    let (flow, route) = (&placed.month.flows[index], &placed.month.routes[from][to]);
+    PlacedFlow {
+        from: (model.components[flow.from].name.clone(), model.clusters[from].name.clone()),
+        to: (model.components[flow.to].name.clone(), model.clusters[to].name.clone()),
+        latency: if from == to { None } else { route.latency },
+        bound: flow.latency,
+        bytes: flow.bytes,
+        once: matches!(model.flows[index].volume, Volume::Total(_)),
+        meter: route.meter.map(|m| placed.month.meters[m].name.clone()),
+    }
 }

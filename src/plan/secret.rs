@@ -78,7 +78,7 @@ impl Secrets {
 }
 
 impl Secrets {
-    /// Holds the values of further Secrets, so that [`hide`](Self::hide) knows them.
+    /// Holds the values of further Secrets, so that [`hider`](Self::hider) knows them.
     pub fn hold<'a>(&mut self, objects: impl Iterator<Item = &'a Value>) {
         for object in objects.filter(|o| is_secret(o)) {
             let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
@@ -93,9 +93,8 @@ impl Secrets {
         }
     }
 
-    /// A text without the values that are held here, as they are and in base64; of values with several
-    /// lines, without each. What is shorter than four characters is no secret, and would hit anything.
-    pub fn hide(&self, text: &str) -> String {
+    /// The words of the values that are held here, made ready for many texts.
+    pub fn hider(&self) -> Hider {
         let mut words = BTreeSet::new();
         for value in self.0.values().flat_map(BTreeMap::values).flatten() {
             words.insert(value.trim().to_owned());
@@ -106,7 +105,25 @@ impl Secrets {
         // The longer ones first: one may be part of another.
         let mut words: Vec<String> = words.into_iter().filter(|w| w.chars().count() >= SHORTEST).collect();
         words.sort_by_key(|w| std::cmp::Reverse(w.len()));
-        words.iter().fold(text.to_owned(), |text, word| text.replace(word, HIDDEN))
+        Hider(words)
+    }
+}
+
+/// Takes secret values out of texts: as they are and in base64; of values with several lines, each. What
+/// is shorter than four characters is no secret, and would hit anything.
+#[derive(Clone)]
+pub struct Hider(Vec<String>);
+
+impl Hider {
+    /// A text without the values.
+    pub fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, word| text.replace(word, HIDDEN))
+    }
+}
+
+impl std::fmt::Debug for Hider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hider of {} words", self.0.len())
     }
 }
 
@@ -211,8 +228,8 @@ mod tests {
         secrets.seal(&"object/a/core/Secret/shop/db".parse().unwrap(), &mut object, "k");
         let said = "login hunter2-and-more/hunter2 refused (aHVudGVyMg==); key: AAAABBBB; no";
         let hidden = "login (secret value)/(secret value) refused ((secret value)); key: (secret value); no";
-        assert_eq!(secrets.hide(said), hidden);
-        assert_eq!(Secrets::default().hide(said), said);
+        assert_eq!(secrets.hider().hide(said), hidden);
+        assert_eq!(Secrets::default().hider().hide(said), said);
     }
 
     #[test]

@@ -132,7 +132,8 @@ fn other(other: &OtherPlace, instance: &InstanceAnswer, style: Style) -> Vec<Str
 }
 
 fn flows(instance: &InstanceAnswer, style: Style) -> Vec<Vec<String>> {
-    let row = |f: &crate::plan::answer::FlowAnswer| {
+    let row = |answer: &crate::plan::answer::FlowAnswer| {
+        let f = &answer.flow;
         let latency = match (f.latency, f.bound) {
             (Some(latency), Some(bound)) => format!("{latency} (≤ {bound})"),
             (Some(latency), None) => latency.to_string(),
@@ -142,7 +143,7 @@ fn flows(instance: &InstanceAnswer, style: Style) -> Vec<Vec<String>> {
         let way =
             if f.from.1 == f.to.1 { format!("within {}", f.from.1) } else { format!("{} → {}", f.from.1, f.to.1) };
         let price = match &f.meter {
-            Some(meter) => format!("{}/month ({meter})", f.monthly),
+            Some(meter) => format!("{}/month ({meter})", answer.monthly),
             None => "free".into(),
         };
         let name = |n: &str| super::placement::short(n).to_owned();
@@ -152,7 +153,7 @@ fn flows(instance: &InstanceAnswer, style: Style) -> Vec<Vec<String>> {
             latency,
             volume(f.bytes, f.once),
             if f.bytes == 0 { String::new() } else { price },
-            style.dim(&format!("# {}", f.origin)),
+            style.dim(&format!("# {}", answer.origin)),
         ]
     };
     instance.flows.iter().map(row).collect()

@@ -87,6 +87,7 @@ fn inputs<'a>(model: &'a skyplan::compile::model::Model, log: &'a Log) -> Inputs
     Inputs {
         model: Some(model),
         project: &model.project,
+        environment: model.environment.as_deref(),
         state: &log.state,
         inputs_digest: "digest of the texts",
         limits: Limits::default(),

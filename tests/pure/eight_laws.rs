@@ -16,17 +16,10 @@ use skyplan::{
 
 use crate::support::{
     generated::{generated, pieces},
-    log::{Log, Outcomes, Planned, plan},
+    log::{Log, Outcomes, Planned, applied, plan},
     project::{Project, checkout},
     world::World,
 };
-
-fn applied(project: &Project) -> (World, Log) {
-    let (mut world, model) = (World::default(), project.model());
-    let mut log = Log::new(&model.lineage);
-    log.run(&mut world, Some(&model));
-    (world, log)
-}
 
 /// Everything that is, as text, with uids and versions.
 fn all(world: &World) -> String {

@@ -173,6 +173,7 @@ fn present(folder: &Path, project: &Project) -> Files {
         let inputs = Inputs {
             model: Some(&model),
             project: &model.project,
+            environment: model.environment.as_deref(),
             state: &state,
             inputs_digest: "digest of the texts",
             limits: Limits::default(),

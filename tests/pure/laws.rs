@@ -156,6 +156,7 @@ fn replayed(model: &Model, state: &State, observed: &Observed) -> Plan {
     let inputs = Inputs {
         model: Some(&model),
         project: &state.lineage,
+        environment: model.environment.as_deref(),
         state: &state,
         inputs_digest: "inputs",
         limits: Limits::default(),

@@ -21,6 +21,7 @@ fn offline(model: &Model, state: &State, observed: &Observed) -> Plan {
     let inputs = Inputs {
         model: Some(model),
         project: "p",
+        environment: model.environment.as_deref(),
         state,
         inputs_digest: "x",
         limits: Limits::default(),

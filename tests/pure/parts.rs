@@ -15,17 +15,10 @@ use skyplan::{
 
 use crate::support::{
     generated::{generated, pieces, two_clusters},
-    log::{Log, Outcomes, Planned, plan, plan_as},
+    log::{Log, Outcomes, Planned, applied, plan, plan_as},
     project::Project,
     world::World,
 };
-
-fn applied(project: &Project) -> (World, Log) {
-    let (mut world, model) = (World::default(), project.model());
-    let mut log = Log::new(&model.lineage);
-    log.run(&mut world, Some(&model));
-    (world, log)
-}
 
 fn words(all: &[&str]) -> Vec<String> {
     all.iter().map(ToString::to_string).collect()

@@ -24,7 +24,10 @@ use skyplan::{
     state::{ClusterRecord, Delta, End, Entry, ObjectRecord, Record, RecordDetail, Snapshot, State, entry::FORMAT},
 };
 
-use super::world::{World, clean};
+use super::{
+    project::Project,
+    world::{World, clean},
+};
 
 /// A plan with what it was made from.
 #[derive(Debug)]
@@ -67,6 +70,14 @@ impl Planned {
     }
 }
 
+/// A world in which a project was applied, and the log of it.
+pub(crate) fn applied(project: &Project) -> (World, Log) {
+    let (mut world, model) = (World::default(), project.model());
+    let mut log = Log::new(&model.lineage);
+    log.run(&mut world, Some(&model));
+    (world, log)
+}
+
 /// Makes a plan; `None` takes everything away.
 pub(crate) fn plan(world: &World, model: Option<&Model>, state: &State) -> Result<Planned, Diagnostics> {
     plan_as(world, model, state, &Scope::default())
@@ -82,6 +93,7 @@ pub(crate) fn plan_as(
     let inputs = Inputs {
         model,
         project: &state.lineage,
+        environment: model.and_then(|m| m.environment.as_deref()),
         state,
         inputs_digest: "inputs",
         limits: Limits::default(),

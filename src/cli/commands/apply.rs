@@ -78,7 +78,7 @@ pub(super) async fn planned(
     output: &Output,
 ) -> Exit {
     let destroy = asked.destroy;
-    let made = match planning::make(session, log.state(), drivers, asked.clone(), output).await {
+    let made = match planning::make(session, log.state(), drivers, asked, output).await {
         Ok(made) => made,
         Err(faults) => {
             if args.json {

@@ -39,7 +39,7 @@ fn compared(root: &Path, args: &DiffArgs, output: &Output) -> Result<Exit, Exit>
     plan.inputs_digest =
         digest(&serde_json::json!([before_texts.digest(environment), after_texts.digest(environment)]));
     if args.json {
-        output.print(&(serde_json::to_string_pretty(&plan).unwrap_or_default() + "\n"));
+        output.json(&plan);
     } else {
         let to = to.unwrap_or("the working folder");
         output.print(&format!("{} {from} → {to}\n\n", output.style.bold("Specs")));

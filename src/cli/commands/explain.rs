@@ -2,17 +2,20 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    cli::{args::ExplainArgs, exit::Exit, output::Output, planning, session::Session},
-    diagnostic::{Diagnostic, did_you_mean},
-    place::problem::Limits,
-    plan::{
-        Inputs, Scope,
-        answer::{Facts, Subject},
+    cli::{
+        args::ExplainArgs,
+        exit::Exit,
+        output::Output,
+        planning::{self, Asked},
+        session::Session,
     },
-    render::{self, codes},
+    diagnostic::{Diagnostic, did_you_mean},
+    plan::answer::{Facts, Subject},
+    render::{self, Style, codes},
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output) -> Exit {
@@ -23,24 +26,14 @@ pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output
         Ok(all) => all,
         Err(exit) => return exit,
     };
-    let looked = planning::look(&session, log.state(), &drivers, false, output).await;
-    let inputs = Inputs {
-        model: Some(&session.model),
-        project: &session.model.project,
-        state: log.state(),
-        inputs_digest: "",
-        limits: Limits::default(),
-        scope: Scope::default(),
-    };
-    let plan = looked.plan.as_ref().map(|(plan, _)| plan);
+    let asked = Asked::default();
+    let looked = planning::look(&session, log.state(), &drivers, &asked, output).await;
+    let inputs = planning::inputs(&session, log.state(), "", &asked);
+    let plan = looked.plan.as_ref().map(|made| &made.plan);
     let facts = match Facts::new(&session.model, &inputs, &looked.observed, plan, &session.sources) {
         Ok(facts) => facts,
         // Nothing can be placed: why not is all there is to explain.
         Err(faults) => return session.show(&faults, output),
-    };
-    let print = |text: String, json: &dyn Fn() -> Result<String, serde_json::Error>| {
-        output.print(&if args.json { json().unwrap_or_default() + "\n" } else { text });
-        Exit::Done
     };
     match facts.subject(&args.subject) {
         Err(d) => output.fault(*d),
@@ -53,15 +46,23 @@ pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output
             if let (Err(faults), false) = (&looked.plan, args.json) {
                 output.say(&format!("note: no plan can be made now ({} errors): see `skyplan plan`", faults.len()));
             }
-            print(render::explain::component(&answer, output.style), &|| serde_json::to_string_pretty(&answer))
+            told(&answer, args.json, render::explain::component, output)
         }
         Ok(Subject::Resource(address)) => match facts.resource(&address, args.field.as_deref()) {
             Err(d) => output.fault(*d),
-            Ok(answer) => {
-                print(render::explain::resource(&answer, output.style), &|| serde_json::to_string_pretty(&answer))
-            }
+            Ok(answer) => told(&answer, args.json, render::explain::resource, output),
         },
     }
+}
+
+/// Prints an answer for programs or for people.
+fn told<T: Serialize>(answer: &T, json: bool, text: fn(&T, Style) -> String, output: &Output) -> Exit {
+    if json {
+        output.json(answer);
+    } else {
+        output.print(&text(answer, output.style));
+    }
+    Exit::Done
 }
 
 /// `SKY` and digits, in any case.
@@ -79,8 +80,7 @@ fn code(code: &str, json: bool, output: &Output) -> Exit {
         });
     };
     if json {
-        let value = json!({"formatVersion": "1.0", "code": code, "text": text});
-        output.print(&(serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"));
+        output.json(&json!({"formatVersion": "1.0", "code": code, "text": text}));
     } else {
         output.print(text);
     }

@@ -7,7 +7,8 @@ use crate::{
         args::{GraphArgs, GraphFormat, GraphOf, ProjectArgs},
         exit::Exit,
         output::Output,
-        planfile, planning,
+        planfile,
+        planning::{self, Asked},
         session::Session,
     },
     diagnostic::Diagnostic,
@@ -70,7 +71,7 @@ fn format(args: &GraphArgs) -> Result<GraphFormat, Diagnostic> {
 
 async fn planned(root: &Path, project: &ProjectArgs, output: &Output) -> Result<Plan, Exit> {
     let (session, log, drivers) = Session::open_to_plan(root, project, output)?;
-    match planning::make(&session, log.state(), &drivers, false, output).await {
+    match planning::make(&session, log.state(), &drivers, &Asked::default(), output).await {
         Ok(made) => Ok(made.plan),
         Err(faults) => Err(session.show(&faults, output)),
     }

@@ -20,10 +20,9 @@ pub(in crate::cli) fn run(root: &Path, args: &OutputArgs, output: &Output) -> Ex
         Err(d) => return output.fault(d),
     };
     let outputs = &log.state().outputs;
-    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
     match &args.name {
         Some(name) => match outputs.get(name) {
-            Some(known) if args.json => output.print(&pretty(&known.value)),
+            Some(known) if args.json => output.json(&known.value),
             Some(known) => output.print(&(bare(&known.value) + "\n")),
             None => {
                 let d = Diagnostic::error("SKY0911", format!("the state has no output `{name}`"));
@@ -38,12 +37,11 @@ pub(in crate::cli) fn run(root: &Path, args: &OutputArgs, output: &Output) -> Ex
             }
         },
         None if args.json => {
-            let all = json!({
+            output.json(&json!({
                 "formatVersion": "1.0",
                 "environment": session.model.environment,
                 "outputs": outputs,
-            });
-            output.print(&pretty(&all));
+            }));
         }
         None if outputs.is_empty() => {
             output.print("There are no outputs; an apply reads those that the Project names.\n")

@@ -41,11 +41,11 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             |reader| reader.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)),
         );
         match answered {
-            Ok(observed) => planning::offline(&session, log.state(), observed, asked.clone()),
+            Ok(observed) => planning::offline(&session, log.state(), observed, &asked),
             Err(d) => return output.fault(d),
         }
     } else {
-        planning::look(&session, log.state(), &drivers, asked.clone(), output).await
+        planning::look(&session, log.state(), &drivers, &asked, output).await
     };
     // Also of a plan that cannot be made: that is what one reports.
     if let Some(file) = &args.record {
@@ -61,7 +61,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         }
     }
     let exit = match &looked.plan {
-        Ok((plan, _)) => show(plan, args, output),
+        Ok(made) => show(&made.plan, args, output),
         Err(faults) => session.show(faults, output),
     };
     // The process ends: the kernel takes memory back at once, piece by piece it takes longer.

@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(kind: Option<&str>, output: &Output) -> Exit {
     };
     match found {
         Some(schema) => {
-            output.print(&(serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"));
+            output.json(&schema);
             Exit::Done
         }
         None => {

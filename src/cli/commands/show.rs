@@ -13,7 +13,7 @@ use crate::{
     address::ResourceAddress,
     cli::{args::ShowArgs, exit::Exit, output::Output, planfile, session::Session},
     diagnostic::{Diagnostic, did_you_mean},
-    driver::{Drivers, local::LocalRoot},
+    driver::Drivers,
     money::MicroUsd,
     observe::health,
     render::{self, Style, table::columns},
@@ -32,13 +32,9 @@ pub(in crate::cli) async fn run(root: &Path, args: &ShowArgs, output: &Output) -
             Err(d) => output.fault(d),
         };
     }
-    let session = match Session::open(root, &args.project, output) {
-        Ok(session) => session,
+    let (session, log, drivers) = match Session::open_to_look(root, &args.project, output) {
+        Ok(all) => all,
         Err(exit) => return exit,
-    };
-    let (log, local) = match session.log().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
-        Ok(both) => both,
-        Err(d) => return output.fault(d),
     };
     let state = log.state();
     let Some(word) = what else {
@@ -52,13 +48,13 @@ pub(in crate::cli) async fn run(root: &Path, args: &ShowArgs, output: &Output) -
     };
     let found = word.parse::<ResourceAddress>().ok().and_then(|a| state.records.get_key_value(&a));
     match found {
-        Some((address, record)) => one(address, record, state, &Drivers::new(root, local), args.json, output).await,
+        Some((address, record)) => one(address, record, state, &drivers, args.json, output).await,
         None => output.fault(unknown(word, state)),
     }
 }
 
 fn json_of(value: &impl serde::Serialize, output: &Output) -> Exit {
-    output.print(&(serde_json::to_string_pretty(value).unwrap_or_default() + "\n"));
+    output.json(value);
     Exit::Done
 }
 

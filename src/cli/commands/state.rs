@@ -33,11 +33,11 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
             let mut state = log.state().clone();
             // The key would let anybody test guesses of secret values.
             state.secret_key = "(not shown)".into();
-            output.print(&(serde_json::to_string_pretty(&state).unwrap_or_default() + "\n"));
+            output.json(&state);
         }
         StateCommand::Show { address: Some(text) } => match text.parse::<ResourceAddress>() {
             Ok(address) => match log.state().records.get(&address) {
-                Some(record) => output.print(&(serde_json::to_string_pretty(record).unwrap_or_default() + "\n")),
+                Some(record) => output.json(record),
                 None => return output.fault(unknown(log.state(), text)),
             },
             Err(why) => return output.fault(Diagnostic::error("SKY0905", why)),

@@ -10,7 +10,7 @@ use crate::{
     cli::{args::StatusArgs, exit::Exit, output::Output, session::Session},
     compile::model::Model,
     diagnostic::Diagnostic,
-    driver::{Drivers, kubernetes::Health, local::LocalRoot},
+    driver::kubernetes::Health,
     observe::{HealthTarget, ObjectHealth, health},
     observed::{Connection, KindRef},
     plan::change::FORMAT_VERSION,
@@ -23,13 +23,9 @@ use crate::{
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output) -> Exit {
-    let session = match Session::open(root, &args.project, output) {
-        Ok(session) => session,
+    let (session, log, drivers) = match Session::open_to_look(root, &args.project, output) {
+        Ok(all) => all,
         Err(exit) => return exit,
-    };
-    let (log, local) = match session.log().and_then(|log| Ok((log, LocalRoot::from_env()?))) {
-        Ok(both) => both,
-        Err(d) => return output.fault(d),
     };
     let state = log.state();
     if !args.json
@@ -41,13 +37,12 @@ pub(in crate::cli) async fn run(root: &Path, args: &StatusArgs, output: &Output)
         output.print("Nothing is applied yet; begin with `skyplan plan`.\n");
         return Exit::Done;
     }
-    let drivers = Drivers::new(root, local);
     let (targets, workloads) = targets(state);
     let answers = health(&drivers, &targets).await;
     let last_apply = log.entries().ok().and_then(|all| last_apply(&all));
     let status = status(&session.model, state, &workloads, &answers, last_apply);
     if args.json {
-        output.print(&(serde_json::to_string_pretty(&status).unwrap_or_default() + "\n"));
+        output.json(&status);
     } else {
         output.print(&render::status::render(&status, output.style));
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Facts;
 use crate::{
     address::ResourceAddress,
-    compile::model::{PlaceFilter, Volume},
+    compile::model::PlaceFilter,
     diagnostic::Origin,
     money::MicroUsd,
     place::{
@@ -14,7 +14,11 @@ use crate::{
         problem::Method,
         what_if,
     },
-    plan::{change::FORMAT_VERSION, desired::Body, report},
+    plan::{
+        change::{FORMAT_VERSION, PlacedFlow},
+        desired::Body,
+        report,
+    },
     quantity::Micros,
 };
 
@@ -125,26 +129,11 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowAnswer {
-    /// Source component and cluster.
-    pub from: (String, String),
-    /// Target component and cluster.
-    pub to: (String, String),
-    /// Latency between the two, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Micros>,
-    /// Bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bound: Option<Micros>,
-    /// Bytes per month.
-    pub bytes: u64,
-    /// They are sent once, not every month.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub once: bool,
-    /// What they cost per month.
+    /// As the plan tells it.
+    #[serde(flatten)]
+    pub flow: PlacedFlow,
+    /// What it costs per month.
     pub monthly: MicroUsd,
-    /// What prices apply; absent = free.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meter: Option<String>,
     /// Its line.
     pub origin: Origin,
 }
@@ -259,16 +248,9 @@ impl Facts<'_> {
                 if !((flow.from, *from) == (index, place) || (flow.to, *to) == (index, place)) {
                     continue;
                 }
-                let route = &placed.month.routes[*from][*to];
                 out.push(FlowAnswer {
-                    from: (model.components[flow.from].name.clone(), model.clusters[*from].name.clone()),
-                    to: (model.components[flow.to].name.clone(), model.clusters[*to].name.clone()),
-                    latency: if from == to { None } else { route.latency },
-                    bound: flow.latency,
-                    bytes: flow.bytes,
-                    once: matches!(model.flows[i].volume, Volume::Total(_)),
+                    flow: report::flow(model, placed, i, *from, *to),
                     monthly: what_if::transfer(placed, i, *from, *to),
-                    meter: route.meter.map(|m| placed.month.meters[m].name.clone()),
                     origin: flow.origin.clone(),
                 });
             }

@@ -302,7 +302,10 @@ impl Facts<'_> {
             return Some(answer);
         }
         if path == "spec.replicas"
-            && let Some(scaler) = source.and_then(|s| desired::autoscaler(self.model, s))
+            && let Some(scaler) = source.and_then(|s| {
+                let name = desired::scaled(&s.application, &s.object);
+                desired::autoscalers(self.model).get(&name).copied()
+            })
         {
             answer.written = Written::Autoscaler;
             answer.origin = Some(scaler.origin.clone());
