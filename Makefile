@@ -66,6 +66,10 @@ bless-codes: ## The goldens of codes that take a real cluster, too
 bench: ## Times of placements and of large plans; never in CI
 	cargo bench --locked --bench placement --bench scale
 
+.PHONY: bench-place
+bench-place: ## Placement on skybench-1, all sizes; about 20 minutes; never in CI
+	cargo bench --locked --bench skybench
+
 .PHONY: demo
 demo: control-plane ## Three clusters, placed, priced and applied, on this machine
 	@cargo build --locked

@@ -5,10 +5,14 @@ mod dice;
 #[path = "../src/place/samples.rs"]
 #[allow(dead_code, reason = "tests use more of it")]
 mod samples;
+#[path = "../src/place/skybench.rs"]
+#[allow(dead_code, reason = "each benchmark uses its own")]
+pub(crate) mod skybench;
 
 use skyplan::place::problem;
 
 /// Problems by name, each with a seed.
+#[allow(dead_code, reason = "each benchmark uses its own")]
 pub(crate) fn cases() -> Vec<(&'static str, u64, problem::Problem)> {
     use samples::Shape;
     let ten = || Shape {

@@ -2,10 +2,12 @@
 //!
 //! `formulate` turns a model into a [`problem::Problem`] of indices and integers; `search` finds the
 //! cheapest placement and proves it where it can; `check` verifies it with code of its own; `explain`
-//! and `infeasible` say why; `what_if` prices what is not allowed. The search is our own branch and bound on a Lagrangian bound (`bound`); no other
-//! solver is asked.
+//! and `infeasible` say why; `what_if` prices what is not allowed. Few components are settled by branch and
+//! bound on a Lagrangian bound (`bound`); many by a linear relaxation (`lp`), a local search on its prices
+//! (`anneal`), and what is left by the former.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod anneal;
 pub mod arrival;
 mod bound;
 pub mod check;
@@ -19,14 +21,17 @@ pub mod explain;
 pub mod formulate;
 pub mod infeasible;
 mod local;
+mod lp;
 mod pack;
 mod part;
 pub mod problem;
+mod room;
 mod scheduler;
 pub mod search;
 mod site;
 mod transfer;
 pub mod what_if;
+mod wide;
 
 #[cfg(test)]
 mod fuzz;
@@ -35,4 +40,8 @@ mod oracle;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod skybench;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wide_tests;

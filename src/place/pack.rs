@@ -6,6 +6,8 @@
 //! count to another but by the cover rows, which every packing satisfies. Knows offers and pods,
 //! nothing of components, fees or transfer.
 
+mod lots;
+
 use std::cmp::Reverse;
 
 use super::{
@@ -239,6 +241,9 @@ fn hunt(yard: &Yard<'_>, groups: &[&PodGroup], work: u64, simulate: bool) -> Pac
     let mut counts = vec![0; yard.offers.len()];
     hunt.descend(0, &mut counts, &left, 0, 0);
     let exact = !hunt.out;
+    if !exact && simulate {
+        hunt.lots(&least);
+    }
     let best = hunt.best.map(|b| (b.0, b.2));
     let bound = match (&best, exact) {
         (Some((cost, _)), true) => *cost,

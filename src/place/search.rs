@@ -17,7 +17,8 @@ use super::{
     local::Local,
     pack::IMPOSSIBLE,
     part,
-    problem::{Method, Problem},
+    problem::{Candidate, Demand, Method, Problem},
+    wide,
 };
 use crate::money::MicroUsd;
 
@@ -42,6 +43,10 @@ const NODE_ROUNDS: u32 = 30;
 const DEEP_ROUNDS: u32 = 120;
 /// What a set looked at in depth counts as.
 const LOOK: u64 = 1_000;
+/// Open choices of a wide problem that the tree is asked to settle, where at most so many components
+/// share nodes: its bound is dear for large sets of them.
+const OPEN: usize = 150;
+const SHARING: usize = 40;
 /// Places of each component that the local search looks at first.
 const KERNEL: usize = 7;
 
@@ -64,7 +69,7 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, Infeasible>
             moves: limits.moves / parts.len() as u64 + 1,
             ..limits.clone()
         };
-        let outcome = Tree::new(&part, share).run(false);
+        let outcome = outcome(&part, share, false);
         bound += outcome.bound;
         complete &= outcome.complete;
         let Some(rank) = outcome.best else {
@@ -91,12 +96,49 @@ pub(super) fn feasible(problem: &Problem, limits: &Limits) -> Option<bool> {
     }
     for members in part::split(problem, &root) {
         let part = part::extract(problem, &members);
-        let outcome = Tree::new(&part, limits.clone()).run(true);
+        let outcome = outcome(&part, limits.clone(), true);
         if outcome.best.is_none() {
             return if outcome.complete { Some(false) } else { None };
         }
     }
     Some(true)
+}
+
+/// Searches one part.
+fn outcome(part: &Problem, limits: Limits, any: bool) -> Outcome {
+    let mut root = Domain::new(part);
+    if root.propagate(part).is_err() {
+        return Outcome { best: None, bound: IMPOSSIBLE, complete: true };
+    }
+    if part.components.len() < wide::MANY {
+        Tree::new(part, limits).run(root, any)
+    } else {
+        wide_outcome(part, limits, root, any)
+    }
+}
+
+/// Searches a part with many components: by its relaxation first, which leaves the tree what is still
+/// open where that is little.
+pub(super) fn wide_outcome(part: &Problem, limits: Limits, root: Domain, any: bool) -> Outcome {
+    let mut tree = Tree::new(part, limits);
+    let found = wide::run(part, &mut tree.eval, &root, &tree.limits);
+    tree.best = found.best;
+    let open: usize = (0..part.components.len()).map(|i| found.domain.possible(i).count().saturating_sub(1)).sum();
+    let cost = tree.best.as_ref().map(|best| best.cost);
+    let many = part.components.iter().filter(|c| c.candidates.iter().any(shares)).count() > SHARING;
+    if cost.is_some() && (any || many || open > OPEN || tree.close_enough(found.bound)) {
+        let bound = found.bound.min(cost.unwrap_or(IMPOSSIBLE));
+        return Outcome { complete: cost == Some(bound), best: tree.best, bound };
+    }
+    // The local search has been.
+    tree.limits.moves /= 20;
+    let rest = tree.run(found.domain, any);
+    Outcome { bound: rest.bound.max(found.bound), ..rest }
+}
+
+/// Whether a component shares nodes with others at a place.
+fn shares(candidate: &Candidate) -> bool {
+    matches!(candidate, Candidate::Allowed(Demand::Shared(_)))
 }
 
 /// What the tree came to.
@@ -210,12 +252,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Searches; `any` stops at the first placement.
-    fn run(mut self, any: bool) -> Outcome {
-        let mut root = Domain::new(self.problem);
-        let none = Outcome { best: None, bound: IMPOSSIBLE, complete: true };
-        if root.propagate(self.problem).is_err() {
-            return none;
-        }
+    fn run(mut self, root: Domain, any: bool) -> Outcome {
         // Nothing is left to choose: large projects whose policies say it all come here.
         if self.leaf(&root) {
             let cost = self.best.as_ref().map_or(IMPOSSIBLE, |b| b.cost);
