@@ -45,7 +45,7 @@ const DEEP_ROUNDS: u32 = 120;
 const LOOK: u64 = 1_000;
 /// Open choices of a wide problem that the tree is asked to settle, where at most so many components
 /// share nodes: its bound is dear for large sets of them.
-const OPEN: usize = 150;
+const OPEN: usize = 400;
 const SHARING: usize = 40;
 /// Places of each component that the local search looks at first.
 const KERNEL: usize = 7;
