@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{
-    Candidate, Component, Demand, Exclusion, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota, Requirement,
-    Resources, Route, Tier,
+    Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
+    Requirement, Resources, Route, Tier,
 };
 use crate::{
     compile::{
@@ -43,6 +43,8 @@ pub fn formulate(model: &Model, present: &Present, horizon: Micros) -> Problem {
         meters,
         strict_latency: model.settings.strict_latency,
         move_cost: model.settings.move_cost,
+        spreads: Vec::new(),
+        fit: Fit::Scheduler,
     }
 }
 
@@ -132,6 +134,8 @@ fn component(model: &Model, component: &model::Component, present: &Present) -> 
         min: component.instances.0,
         max: component.instances.1,
         pinned: present.pinned.contains(&component.name) && !incumbent.is_empty(),
+        dislike: Vec::new(),
+        portions: Vec::new(),
         incumbent,
     }
 }
@@ -280,6 +284,7 @@ fn flow(flow: &model::Flow, seconds: u64) -> Flow {
             Volume::Total(bytes) => bytes,
         },
         latency: flow.latency,
+        rate: None,
         origin: flow.origin.clone(),
     }
 }
@@ -314,7 +319,11 @@ fn routes(model: &Model, seconds: u64) -> (Vec<Meter>, Vec<Vec<Route>>) {
                 .clusters
                 .iter()
                 .enumerate()
-                .map(|(j, b)| Route { latency: model.latency[i][j], meter: if i == j { None } else { meter(a, b) } })
+                .map(|(j, b)| Route {
+                    latency: model.latency[i][j],
+                    bandwidth: None,
+                    meter: if i == j { None } else { meter(a, b) },
+                })
                 .collect()
         })
         .collect();

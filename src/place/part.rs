@@ -2,7 +2,7 @@
 
 use super::{
     domain::{Domain, Mark},
-    problem::{Flow, Problem},
+    problem::{Flow, Problem, Spread},
 };
 
 /// Groups of components (indices, sorted) that can be placed apart from each other.
@@ -20,6 +20,11 @@ pub(super) fn split(problem: &Problem, domain: &Domain) -> Vec<Vec<usize>> {
         let (a, b) = (find(&mut head, a), find(&mut head, b));
         head[a.max(b)] = a.min(b);
     };
+    for spread in &problem.spreads {
+        for other in &spread.components[1..] {
+            join(spread.components[0], *other);
+        }
+    }
     // Who shares a place shares its fee, nodes and quota.
     for l in 0..problem.places.len() {
         let mut first = None;
@@ -53,6 +58,11 @@ pub(super) fn extract(problem: &Problem, members: &[usize]) -> Problem {
     }
     let index = |i: usize| members.binary_search(&i).ok();
     let flows = problem.flows.iter().filter_map(|f| Some(Flow { from: index(f.from)?, to: index(f.to)?, ..f.clone() }));
+    // A part holds all or none of the components that may not come together.
+    let spreads = problem.spreads.iter().filter_map(|s| {
+        let components: Option<Vec<usize>> = s.components.iter().map(|i| index(*i)).collect();
+        components.map(|components| Spread { components, ..s.clone() })
+    });
     Problem {
         components: members.iter().map(|i| problem.components[*i].clone()).collect(),
         flows: flows.collect(),
@@ -61,5 +71,7 @@ pub(super) fn extract(problem: &Problem, members: &[usize]) -> Problem {
         meters: problem.meters.clone(),
         strict_latency: problem.strict_latency,
         move_cost: problem.move_cost,
+        spreads: spreads.collect(),
+        fit: problem.fit,
     }
 }

@@ -25,6 +25,38 @@ pub struct Problem {
     pub strict_latency: bool,
     /// What one component's change of places costs.
     pub move_cost: MicroUsd,
+    /// What must not come together.
+    pub spreads: Vec<Spread>,
+    /// When pods fit on nodes.
+    pub fit: Fit,
+}
+
+/// When pods fit on nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fit {
+    /// When kube-scheduler, which spreads pods, finds a node for every one. What plans use.
+    #[default]
+    Scheduler,
+    /// When sums fit, and sums of size classes (cover rows). What benchmarks compare by.
+    Cover,
+    /// When sums fit: too optimistic for plans, but what published figures count.
+    Sum,
+}
+
+/// At most so many instances of some components, counted together, in each of some sets of places:
+/// anti-affinity, topology spread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// Components that count (indices, sorted).
+    pub components: Vec<usize>,
+    /// Sets of places (indices, sorted), without overlaps.
+    pub domains: Vec<Vec<usize>>,
+    /// Most instances in each set, at least 1.
+    pub most: u32,
+    /// In the words of the specs: `apart from shop/b`.
+    pub text: String,
+    /// Its line.
+    pub origin: Origin,
 }
 
 /// A cluster that is there or may be made.
@@ -92,6 +124,12 @@ pub struct Component {
     pub incumbent: Vec<usize>,
     /// Stay where it runs: the stability rule says it is not reconsidered.
     pub pinned: bool,
+    /// By place: what an instance there counts as beyond its cost, because another place is preferred.
+    /// Decides, but is never paid. Empty = nothing anywhere.
+    pub dislike: Vec<MicroUsd>,
+    /// By place, for a component whose replicas a strategy has divided: how many run there. What it sends
+    /// is divided alike. Empty = every instance is whole.
+    pub portions: Vec<u32>,
 }
 
 /// A component at a place.
@@ -166,6 +204,8 @@ pub struct Flow {
     pub bytes: u64,
     /// Bound on latency; `None` = no bound.
     pub latency: Option<Micros>,
+    /// Bits a second that the way must carry; `None` = any way will do.
+    pub rate: Option<u64>,
     /// Its line.
     pub origin: Origin,
 }
@@ -175,6 +215,8 @@ pub struct Flow {
 pub struct Route {
     /// Latency; `None` = not known, which no bound accepts.
     pub latency: Option<Micros>,
+    /// Bits a second that it carries; `None` = not known, which every flow accepts.
+    pub bandwidth: Option<u64>,
     /// Meter that bytes count on; `None` = free.
     pub meter: Option<usize>,
 }

@@ -4,7 +4,7 @@
 use super::{
     dice::Dice,
     problem::{
-        Candidate, Component, Demand, Exclusion, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
+        Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
         Requirement, Resources, Route, Tier,
     },
 };
@@ -158,6 +158,8 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
             max,
             incumbent,
             pinned,
+            dislike: Vec::new(),
+            portions: Vec::new(),
         });
     }
     // Meters: free inside a region, one for every source region, one for every provider to outside.
@@ -189,7 +191,7 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
                     };
                     let latency = if a == b { 500 } else { 1_000 + 1_000 * (d + e) as u64 };
                     let known = a == b || dice.below(30) > 0;
-                    Route { latency: known.then_some(Micros(latency)), meter }
+                    Route { latency: known.then_some(Micros(latency)), bandwidth: None, meter }
                 })
                 .collect()
         })
@@ -209,6 +211,7 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
                 to,
                 bytes: gb * 1_000_000_000 + dice.below(1_000) as u64,
                 latency,
+                rate: None,
                 origin: line(150 + flows.len()),
             });
         }
@@ -222,5 +225,7 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
         meters,
         strict_latency: dice.below(3) == 0,
         move_cost: dollars(dice.below(2) * 15),
+        spreads: Vec::new(),
+        fit: Fit::Scheduler,
     }
 }

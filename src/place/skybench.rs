@@ -12,7 +12,7 @@
 use super::{
     dice::Dice,
     problem::{
-        Candidate, Component, Demand, Exclusion, Flow, Meter, Offer, Place, PodGroup, Problem, Quota, Requirement,
+        Candidate, Component, Demand, Exclusion, Fit, Flow, Meter, Offer, Place, PodGroup, Problem, Quota, Requirement,
         Resources, Route, Tier,
     },
 };
@@ -224,6 +224,7 @@ fn flows(wishes: &[Wish], locations: &[Location], seed: u64) -> Vec<Flow> {
                 to,
                 bytes: gigabytes * 1_000_000_000,
                 latency: bounded.then(|| Micros(bound.max(least) * 1000)),
+                rate: None,
                 origin: line(),
             });
         }
@@ -314,6 +315,8 @@ pub(crate) fn problem(n: usize, offers: usize, seed: u64, model: Model) -> Probl
         max: 1,
         incumbent: Vec::new(),
         pinned: false,
+        dislike: Vec::new(),
+        portions: Vec::new(),
     });
     let components = components.collect();
     let flat = |name: String, per_gb: i64| Meter { name, tiers: vec![Tier { up_to: None, per_gb: MicroUsd(per_gb) }] };
@@ -323,7 +326,7 @@ pub(crate) fn problem(n: usize, offers: usize, seed: u64, model: Model) -> Probl
     let route = |a: usize, b: usize| {
         let (from, to) = (locations[a].provider, locations[b].provider);
         let meter = if a == b { None } else { Some(2 * from + usize::from(from != to)) };
-        Route { latency: Some(Micros(latency(&locations, a, b))), meter }
+        Route { latency: Some(Micros(latency(&locations, a, b))), bandwidth: None, meter }
     };
     let routes = (0..count).map(|a| (0..count).map(|b| route(a, b)).collect()).collect();
     Problem {
@@ -334,5 +337,7 @@ pub(crate) fn problem(n: usize, offers: usize, seed: u64, model: Model) -> Probl
         flows,
         strict_latency: false,
         move_cost: MicroUsd::ZERO,
+        spreads: Vec::new(),
+        fit: Fit::Scheduler,
     }
 }

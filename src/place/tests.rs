@@ -55,7 +55,7 @@ impl Fleet {
     /// Latency in microseconds both ways; own places are half a millisecond apart.
     fn latency(mut self, pairs: &[(usize, usize, u64)]) -> Self {
         let n = self.0.places.len();
-        let own = |a, b| Route { latency: (a == b).then_some(Micros(500)), meter: None };
+        let own = |a, b| Route { latency: (a == b).then_some(Micros(500)), bandwidth: None, meter: None };
         self.0.routes = (0..n).map(|a| (0..n).map(|b| own(a, b)).collect()).collect();
         for (a, b, micros) in pairs {
             self.0.routes[*a][*b].latency = Some(Micros(*micros));
@@ -91,6 +91,8 @@ impl Fleet {
             max: 1,
             incumbent: Vec::new(),
             pinned: false,
+            dislike: Vec::new(),
+            portions: Vec::new(),
         };
         self.0.components.push(component);
         self
@@ -125,7 +127,7 @@ impl Fleet {
 
     fn flow(mut self, from: usize, to: usize, bytes: u64, latency: Option<u64>) -> Self {
         let origin = line(40 + self.0.flows.len() as u32);
-        self.0.flows.push(Flow { from, to, bytes, latency: latency.map(Micros), origin });
+        self.0.flows.push(Flow { from, to, bytes, latency: latency.map(Micros), rate: None, origin });
         self
     }
 
