@@ -25,6 +25,7 @@ mod pure {
     mod offline;
     mod parts;
     mod placement_cases;
+    mod placement_words;
     mod plan_checks;
     mod schemas;
     mod sizes;

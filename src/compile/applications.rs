@@ -198,6 +198,7 @@ fn new_component(app: &spec::Application, name: &str, origin: &Origin) -> Compon
         required: Vec::new(),
         compute: Vec::new(),
         dedicated: false,
+        spread: Vec::new(),
         depends_on: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@ mod names;
 mod outputs;
 pub(crate) mod pods;
 mod policies;
+mod spread;
 mod twice;
 
 pub(crate) use self::clusters::egress_between;
@@ -37,6 +38,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut applications = applications::compile(set, &locator, &mut out);
     twice::check(&applications.objects, &locator, &mut out);
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
+    spread::join(set, &clusters, &mut applications.components, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
     let outputs = outputs::compile(set, &applications.objects, &mut out);

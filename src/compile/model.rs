@@ -216,6 +216,9 @@ pub struct Component {
     pub compute: Vec<Compute>,
     /// Whether it has its nodes for itself.
     pub dedicated: bool,
+    /// What it may not come together with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<Spread>,
     /// Components that must be ready before, by full name.
     pub depends_on: Vec<String>,
 }
@@ -260,6 +263,21 @@ pub struct PlaceFilter {
 pub struct RequiredGroup {
     /// Any of these.
     pub any_of: Vec<PlaceFilter>,
+    /// Its line.
+    pub origin: Origin,
+}
+
+/// One entry of `spread`: at most so many instances in each domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Components that count together (indices, sorted).
+    pub components: Vec<usize>,
+    /// Clusters (indices) that are one domain each.
+    pub domains: Vec<Vec<usize>>,
+    /// Most instances in each.
+    pub most: u32,
+    /// In words: `at most 1 of a, b in each region`.
+    pub text: String,
     /// Its line.
     pub origin: Origin,
 }

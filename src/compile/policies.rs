@@ -213,7 +213,7 @@ fn words(selector: &PlaceSelector) -> String {
 }
 
 /// Components by their full and by their own names.
-struct Names {
+pub(super) struct Names {
     full: BTreeMap<String, usize>,
     own: BTreeMap<String, Vec<usize>>,
     /// References so far that name nothing.
@@ -224,7 +224,7 @@ struct Names {
 const MOST_GUESSES: usize = 100;
 
 impl Names {
-    fn new(components: &[Component]) -> Self {
+    pub(super) fn new(components: &[Component]) -> Self {
         let mut names = Self { full: BTreeMap::new(), own: BTreeMap::new(), misses: Cell::new(0) };
         for (i, component) in components.iter().enumerate() {
             names.full.entry(component.name.clone()).or_insert(i);
@@ -236,7 +236,7 @@ impl Names {
     }
 
     /// The component that a reference names.
-    fn resolve(&self, reference: &At<String>, out: &mut Diagnostics) -> Option<usize> {
+    pub(super) fn resolve(&self, reference: &At<String>, out: &mut Diagnostics) -> Option<usize> {
         let qualified = reference.contains('/');
         if qualified && let Some(one) = self.full.get(&reference.value) {
             return Some(*one);

@@ -5,6 +5,7 @@
 //! a start for exact search, not a result.
 
 use super::{
+    crowd::Crowds,
     dice::Dice,
     evaluate::permits,
     lp::build::{Model, own},
@@ -69,6 +70,7 @@ pub(super) struct Annealer<'a> {
     /// Flows of every component.
     joins: Vec<Vec<usize>>,
     ways: Vec<Way>,
+    crowds: Crowds<'a>,
     /// Places to try, by component.
     options: &'a [Vec<usize>],
     sets: Vec<Vec<usize>>,
@@ -125,6 +127,7 @@ impl<'a> Annealer<'a> {
             links,
             joins,
             ways: ways.collect(),
+            crowds: Crowds::new(problem),
             options,
             sets: Vec::new(),
             loads: Vec::new(),
@@ -223,7 +226,7 @@ impl<'a> Annealer<'a> {
                 self.haul(&link, &self.sets[link.from], set)
             };
         }
-        sum
+        sum + self.fine * self.crowds.excess_of(&self.sets, i, set) as f64
     }
 
     /// Value of the assignment.
@@ -238,7 +241,7 @@ impl<'a> Annealer<'a> {
                 own += self.problem.move_cost.0 as f64 / 1e6;
             }
         }
-        places + flows + own
+        places + flows + own + self.fine * self.crowds.excess(&self.sets) as f64
     }
 
     /// Loads of the places that a change touches.

@@ -16,6 +16,7 @@ pub fn check(problem: &Problem, solution: &Solution) -> Result<(), Vec<String>> 
         for (component, places) in problem.components.iter().zip(&solution.instances) {
             instances(problem, component, places, &mut faults);
         }
+        spreads(problem, solution, &mut faults);
         let transfer = flows(problem, solution, &mut faults);
         let mut nodes = 0_i128;
         let mut fees = 0_i128;
@@ -101,6 +102,22 @@ fn instances(problem: &Problem, component: &Component, places: &[usize], faults:
     }
     if component.pinned && !component.incumbent.is_empty() && component.incumbent != places {
         faults.push(format!("{name} is pinned and moved"));
+    }
+}
+
+/// Instances that may not come together.
+fn spreads(problem: &Problem, solution: &Solution, faults: &mut Vec<String>) {
+    for spread in &problem.spreads {
+        for domain in &spread.domains {
+            let mut count = 0_u64;
+            for component in &spread.components {
+                count += solution.instances[*component].iter().filter(|l| domain.contains(l)).count() as u64;
+            }
+            if count > u64::from(spread.most) {
+                let at: Vec<&str> = domain.iter().map(|l| problem.places[*l].name.as_str()).collect();
+                faults.push(format!("{}: there are {count} at {}", spread.text, at.join(", ")));
+            }
+        }
     }
 }
 

@@ -65,6 +65,7 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
             .flows
             .iter()
             .flat_map(|f| [(f.from, f.to), (f.to, f.from)])
+            .chain(kept_apart(model))
             .filter(|(a, _)| changed.contains(a))
             .map(|(_, b)| b)
             .collect();
@@ -173,6 +174,12 @@ fn present(model: &Model, observed: &Observed, state: &State) -> Present {
     present
 }
 
+/// Pairs of components that may not come together.
+fn kept_apart(model: &Model) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let spreads = model.components.iter().flat_map(|c| &c.spread);
+    spreads.flat_map(|s| s.components.iter().flat_map(|a| s.components.iter().map(|b| (*a, *b))))
+}
+
 /// The flows of every component, in the order of the model.
 fn flows_of(model: &Model) -> Vec<Vec<&Flow>> {
     let mut all = vec![Vec::new(); model.components.len()];
@@ -197,7 +204,7 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
         .collect();
     let filters =
         |all: &[crate::compile::model::PlaceFilter]| -> Vec<String> { all.iter().map(|f| f.text.clone()).collect() };
-    let words = json!([
+    let mut words = json!([
         format!("{:?}", component.pods),
         format!("{:?}", component.per_node),
         component.instances,
@@ -207,6 +214,12 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
         component.dedicated,
         flows,
     ]);
+    // Words that most components do not use count only where they do: what was recorded before them holds.
+    let mut more: Vec<serde_json::Value> = Vec::new();
+    more.extend(component.spread.iter().map(|s| json!(["spread", s.text])));
+    if let Some(all) = words.as_array_mut() {
+        all.append(&mut more);
+    }
     digest(&words)[..16].to_owned()
 }
 

@@ -35,6 +35,8 @@ pub(super) enum Why {
     Latency(usize),
     /// Its instances are needed elsewhere.
     Instances,
+    /// This spread has no more room there.
+    Crowd(usize),
 }
 
 /// How a domain turned out to be empty.
@@ -46,6 +48,8 @@ pub(super) enum Dead {
     Group(usize, usize),
     /// More groups than instances: component.
     Many(usize),
+    /// More instances than the domains of a spread may hold.
+    Crowd(usize),
 }
 
 /// Marks of all components at all places.
@@ -126,6 +130,9 @@ impl Domain {
             for f in 0..problem.flows.len() {
                 changed |= self.flow(problem, f)?;
             }
+            for s in 0..problem.spreads.len() {
+                changed |= self.spread(problem, s)?;
+            }
             if !changed {
                 return Ok(());
             }
@@ -199,6 +206,31 @@ impl Domain {
             }
         }
         Ok(changed)
+    }
+
+    /// Domains that are full take no more, and all of them together hold what is needed.
+    fn spread(&mut self, problem: &Problem, s: usize) -> Result<bool, Dead> {
+        let spread = &problem.spreads[s];
+        let most = spread.most as usize;
+        let mut changed = false;
+        // Places outside of all domains hold any number.
+        let mut room: usize = spread.components.iter().map(|i| self.possible(*i).count()).sum();
+        for places in &spread.domains {
+            let marks = || spread.components.iter().flat_map(|i| places.iter().map(|l| (*i, *l)));
+            let sure = marks().filter(|(i, l)| self.marks[*i][*l] == Mark::In).count();
+            if sure > most {
+                return Err(Dead::Crowd(s));
+            }
+            let open = marks().filter(|(i, l)| self.marks[*i][*l] == Mark::Free).count();
+            room -= (sure + open).saturating_sub(most);
+            if sure == most && open > 0 {
+                for (i, l) in marks() {
+                    changed |= self.out(i, l, Why::Crowd(s));
+                }
+            }
+        }
+        let needed = spread.components.iter().map(|i| self.sure(*i).count().max(problem.components[*i].min as usize));
+        if room < needed.sum() { Err(Dead::Crowd(s)) } else { Ok(changed) }
     }
 
     /// Latency of one flow, from its source on and back from its target.

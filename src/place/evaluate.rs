@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::{
+    crowd::Crowds,
     pack::IMPOSSIBLE,
     problem::{Candidate, Component, Costs, Method, Problem, Solution},
     site::{Site, Sites},
@@ -34,7 +35,8 @@ pub(super) struct Value {
 /// what is impossible.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Trial {
-    /// Places whose pods find no nodes, and instances that reach no target.
+    /// Places whose pods find no nodes, instances that reach no target, instances too many where they may
+    /// not come together.
     pub(super) broken: usize,
     pub(super) rank: Rank,
 }
@@ -45,6 +47,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) problem: &'a Problem,
     pub(super) sites: Sites<'a>,
     pub(super) haul: Haul<'a>,
+    pub(super) crowds: Crowds<'a>,
     /// For every place: components that run there; kept to save allocations.
     tenants: Vec<Vec<usize>>,
 }
@@ -73,6 +76,7 @@ impl<'a> Evaluator<'a> {
             problem,
             sites: Sites::new(problem),
             haul: Haul::new(problem),
+            crowds: Crowds::new(problem),
             tenants: vec![Vec::new(); problem.places.len()],
         }
     }
@@ -129,6 +133,11 @@ impl<'a> Evaluator<'a> {
                 bound = IMPOSSIBLE;
             }
         }
+        let crowded = self.crowds.excess(instances);
+        if crowded > 0 {
+            broken += crowded;
+            bound = IMPOSSIBLE;
+        }
         let moves = self.moves(instances);
         cost += self.move_cost(moves);
         bound = (bound + self.move_cost(moves)).min(IMPOSSIBLE);
@@ -138,6 +147,9 @@ impl<'a> Evaluator<'a> {
     /// Everything about an assignment; `None` when it cannot be. `bound` is clipped to the cost.
     pub(super) fn solution(&mut self, instances: &[Vec<usize>], bound: MicroUsd, method: Method) -> Option<Solution> {
         let problem = self.problem;
+        if self.crowds.excess(instances) > 0 {
+            return None;
+        }
         self.settle(instances);
         let transfer = self.haul.choose(instances)?;
         let mut cost = Costs { transfer: transfer.cost, ..Costs::default() };

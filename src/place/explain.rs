@@ -61,6 +61,8 @@ pub enum Verdict {
         /// What the flow allows.
         bound: Micros,
     },
+    /// This spread (by index) holds no more there.
+    Crowded(usize),
     /// No nodes can be bought, and none are free, for it with what runs there.
     NoRoom,
     /// Possible, at this much more in all (less only where the search did not end).
@@ -121,6 +123,9 @@ fn verdict(
     }
     if let Some(far) = too_far(problem, &moved, i) {
         return far;
+    }
+    if let Some(spread) = eval.crowds.broken(&moved, i) {
+        return Verdict::Crowded(spread);
     }
     match eval.value(&moved) {
         Some(value) => Verdict::Dearer(value.rank.cost - total),

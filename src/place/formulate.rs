@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{
     Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
-    Requirement, Resources, Route, Tier,
+    Requirement, Resources, Route, Spread, Tier,
 };
 use crate::{
     compile::{
@@ -43,7 +43,7 @@ pub fn formulate(model: &Model, present: &Present, horizon: Micros) -> Problem {
         meters,
         strict_latency: model.settings.strict_latency,
         move_cost: model.settings.move_cost,
-        spreads: Vec::new(),
+        spreads: model.components.iter().flat_map(|c| &c.spread).map(spread).collect(),
         fit: Fit::Scheduler,
     }
 }
@@ -137,6 +137,16 @@ fn component(model: &Model, component: &model::Component, present: &Present) -> 
         dislike: Vec::new(),
         portions: Vec::new(),
         incumbent,
+    }
+}
+
+fn spread(spread: &model::Spread) -> Spread {
+    Spread {
+        components: spread.components.clone(),
+        domains: spread.domains.clone(),
+        most: spread.most,
+        text: spread.text.clone(),
+        origin: spread.origin.clone(),
     }
 }
 

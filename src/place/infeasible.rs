@@ -87,6 +87,19 @@ pub enum Conflict {
         /// allowed, in words.
         short: Vec<Shortage>,
     },
+    /// The domains of a spread hold fewer instances than are needed.
+    Crowded {
+        /// The spread in the words of the specs.
+        text: String,
+        /// Its line.
+        origin: Origin,
+        /// Fewest instances of all its components.
+        needed: u32,
+        /// How many its domains hold.
+        room: u32,
+        /// The least `max` that would do; `None` when none would.
+        relax: Option<u32>,
+    },
     /// Several lines that cannot be met together, though each can without the others.
     Together {
         /// Lines in conflict: what each asks, its origin, and the value that would do, if one does.
@@ -162,6 +175,7 @@ fn removed(problem: &Problem, domain: &Domain, i: usize, l: usize) -> Removed {
             };
             (text, Some(flow.origin.clone()))
         }
+        Why::Crowd(s) => (problem.spreads[s].text.clone(), Some(problem.spreads[s].origin.clone())),
         Why::Instances => ("its instances are needed elsewhere".to_owned(), Some(component.origin.clone())),
         Why::Decided => ("not possible with the rest".to_owned(), None),
     };
@@ -188,14 +202,17 @@ fn nearest(
 /// The conflict behind an empty domain.
 pub(super) fn explain_filter(problem: &Problem, domain: &Domain, dead: Dead, limits: &Limits) -> Infeasible {
     let one = |conflict| Infeasible { conflicts: vec![conflict], proven: true };
-    let (Dead::Few(i) | Dead::Group(i, _) | Dead::Many(i)) = dead;
+    let i = match dead {
+        Dead::Few(i) | Dead::Group(i, _) | Dead::Many(i) => i,
+        Dead::Crowd(s) => problem.spreads[s].components[0],
+    };
     // What a component cannot do all by itself is its own fault; the rest is a matter of several.
     for k in std::iter::once(i).chain(0..problem.components.len()) {
         if let Some(conflict) = alone(problem, k) {
             return one(conflict);
         }
     }
-    if let Some(conflict) = latency(problem) {
+    if let Some(conflict) = latency(problem).or_else(|| crowded(problem)) {
         return one(conflict);
     }
     let lines = relax::minimal(problem, limits);
@@ -267,6 +284,7 @@ fn alone(problem: &Problem, i: usize) -> Option<Conflict> {
     // Anything else that this component alone does not survive, such as a pin.
     let mut lonely = problem.clone();
     lonely.flows.clear();
+    lonely.spreads.clear();
     match domain.propagate(&lonely) {
         Err(Dead::Few(k) | Dead::Group(k, _) | Dead::Many(k)) if k == i => Some(Conflict::NoPlace {
             component: name,
@@ -317,6 +335,33 @@ fn latency(problem: &Problem) -> Option<Conflict> {
                 bound,
                 strict: problem.strict_latency,
                 nearest: best.map(|(latency, a, b)| (name(a), name(b), latency)),
+            });
+        }
+    }
+    None
+}
+
+/// A spread whose domains hold too few, whatever else is true.
+fn crowded(problem: &Problem) -> Option<Conflict> {
+    let domain = Domain::new(problem);
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    for spread in &problem.spreads {
+        let needed: usize = spread.components.iter().map(|i| problem.components[*i].min as usize).sum();
+        let open = |places: &[usize]| -> usize {
+            let possible = |i: &usize| places.iter().filter(|l| domain.marks[*i][**l] != Mark::Out).count();
+            spread.components.iter().map(possible).sum()
+        };
+        let all: usize = spread.components.iter().map(|i| domain.possible(*i).count()).sum();
+        let within: usize = spread.domains.iter().map(|d| open(d)).sum();
+        let room = |most: usize| all - within + spread.domains.iter().map(|d| open(d).min(most)).sum::<usize>();
+        let most = spread.most as usize;
+        if room(most) < needed {
+            return Some(Conflict::Crowded {
+                text: spread.text.clone(),
+                origin: spread.origin.clone(),
+                needed: number(needed),
+                room: number(room(most)),
+                relax: (most + 1..=needed).find(|most| room(*most) >= needed).map(number),
             });
         }
     }

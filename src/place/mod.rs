@@ -11,6 +11,7 @@ mod anneal;
 pub mod arrival;
 mod bound;
 pub mod check;
+mod crowd;
 pub mod decide;
 #[cfg(test)]
 pub(crate) use decide::unsound;

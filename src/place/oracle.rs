@@ -185,6 +185,14 @@ pub(super) fn brute_force(problem: &Problem) -> Option<Best> {
             }
             continue;
         }
+        let crowded = problem.spreads.iter().any(|s| {
+            let held =
+                |d: &Vec<usize>| s.components.iter().flat_map(|i| &partial[*i]).filter(|l| d.contains(l)).count();
+            s.domains.iter().any(|d| held(d) > s.most as usize)
+        });
+        if crowded {
+            continue;
+        }
         let Some(mut cost) = transfer(problem, &partial) else { continue };
         let mut open = 0;
         let mut fine = true;

@@ -5,7 +5,7 @@ use super::{
     dice::Dice,
     problem::{
         Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
-        Requirement, Resources, Route, Tier,
+        Requirement, Resources, Route, Spread, Tier,
     },
 };
 use crate::{diagnostic::Origin, money::MicroUsd, quantity::Micros};
@@ -28,6 +28,8 @@ pub(super) struct Shape {
     pub(super) scarce: usize,
     /// Per cent of flows with a latency bound.
     pub(super) bounded: usize,
+    /// Per cent of components that may not come together with some others.
+    pub(super) apart: usize,
 }
 
 impl Shape {
@@ -44,6 +46,7 @@ impl Shape {
             dedicated: [0, 30][dice.below(2)],
             scarce: [0, 30, 60][dice.below(3)],
             bounded: [0, 50][dice.below(2)],
+            apart: [0, 0, 40][dice.below(3)],
         }
     }
 }
@@ -54,6 +57,32 @@ fn line(n: usize) -> Origin {
 
 fn size(milli_cpu: u64, gib: u64) -> Resources {
     Resources { milli_cpu, memory: gib << 30, gpus: 0, pods: 1 }
+}
+
+/// What may not come together, from a generator of its own.
+fn spreads(shape: Shape, seed: u64) -> Vec<Spread> {
+    let mut dice = Dice::new(seed ^ 0x5B8D);
+    let mut spreads = Vec::new();
+    for i in 0..shape.components {
+        if dice.below(100) >= shape.apart {
+            continue;
+        }
+        let mut components: Vec<usize> = (0..dice.below(3)).map(|_| dice.below(shape.components)).collect();
+        components.push(i);
+        components.sort_unstable();
+        components.dedup();
+        // Every place by itself, pairs of places, or halves.
+        let size = [1, 2, shape.places.div_ceil(2)][dice.below(3)];
+        let all: Vec<usize> = (0..shape.places).collect();
+        spreads.push(Spread {
+            components,
+            domains: all.chunks(size).map(<[usize]>::to_vec).collect(),
+            most: 1 + dice.below(2) as u32,
+            text: format!("at most a few near c{i:02}"),
+            origin: line(250 + i),
+        });
+    }
+    spreads
 }
 
 /// A problem of the shape.
@@ -225,7 +254,7 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
         meters,
         strict_latency: dice.below(3) == 0,
         move_cost: dollars(dice.below(2) * 15),
-        spreads: Vec::new(),
+        spreads: spreads(shape, seed),
         fit: Fit::Scheduler,
     }
 }

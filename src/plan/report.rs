@@ -79,7 +79,9 @@ pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String 
     let open: Vec<&(usize, Verdict)> = e
         .others
         .iter()
-        .filter(|(_, v)| matches!(v, Verdict::Dearer(_) | Verdict::NoRoom | Verdict::TooFar { .. }))
+        .filter(|(_, v)| {
+            matches!(v, Verdict::Dearer(_) | Verdict::NoRoom | Verdict::TooFar { .. } | Verdict::Crowded(_))
+        })
         .collect();
     let places = model.clusters.len();
     if places == 1 {
@@ -98,6 +100,7 @@ pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String 
     let too_far = open.iter().find_map(|(place, v)| match v {
         Verdict::TooFar { .. } => Some(format!("{} is too far", model.clusters[*place].name)),
         Verdict::NoRoom => Some(format!("no room on {}", model.clusters[*place].name)),
+        Verdict::Crowded(_) => Some(format!("not beside what is on {}", model.clusters[*place].name)),
         _ => None,
     });
     match too_far {
@@ -112,6 +115,7 @@ fn excluded(model: &Model, place: usize, verdict: &Verdict) -> Option<ExcludedPl
         Verdict::Excluded(reason, _) => reason.clone(),
         Verdict::NoRoom => "no room".into(),
         Verdict::TooFar { .. } => "too far".into(),
+        Verdict::Crowded(_) => "may not come together with what runs there".into(),
         Verdict::Required(group) => format!("needed where it is ({group})"),
         Verdict::Pinned => "it stays where it runs".into(),
         Verdict::Taken | Verdict::Dearer(_) => return None,

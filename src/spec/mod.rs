@@ -22,7 +22,7 @@ pub(crate) use at::MARKER;
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed, Location,
-    LocationGroup, PlaceSelector, Volume,
+    LocationGroup, PlaceSelector, SpreadBy, SpreadRule, Volume,
 };
 pub use project::{
     Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project, STATE_URL, StateSettings,

@@ -33,6 +33,56 @@ pub struct ComponentPolicy {
     /// Where it may and must run.
     #[serde(default)]
     pub location: Location,
+    /// What may not come together: all of the entries.
+    #[serde(default)]
+    pub spread: Vec<At<SpreadRule>>,
+}
+
+/// How many instances may be in one place together.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpreadRule {
+    /// What counts as one place; default `cluster`.
+    #[serde(default)]
+    pub by: SpreadBy,
+    /// Most instances in each; default 1.
+    pub max: Option<At<u32>>,
+    /// Components whose instances count with its own, as in `componentRef`; default: only its own.
+    #[serde(default)]
+    pub with: Vec<At<String>>,
+}
+
+/// What counts as one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SpreadBy {
+    /// Every cluster is one.
+    #[default]
+    Cluster,
+    /// Clusters in one zone of one region of one platform.
+    Zone,
+    /// Clusters in one region of one platform.
+    Region,
+    /// Clusters of one provider profile.
+    Provider,
+    /// Clusters of one platform.
+    Platform,
+    /// Clusters on one continent.
+    Continent,
+}
+
+impl SpreadBy {
+    /// The word in the specs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Zone => "zone",
+            Self::Region => "region",
+            Self::Provider => "provider",
+            Self::Platform => "platform",
+            Self::Continent => "continent",
+        }
+    }
 }
 
 /// One of several kinds of node.

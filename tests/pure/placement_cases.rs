@@ -10,8 +10,8 @@
 //!
 //! Not here, because the model cannot say it: D-cases of other subjects (2 and 7 need spot prices, 9
 //! and 13 replicas split over places, 15 and 16 capacity of devices); E4, E8, E11, E13 (other
-//! objectives, failover, replica division, disruption budgets), E10 (anti-affinity), E16 and E17
-//! (provisioning, time). E19 and E20 are benchmarks.
+//! objectives, failover, replica division, disruption budgets), E16 and E17 (provisioning, time). E10 and
+//! what else takes more words than places are in `placement_words`. E19 and E20 are benchmarks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{collections::BTreeMap, fs};
@@ -29,10 +29,10 @@ use skyplan::{
 
 use crate::support::project::{Project, checkout};
 
-const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind: ";
+pub(super) const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind: ";
 
 /// A project of a shared folder of places and further files.
-fn project(places: &str, files: &[(&str, String)]) -> Project {
+pub(super) fn project(places: &str, files: &[(&str, String)]) -> Project {
     let mut project = Project::open(&checkout("testdata/place").join(places));
     for (path, text) in files {
         project.tree.files.insert((*path).into(), text.as_str().into());
@@ -41,7 +41,7 @@ fn project(places: &str, files: &[(&str, String)]) -> Project {
 }
 
 /// An application of Deployments: (name, CPUs, GiB, replicas).
-fn application(components: &[(&str, u32, u32, u32)]) -> String {
+pub(super) fn application(components: &[(&str, u32, u32, u32)]) -> String {
     let mut text = format!("{HEAD}Application\nname: app\nsources:\n  - objects:\n");
     for (name, cpu, memory, replicas) in components {
         text += &format!(
@@ -55,26 +55,26 @@ fn application(components: &[(&str, u32, u32, u32)]) -> String {
 }
 
 /// A DeploymentPolicy of (component, its other fields in flow style).
-fn needs(components: &[(&str, &str)]) -> String {
+pub(super) fn needs(components: &[(&str, &str)]) -> String {
     let entries = components.iter().map(|(name, rest)| format!("  - {{componentRef: {name}, {rest}}}\n"));
     format!("{HEAD}DeploymentPolicy\nname: needs\ncomponents:\n{}", entries.collect::<String>())
 }
 
-fn flows(flows: &[&str]) -> String {
+pub(super) fn flows(flows: &[&str]) -> String {
     let entries = flows.iter().map(|f| format!("  - {{{f}}}\n"));
     format!("{HEAD}DataflowPolicy\nname: data\nflows:\n{}", entries.collect::<String>())
 }
 
-fn solve_in(project: &Project, observed: &Observed, state: &State) -> Result<Placed, Diagnostics> {
+pub(super) fn solve_in(project: &Project, observed: &Observed, state: &State) -> Result<Placed, Diagnostics> {
     place(&project.model(), observed, state, &Limits::default())
 }
 
-fn solve(project: &Project) -> Result<Placed, Diagnostics> {
+pub(super) fn solve(project: &Project) -> Result<Placed, Diagnostics> {
     solve_in(project, &Observed::default(), &State::default())
 }
 
 #[track_caller]
-fn solved(project: &Project) -> Placed {
+pub(super) fn solved(project: &Project) -> Placed {
     let placed = solve(project).unwrap_or_else(|out| panic!("{}", project.shown(&out)));
     assert_eq!(placed.solution.method, Method::Exact);
     assert_eq!(placed.solution.bound, placed.solution.cost.total());
@@ -82,14 +82,14 @@ fn solved(project: &Project) -> Placed {
 }
 
 #[track_caller]
-fn refused(project: &Project) -> (String, String) {
+pub(super) fn refused(project: &Project) -> (String, String) {
     let out = solve(project).expect_err("there is a placement");
     let codes: Vec<&str> = out.iter().map(|d| d.code.as_str()).collect();
     (codes.join(" "), project.shown(&out))
 }
 
 /// Codes and text of what is wrong with the specs alone.
-fn invalid(project: &Project) -> (String, String) {
+pub(super) fn invalid(project: &Project) -> (String, String) {
     let (model, out) = project.compiled();
     assert!(model.is_none(), "{}", project.shown(&out));
     let codes: Vec<&str> = out.iter().map(|d| d.code.as_str()).collect();
@@ -97,18 +97,18 @@ fn invalid(project: &Project) -> (String, String) {
 }
 
 /// The total over the horizon, in dollars.
-fn total(placed: &Placed) -> String {
+pub(super) fn total(placed: &Placed) -> String {
     placed.solution.cost.total().exact()
 }
 
 /// Component → clusters, `a b` where it runs in several.
-fn places(placed: &Placed) -> BTreeMap<&str, String> {
+pub(super) fn places(placed: &Placed) -> BTreeMap<&str, String> {
     let all = placed.record.components.iter();
     all.map(|(name, p)| (name.strip_prefix("app/").unwrap(), p.clusters.join(" "))).collect()
 }
 
 /// Bought nodes as `cluster/pool: n`.
-fn nodes(placed: &Placed) -> Vec<String> {
+pub(super) fn nodes(placed: &Placed) -> Vec<String> {
     let mut out = Vec::new();
     for (place, counts) in placed.problem.places.iter().zip(&placed.solution.nodes) {
         let bought = place.offers.iter().zip(counts).filter(|(_, n)| **n > 0);
@@ -119,7 +119,7 @@ fn nodes(placed: &Placed) -> Vec<String> {
 
 /// Total and placement of a case.
 #[track_caller]
-fn expect(project: &Project, cost: &str, wanted: &[(&str, &str)]) {
+pub(super) fn expect(project: &Project, cost: &str, wanted: &[(&str, &str)]) {
     let placed = solved(project);
     let wanted: BTreeMap<&str, String> = wanted.iter().map(|(c, p)| (*c, (*p).to_owned())).collect();
     assert_eq!((total(&placed).as_str(), places(&placed)), (cost, wanted), "{:?}", nodes(&placed));
@@ -286,10 +286,10 @@ fn d14_a_pattern_of_names() {
 
 // --- E: regions, shared nodes, dollars a month ------------------------------------------------------
 
-const CLOUDS: &str = "{type: cloud}";
+pub(super) const CLOUDS: &str = "{type: cloud}";
 
 /// Components (name, CPUs, GiB, replicas, where permitted) and flows in `regions`.
-fn shared(components: &[(&str, u32, u32, u32, &str)], data: &[&str]) -> Project {
+pub(super) fn shared(components: &[(&str, u32, u32, u32, &str)], data: &[&str]) -> Project {
     let list: Vec<(&str, u32, u32, u32)> = components.iter().map(|(n, c, m, r, _)| (*n, *c, *m, *r)).collect();
     let entries: Vec<(&str, String)> = components
         .iter()
@@ -308,7 +308,7 @@ fn shared(components: &[(&str, u32, u32, u32, &str)], data: &[&str]) -> Project 
 }
 
 /// The edge has four CPUs free; nobody else is there.
-fn there() -> Observed {
+pub(super) fn there() -> Observed {
     let edge = ClusterObserved::Reached {
         uid: "edge".into(),
         version: "v1.36.0".into(),
@@ -330,7 +330,7 @@ fn there() -> Observed {
 }
 
 #[track_caller]
-fn expect_at_edge(project: &Project, cost: &str, wanted: &[(&str, &str)]) -> Placed {
+pub(super) fn expect_at_edge(project: &Project, cost: &str, wanted: &[(&str, &str)]) -> Placed {
     let placed = solve_in(project, &there(), &State::default()).unwrap_or_else(|out| panic!("{}", project.shown(&out)));
     let wanted: BTreeMap<&str, String> = wanted.iter().map(|(c, p)| (*c, (*p).to_owned())).collect();
     assert_eq!((total(&placed).as_str(), places(&placed)), (cost, wanted), "{:?}", nodes(&placed));

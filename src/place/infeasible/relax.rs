@@ -26,6 +26,8 @@ enum Rule {
     Nodes(usize, usize),
     /// A component stays where it runs.
     Pin(usize),
+    /// What may not come together.
+    Spread(usize),
 }
 
 /// Feasibility is asked often: each time with a small budget.
@@ -52,6 +54,7 @@ fn rules(problem: &Problem) -> Vec<Rule> {
             rules.push(Rule::Most(i));
         }
     }
+    rules.extend((0..problem.spreads.len()).map(Rule::Spread));
     rules.extend(problem.flows.iter().enumerate().filter(|(_, f)| f.latency.is_some()).map(|(f, _)| Rule::Latency(f)));
     rules
 }
@@ -69,6 +72,7 @@ fn without(problem: &Problem, out: &[Rule]) -> Problem {
             Rule::Quota(l) => problem.places[l].quota = None,
             Rule::Nodes(l, t) => problem.places[l].offers[t].max = None,
             Rule::Pin(i) => problem.components[i].pinned = false,
+            Rule::Spread(s) => problem.spreads[s].most = u32::MAX,
         }
     }
     groups.sort_unstable();
@@ -197,6 +201,19 @@ fn line(problem: &Problem, rule: Rule, limits: &Limits) -> Line {
                 text: format!("at most {} of `{}` at `{}`", words::nodes(max), offer.name, place(l).name),
                 origin: place(l).origin.clone(),
                 relax: relax.map(|max| format!("a maximum of {max}")),
+            }
+        }
+        Rule::Spread(s) => {
+            let spread = &problem.spreads[s];
+            let relax = (spread.most.saturating_add(1)..=spread.most.saturating_add(8)).find(|most| {
+                let mut changed = problem.clone();
+                changed.spreads[s].most = *most;
+                possible(&changed)
+            });
+            Line {
+                text: spread.text.clone(),
+                origin: spread.origin.clone(),
+                relax: relax.map(|most| format!("a `max` of {most}")),
             }
         }
         Rule::Pin(i) => {

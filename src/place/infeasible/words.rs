@@ -229,6 +229,14 @@ pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
                 None => diagnostic.hint("add a cluster or an offering that is large enough"),
             }
         }
+        Conflict::Crowded { text, origin, needed, room, relax } => {
+            let summary = format!("{needed} instances must be kept apart and there is room for {room}");
+            let diagnostic = Diagnostic::error("SKY0410", summary).label(origin, text.clone());
+            match relax {
+                Some(most) => diagnostic.hint(format!("allow a `max` of {most}, or add clusters to spread over")),
+                None => diagnostic.hint("add clusters to spread over, or take a component out of `with`"),
+            }
+        }
         Conflict::Together { lines } => {
             let mut diagnostic = Diagnostic::error("SKY0406", "these constraints cannot be met together");
             for line in lines {

@@ -89,6 +89,15 @@ pub(in super::super) fn build(problem: &Problem, domain: &Domain) -> Model {
             model.lp.row(here, -1.0, f64::INFINITY);
         }
     }
+    for spread in &problem.spreads {
+        for places in &spread.domains {
+            let pairs = spread.components.iter().flat_map(|i| places.iter().map(move |l| (*i, *l)));
+            let entries: Vec<(usize, f64)> = pairs.filter_map(|(i, l)| model.column(i, l)).map(|c| (c, 1.0)).collect();
+            if entries.len() > spread.most as usize {
+                model.lp.row(entries, f64::from(spread.most), f64::INFINITY);
+            }
+        }
+    }
     for l in 0..problem.places.len() {
         model.place(problem, domain, l);
     }

@@ -217,6 +217,10 @@ impl Facts<'_> {
             Verdict::Pinned => (Standing::Excluded, "it stays where it runs".into(), None),
             Verdict::Excluded(why, origin) => (Standing::Excluded, why.clone(), origin.clone()),
             Verdict::Required(group) => (Standing::Excluded, format!("it is required elsewhere ({group})"), None),
+            Verdict::Crowded(spread) => {
+                let spread = &self.placed.month.spreads[*spread];
+                (Standing::Excluded, spread.text.clone(), Some(spread.origin.clone()))
+            }
             Verdict::TooFar { flow, latency, bound, .. } => {
                 let origin = Some(self.model.flows[*flow].origin.clone());
                 (Standing::Excluded, self.too_far(*flow, *latency, *bound), origin)
@@ -293,6 +297,13 @@ impl Facts<'_> {
                 text: format!("latency {} → {} {sign} {bound}", name(flow.from), name(flow.to)),
                 origin: flow.origin.clone(),
                 excludes: ruled_out(&|v| matches!(v, Verdict::TooFar { flow, .. } if *flow == i)),
+            });
+        }
+        for (s, spread) in self.placed.month.spreads.iter().enumerate().filter(|(_, s)| s.components.contains(&index)) {
+            out.push(Constraint {
+                text: spread.text.clone(),
+                origin: spread.origin.clone(),
+                excludes: ruled_out(&|v| matches!(v, Verdict::Crowded(by) if *by == s)),
             });
         }
         // Pools, clusters that do not answer, quotas: not the component's words, but they spoke.
