@@ -7,6 +7,7 @@ SHELL := /bin/bash
 CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/skyplan
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+PEERS := $(CACHE)/tools/place-peers-1
 KUBECTL = $(CACHE)/control-plane/current/kubectl
 
 .PHONY: help
@@ -69,6 +70,18 @@ bench: ## Times of placements and of large plans; never in CI
 .PHONY: bench-place
 bench-place: ## Placement on skybench-1, all sizes; about 20 minutes; never in CI
 	cargo bench --locked --bench skybench
+
+.PHONY: tools-peers
+tools-peers: $(PEERS)/installed ## SkyPilot and PuLP in an environment of their own, for bench-place-peers (460 MB)
+
+$(PEERS)/installed: benches/peers/requirements.txt
+	python3 -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement $<
+	touch $@
+
+.PHONY: bench-place-peers
+bench-place-peers: ## How long SkyPilot and SkyCluster's form take for what placement solves (20 minutes at most)
+	python3 -B benches/peers/run.py --python $(PEERS)/bin/python $(ARGS)
 
 .PHONY: demo
 demo: control-plane ## Three clusters, placed, priced and applied, on this machine
