@@ -12,9 +12,9 @@ use super::{
     check::check,
     evaluate::evaluate_recorded,
     formulate::{Present, formulate},
-    infeasible::Infeasible,
+    infeasible::{explain, rules::Words},
     problem::{Candidate, Limits, Problem, Solution},
-    search::solve,
+    search::{Refusal, find},
 };
 use crate::{
     compile::model::{Component, Flow, Model, Volume},
@@ -79,7 +79,7 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
     let kept = if everything { evaluate_recorded(&problem, &incumbents) } else { None };
     let (problem, solution) = match kept {
         Some(solution) => (problem, solution),
-        None => attempt(problem, limits)?,
+        None => attempt(problem, limits, Words { model, present: &present })?,
     };
     if let Err(faults) = check(&problem, &solution) {
         return Err(unsound(&faults).into());
@@ -116,7 +116,7 @@ pub(crate) fn unsound(faults: &[String]) -> Diagnostic {
 /// Solves with what is pinned. Where that cannot be, those are free that may no longer run where they do,
 /// then those as well that they share flows or a place with, at last everything: a component that grew may
 /// need others to make room. Gives the problem that was solved.
-fn attempt(problem: Problem, limits: &Limits) -> Result<(Problem, Solution), Diagnostics> {
+fn attempt(problem: Problem, limits: &Limits, words: Words<'_>) -> Result<(Problem, Solution), Diagnostics> {
     let driven_out = |i: usize| {
         let component = &problem.components[i];
         component.incumbent.iter().any(|l| matches!(component.candidates[*l], Candidate::Excluded(_)))
@@ -135,26 +135,25 @@ fn attempt(problem: Problem, limits: &Limits) -> Result<(Problem, Solution), Dia
     };
     let steps: [&dyn Fn() -> BTreeSet<usize>; 4] =
         [&BTreeSet::new, &|| out.clone(), &|| &out | &near(), &|| (0..problem.components.len()).collect()];
-    let mut last = None;
+    let mut last: Option<(Problem, Refusal)> = None;
     for unpinned in steps {
         let mut posed = problem.clone();
         for i in unpinned() {
             posed.components[i].pinned = false;
         }
         // The same question is not asked twice.
-        if last.as_ref().is_some_and(|(before, _): &(Problem, _)| *before == posed) {
+        if last.as_ref().is_some_and(|(before, _)| *before == posed) {
             continue;
         }
-        match solve(&posed, limits) {
+        match find(&posed, limits) {
             Ok(solution) => return Ok((posed, solution)),
-            Err(infeasible) => last = Some((posed, told(&infeasible))),
+            Err(refusal) => last = Some((posed, refusal)),
         }
     }
-    Err(last.map(|(_, faults)| faults).unwrap_or_default())
-}
-
-fn told(infeasible: &Infeasible) -> Diagnostics {
-    infeasible.to_diagnostics().into_iter().collect()
+    let Some((posed, refusal)) = last else { return Err(Diagnostics::default()) };
+    let mut infeasible = explain(&posed, refusal, limits, Some(words));
+    infeasible.over = Some(words.model.settings.horizon).filter(|h| h.seconds() != HOURS_PER_MONTH * 3600);
+    Err(infeasible.to_diagnostics().into_iter().collect())
 }
 
 fn present(model: &Model, observed: &Observed, state: &State) -> Present {

@@ -105,7 +105,8 @@ fn permitted(component: &model::Component, cluster: usize) -> bool {
     component.permitted.is_empty() || component.permitted.iter().any(|f| f.clusters.contains(&cluster))
 }
 
-fn component(model: &Model, component: &model::Component, present: &Present) -> Component {
+/// One component, with its candidates at all places.
+pub(super) fn component(model: &Model, component: &model::Component, present: &Present) -> Component {
     let incumbents = present.incumbents.get(&component.name);
     let index_of = |name: &String| model.clusters.iter().position(|c| c.name == *name);
     let mut incumbent: Vec<usize> = incumbents.into_iter().flatten().filter_map(index_of).collect();

@@ -1,19 +1,25 @@
 //! Why there is no placement: the constraints in conflict, in the words of the specs.
 //!
 //! What filtering shows is said from its log. What it does not show is found by leaving
-//! constraints out one by one: what is left and cannot be met together is a minimal conflict.
-//! Knows no costs.
+//! constraints out one by one: what is left and cannot be met together is a minimal conflict. Every
+//! way out is told with what the placement would cost then.
 
-mod relax;
+pub(super) mod relax;
+pub(super) mod rules;
+#[cfg(test)]
+mod tests;
+mod values;
 mod words;
 
 use super::{
     domain::{Dead, Domain, Mark, Why},
     problem::{Candidate, Limits, Problem},
+    search::Refusal,
     site,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
+    money::MicroUsd,
     quantity::Micros,
 };
 
@@ -22,6 +28,10 @@ use crate::{
 pub struct Infeasible {
     /// What cannot be met; several entries are alternatives of one explanation, never empty.
     pub conflicts: Vec<Conflict>,
+    /// What would do, the cheapest first: each suffices.
+    pub ways: Vec<Way>,
+    /// What their costs are summed over; `None` = a month.
+    pub over: Option<Micros>,
     /// Certain. Otherwise the work budget ended before a placement was found.
     pub proven: bool,
 }
@@ -138,14 +148,31 @@ pub struct Line {
     pub text: String,
     /// Where it stands.
     pub origin: Origin,
-    /// What would do instead, all else kept: `a latency of 12ms or more`.
-    pub relax: Option<String>,
+}
+
+/// Lines to relax so that there is a placement, as few as will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// What to write in place of each line.
+    pub steps: Vec<Step>,
+    /// What the placement would cost over the horizon, where that is known.
+    pub cost: Option<MicroUsd>,
+}
+
+/// One line to relax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What to do: ``allow a latency of 12ms from `a` to `b` ``.
+    pub text: String,
+    /// Where the line stands.
+    pub origin: Origin,
 }
 
 impl Infeasible {
     /// Diagnostics SKY0401 to SKY0406, one for every conflict.
     pub fn to_diagnostics(&self) -> Vec<Diagnostic> {
-        self.conflicts.iter().map(words::diagnostic).collect()
+        let ways = words::ways(self);
+        self.conflicts.iter().map(|conflict| words::diagnostic(conflict, &ways)).collect()
     }
 }
 
@@ -199,35 +226,48 @@ fn nearest(
         .min()
 }
 
-/// The conflict behind an empty domain.
-pub(super) fn explain_filter(problem: &Problem, domain: &Domain, dead: Dead, limits: &Limits) -> Infeasible {
-    let one = |conflict| Infeasible { conflicts: vec![conflict], proven: true };
-    let i = match dead {
+/// Why there is no placement, with what would do.
+pub(super) fn explain(
+    problem: &Problem,
+    refusal: Refusal,
+    limits: &Limits,
+    words: Option<rules::Words<'_>>,
+) -> Infeasible {
+    if !refusal.proven {
+        return Infeasible { conflicts: vec![Conflict::Unknown], ways: Vec::new(), over: None, proven: false };
+    }
+    let asker = relax::Asker::new(problem, words, limits);
+    let (lines, ways) = asker.told(&asker.conflict(&[]));
+    let conflict =
+        plain(problem).unwrap_or_else(|| if lines.is_empty() { hard(problem) } else { Conflict::Together { lines } });
+    Infeasible { conflicts: vec![conflict], ways, over: None, proven: true }
+}
+
+/// What one component cannot do all by itself, or one flow: that is said in words of its own.
+fn plain(problem: &Problem) -> Option<Conflict> {
+    let mut domain = Domain::new(problem);
+    let i = match domain.propagate(problem).err()? {
         Dead::Few(i) | Dead::Group(i, _) | Dead::Many(i) => i,
         Dead::Crowd(s) => problem.spreads[s].components[0],
     };
-    // What a component cannot do all by itself is its own fault; the rest is a matter of several.
-    for k in std::iter::once(i).chain(0..problem.components.len()) {
-        if let Some(conflict) = alone(problem, k) {
-            return one(conflict);
-        }
-    }
-    if let Some(conflict) = latency(problem).or_else(|| crowded(problem)) {
-        return one(conflict);
-    }
-    let lines = relax::minimal(problem, limits);
-    if !lines.is_empty() {
-        return one(Conflict::Together { lines });
-    }
+    let mut all = std::iter::once(i).chain(0..problem.components.len());
+    all.find_map(|k| alone(problem, k)).or_else(|| latency(problem)).or_else(|| crowded(problem))
+}
+
+/// A conflict in which no line of the user's takes part.
+fn hard(problem: &Problem) -> Conflict {
+    let mut domain = Domain::new(problem);
+    let Err(Dead::Few(i) | Dead::Group(i, _) | Dead::Many(i)) = domain.propagate(problem) else {
+        return room(problem);
+    };
     let component = &problem.components[i];
-    let places =
-        (0..problem.places.len()).filter(|l| domain.marks[i][*l] == Mark::Out).map(|l| removed(problem, domain, i, l));
-    one(Conflict::NoPlace {
+    let out = (0..problem.places.len()).filter(|l| domain.marks[i][*l] == Mark::Out);
+    Conflict::NoPlace {
         component: component.name.clone(),
         origin: component.origin.clone(),
-        places: places.collect(),
+        places: out.map(|l| removed(problem, &domain, i, l)).collect(),
         needed: component.min,
-    })
+    }
 }
 
 /// The conflict of one component with itself: its candidates, groups, instances and size.
@@ -366,16 +406,6 @@ fn crowded(problem: &Problem) -> Option<Conflict> {
         }
     }
     None
-}
-
-/// The conflict behind a search that found nothing.
-pub(super) fn explain_search(problem: &Problem, proven: bool, limits: &Limits) -> Infeasible {
-    if !proven {
-        return Infeasible { conflicts: vec![Conflict::Unknown], proven };
-    }
-    let lines = relax::minimal(problem, limits);
-    let conflict = if lines.is_empty() { room(problem) } else { Conflict::Together { lines } };
-    Infeasible { conflicts: vec![conflict], proven }
 }
 
 /// All components together against all places: for want of a better word.

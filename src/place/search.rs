@@ -55,9 +55,20 @@ const KERNEL: usize = 7;
 /// # Errors
 /// [`Infeasible`] names what cannot be met together.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, Infeasible> {
+    find(problem, limits).map_err(|refusal| infeasible::explain(problem, refusal, limits, None))
+}
+
+/// There is no placement, and whether that is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) proven: bool,
+}
+
+/// The same without saying why there is none.
+pub(super) fn find(problem: &Problem, limits: &Limits) -> Result<Solution, Refusal> {
     let mut root = Domain::new(problem);
-    if let Err(dead) = root.propagate(problem) {
-        return Err(infeasible::explain_filter(problem, &root, dead, limits));
+    if root.propagate(problem).is_err() {
+        return Err(Refusal { proven: true });
     }
     let parts = part::split(problem, &root);
     let mut instances = vec![Vec::new(); problem.components.len()];
@@ -73,7 +84,7 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, Infeasible>
         bound += outcome.bound;
         complete &= outcome.complete;
         let Some(rank) = outcome.best else {
-            return Err(infeasible::explain_search(problem, outcome.complete, limits));
+            return Err(Refusal { proven: outcome.complete });
         };
         for (i, places) in members.iter().zip(rank.instances) {
             instances[*i] = places;
@@ -85,7 +96,7 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, Infeasible>
         let method = if exact { Method::Exact } else { Method::Budget };
         eval.solution(&instances, bound, method)
     });
-    found.ok_or_else(|| infeasible::explain_search(problem, false, limits))
+    found.ok_or(Refusal { proven: false })
 }
 
 /// Whether any placement exists; `None` when the budget does not tell.

@@ -230,7 +230,7 @@ fn d4_latency_on_the_bound() {
     let diagnostic = &refusal.to_diagnostics()[0];
     assert_eq!(diagnostic.code, "SKY0404");
     assert_eq!(diagnostic.summary, "no places keep the flow from `x` to `y` within less than 20ms");
-    assert_eq!(diagnostic.hints, ["allow a latency of more than 20ms"]);
+    assert_eq!(diagnostic.hints, ["allow a latency of more than 20ms from `x` to `y`: it would cost $0.15/month then"]);
 }
 
 #[test]
@@ -363,7 +363,10 @@ fn e5_e6_latency_and_what_would_do() {
     let Conflict::Latency { nearest, .. } = fleet(10_000).conflict() else { panic!() };
     assert_eq!(nearest, Some(("edge/e1".into(), "gcp/eu".into(), Micros(12_000))));
     let refusal = solve(&fleet(10_000).0, &Limits::default()).expect_err("too near");
-    assert_eq!(refusal.to_diagnostics()[0].hints, ["allow a latency of 12ms"]);
+    assert_eq!(
+        refusal.to_diagnostics()[0].hints,
+        ["allow a latency of 12ms from `a` to `b`: it would cost $131.00/month then"]
+    );
     assert_eq!(fleet(12_000).cost(), "131");
 }
 
@@ -394,6 +397,15 @@ fn e9_quota() {
     assert_eq!(components[0].0, "a");
     assert_eq!(short[0].text, "needs 8 CPU, the quota allows 6 CPU");
     assert_eq!(short[0].origin, line(60));
+    let refusal = solve(&all.0, &Limits::default()).expect_err("no quota suffices");
+    assert_eq!(
+        refusal.to_diagnostics()[0].hints,
+        [
+            "raise the quota of `gcp/eu` to 8 CPU: it would cost $283.00/month then",
+            "raise the quota of `aws/us` to 8 CPU: it would cost $293.00/month then",
+            "raise the quota of `aws/eu` to 8 CPU: it would cost $315.00/month then",
+        ]
+    );
 }
 
 #[test]
@@ -502,8 +514,14 @@ fn lines_in_conflict_are_told_with_what_would_do() {
     let Conflict::Together { lines } = fleet.conflict() else { panic!() };
     let texts: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
     assert_eq!(texts, ["`a` to `b` within 20ms", "`b` to `c` within 20ms"]);
-    let relax: Vec<Option<&str>> = lines.iter().map(|l| l.relax.as_deref()).collect();
-    assert_eq!(relax, [Some("a latency of 95ms"), Some("a latency of 80ms")]);
+    let refusal = solve(&fleet.0, &Limits::default()).expect_err("no placement");
+    assert_eq!(
+        refusal.to_diagnostics()[0].hints,
+        [
+            "allow a latency of 95ms from `a` to `b`: it would cost $133.00/month then",
+            "allow a latency of 80ms from `b` to `c`: it would cost $272.02/month then",
+        ]
+    );
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn d11_fewer_instances_than_groups() {
     let (code, text) = refused(&project);
     assert_eq!(code, "SKY0403", "{text}");
     assert!(text.contains("region: us-east-1") && text.contains("region: us-east1"), "{text}");
-    assert!(text.contains("`instances.max` to 2") && text.contains("needs.yaml:5"), "{text}");
+    assert!(text.contains("set `instances.max` of `app/x` to 2") && text.contains("needs.yaml:5"), "{text}");
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn e6_a_latency_that_nothing_meets() {
         text.contains("`app/a` to `app/b` within 10ms") && text.contains("`edge` and `gcp-eu`, 12ms apart"),
         "{text}"
     );
-    assert!(text.contains("allow a latency of 12ms"), "{text}");
+    assert!(text.contains("allow a latency of 12ms from `app/a` to `app/b`: it would cost $131.00 over 1h"), "{text}");
     expect_at_edge(&near_the_edge("12ms"), "131", &[("a", "edge"), ("b", "gcp-eu")]);
 }
 
@@ -475,7 +475,12 @@ fn e9_a_quota() {
     let (code, text) = refused(&all);
     assert_eq!(code, "SKY0405", "{text}");
     assert!(text.contains("needs 8 CPU, the quota allows 6 CPU"), "{text}");
-    // The least that has to be relaxed.
+    // The least that has to be relaxed, cheapest first, at its price.
+    let hints: Vec<&str> = text.lines().filter_map(|l| l.split_once("= help: ")).map(|(_, hint)| hint).collect();
+    let would = |place: &str, cost: &str| {
+        format!("raise the quota of `{place}` to 8 CPU: it would cost ${cost}.00 over 1h then")
+    };
+    assert_eq!(hints, [would("gcp-eu", "283"), would("aws-us", "293"), would("aws-eu", "315")]);
     expect(&all.with("gcp-eu.yaml", "vcpus: 6}\ncontrol", "vcpus: 8}\ncontrol"), "283", &[("a", "gcp-eu")]);
 }
 
@@ -547,6 +552,21 @@ fn e15_a_tag_that_no_permitted_place_carries() {
     let (code, text) = invalid(&with("permitted: [{provider: aws-us}], "));
     assert_eq!(code, "SKY0217", "{text}");
     assert!(text.contains("requires attributes: gdpr") && text.contains("permitted: [{provider: aws-us}]"), "{text}");
+    // A model of it is refused in the same words, with what either line would cost if relaxed.
+    let project = with("permitted: [{type: cloud}], ");
+    let mut model = project.model();
+    let us = model.clusters.iter().position(|c| c.name == "aws-us").unwrap();
+    model.components[0].permitted[0].clusters = [us].into();
+    let out = place(&model, &Observed::default(), &State::default(), &Limits::default()).expect_err("nothing is left");
+    let diagnostic = out.iter().next().unwrap();
+    assert_eq!(diagnostic.code, "SKY0402");
+    assert_eq!(
+        diagnostic.hints,
+        [
+            "permit `app/a` at `gcp-eu`: it would cost $131.00 over 1h then",
+            "leave attributes: gdpr out of what `app/a` requires: it would cost $133.00 over 1h then",
+        ]
+    );
     // Relaxing either line would do.
     expect(&with("permitted: [{type: cloud}], "), "131", &[("a", "gcp-eu")]);
     expect(&shared(&[("a", 2, 4, 1, "{provider: aws-us}")], &[]), "133", &[("a", "aws-us")]);

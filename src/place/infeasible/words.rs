@@ -3,13 +3,14 @@
 use super::{
     super::{
         pack::{IMPOSSIBLE, each},
-        problem::{Limits, Place, Problem, Quota, Resources},
-        search, site,
+        problem::{Place, Problem, Quota, Resources},
+        site,
     },
-    Conflict, Removed, Shortage,
+    Conflict, Infeasible, Removed, Shortage, Way,
 };
 use crate::{
     diagnostic::Diagnostic,
+    money::MicroUsd,
     quantity::{Bytes, MilliCpu},
 };
 
@@ -48,6 +49,16 @@ fn size(n: u64) -> String {
     format!("{}.{}Gi", tenths / 10, tenths % 10)
 }
 
+/// Bits a second as people write them.
+pub(super) fn rate(bits: u64) -> String {
+    for (unit, size) in [("Gbit/s", 1_000_000_000), ("Mbit/s", 1_000_000), ("kbit/s", 1_000)] {
+        if bits >= size && bits.is_multiple_of(size) {
+            return format!("{} {unit}", bits / size);
+        }
+    }
+    format!("{bits} bit/s")
+}
+
 /// What a quota allows: ` (6 CPU, 3 nodes)`.
 pub(super) fn quota(quota: &Quota) -> String {
     let limits = each(&quota.limit);
@@ -55,8 +66,15 @@ pub(super) fn quota(quota: &Quota) -> String {
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
+/// What a quota allows more than another one: `8 CPU`.
+pub(super) fn more(new: &Quota, old: &Quota) -> String {
+    let (new, old) = (each(&new.limit), each(&old.limit));
+    let words: Vec<String> = (0..4).filter(|r| new[*r] > old[*r]).map(|r| amount(r, new[r])).collect();
+    words.join(", ")
+}
+
 /// What nodes take of a quota.
-fn taken(place: &Place, counts: &[u32]) -> [u64; 4] {
+pub(super) fn taken(place: &Place, counts: &[u32]) -> [u64; 4] {
     let mut sum = [0_u64; 4];
     for (offer, n) in place.offers.iter().zip(counts) {
         let gross = each(&offer.gross);
@@ -66,14 +84,6 @@ fn taken(place: &Place, counts: &[u32]) -> [u64; 4] {
         sum[3] += u64::from(*n);
     }
     sum
-}
-
-/// What the quota of a place would have to be: that of the cheapest placement without it.
-pub(super) fn quota_needed(problem: &Problem, l: usize, limits: &Limits) -> Option<String> {
-    let solution = search::solve(problem, limits).ok()?;
-    let sum = taken(&problem.places[l], &solution.nodes[l]);
-    let words: Vec<String> = [0, 2, 3].iter().filter(|r| sum[**r] > 0).map(|r| amount(*r, sum[*r])).collect();
-    (!words.is_empty()).then(|| format!("a quota of {}", words.join(", ")))
 }
 
 /// What a place lacks for these components.
@@ -159,8 +169,35 @@ fn label_removed(mut diagnostic: Diagnostic, places: &[Removed]) -> Diagnostic {
     if rest.is_empty() { diagnostic } else { diagnostic.detail(rest.join("\n")) }
 }
 
-/// One conflict as a diagnostic.
-pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
+/// Ways out that are told of one conflict.
+const MOST_WAYS: usize = 4;
+
+/// Ways out as hints, each with what everything would cost then.
+pub(super) fn ways(refusal: &Infeasible) -> Vec<String> {
+    let over = refusal.over.map_or_else(|| "/month".to_owned(), |time| format!(" over {time}"));
+    let free = refusal.ways.iter().all(|way| way.cost.unwrap_or_default() == MicroUsd::ZERO);
+    let hint = |way: &Way| {
+        let steps: Vec<&str> = way.steps.iter().map(|step| step.text.as_str()).collect();
+        let steps = steps.join(", and ");
+        match way.cost {
+            Some(cost) if !free => format!("{steps}: it would cost {cost}{over} then"),
+            _ => steps,
+        }
+    };
+    refusal.ways.iter().take(MOST_WAYS).map(hint).collect()
+}
+
+/// One conflict as a diagnostic, with ways out as its hints.
+pub(super) fn diagnostic(conflict: &Conflict, ways: &[String]) -> Diagnostic {
+    let mut diagnostic = told(conflict);
+    if !ways.is_empty() {
+        diagnostic.hints = ways.to_vec();
+    }
+    diagnostic
+}
+
+/// One conflict, with hints for want of better ones.
+fn told(conflict: &Conflict) -> Diagnostic {
     match conflict {
         Conflict::NoPlace { component, origin, places: removed, needed } => {
             let summary = if *needed > 1 {
@@ -242,12 +279,7 @@ pub(super) fn diagnostic(conflict: &Conflict) -> Diagnostic {
             for line in lines {
                 diagnostic = diagnostic.label(&line.origin, line.text.clone());
             }
-            for line in lines {
-                if let Some(relax) = &line.relax {
-                    diagnostic = diagnostic.hint(format!("{}: {relax} would do", line.text));
-                }
-            }
-            diagnostic
+            diagnostic.hint("relax one of them")
         }
         Conflict::Unknown => Diagnostic::error("SKY0406", "no placement was found within the work budget")
             .detail("Whether one exists is not known.")
