@@ -30,7 +30,7 @@ fn matters(problem: &Problem, solution: &Solution, l: usize) -> bool {
         }
     }
     let reserved = vec![0; place.offers.len()];
-    let yard = Yard { offers: &place.offers, free: &place.free, quota: None, reserved: &reserved };
+    let yard = Yard { offers: &place.offers, free: &place.free, quota: None, reserved: &reserved, fit: problem.fit };
     let pods: &[&PodGroup] = &wants.pods;
     let by_name: Vec<usize> = (0..pods.len()).collect();
     let backwards = by_name.iter().rev().copied().collect();

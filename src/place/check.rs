@@ -4,7 +4,7 @@
 //! problem a second time. The two share one definition only, that of kube-scheduler's order of
 //! filling nodes, and each writes it down by itself.
 
-use super::problem::{Candidate, Component, Demand, Flow, Place, Problem, Requirement, Resources, Solution};
+use super::problem::{Candidate, Component, Demand, Fit, Flow, Place, Problem, Requirement, Resources, Solution};
 
 /// Verifies a solution.
 ///
@@ -232,8 +232,14 @@ fn site(problem: &Problem, solution: &Solution, l: usize, place: &Place, faults:
             faults.push(format!("{}: the quota is exceeded", place.name));
         }
     }
-    if !schedules(place, &shared, &pods) {
-        faults.push(format!("{}: the scheduler finds no node for a pod", place.name));
+    let room = match problem.fit {
+        Fit::Scheduler => schedules(place, &shared, &pods),
+        Fit::Cover => sums(place, &shared, &pods, &[1, 2, 4], &[4, 8, 16]),
+        Fit::Sum => sums(place, &shared, &pods, &[], &[]),
+    };
+    if !room {
+        let who = if problem.fit == Fit::Scheduler { "the scheduler finds" } else { "sums leave" };
+        faults.push(format!("{}: {who} no node for a pod", place.name));
     }
     cost
 }
@@ -241,6 +247,31 @@ fn site(problem: &Problem, solution: &Solution, l: usize, place: &Place, faults:
 /// Whether the nodes are one alternative of every entry, in the order of the entries.
 fn serves(entries: &[Requirement], nodes: &[(usize, u32)]) -> bool {
     entries.len() == nodes.len() && entries.iter().zip(nodes).all(|(entry, node)| entry.anyof.contains(node))
+}
+
+/// Every pod has a node in the catalogue or a free one that holds it, and sums suffice: of every resource,
+/// and of whole units of CPUs and GiB.
+fn sums(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>)], cpus: &[u64], gib: &[u64]) -> bool {
+    let holds = |room: &Resources, pod: &Resources| {
+        pod.milli_cpu <= room.milli_cpu && pod.memory <= room.memory && pod.gpus <= room.gpus && pod.pods <= room.pods
+    };
+    let fits_one = pods.iter().all(|(pod, only)| match only {
+        None => place.free.iter().chain(place.offers.iter().map(|o| &o.usable)).any(|room| holds(room, pod)),
+        Some(only) => only.iter().any(|t| holds(&place.offers[*t].usable, pod)),
+    });
+    let enough = |amount: &dyn Fn(&Resources) -> u64| {
+        let wanted: u128 = pods.iter().map(|(pod, _)| u128::from(amount(pod))).sum();
+        let free: u128 = place.free.iter().map(|room| u128::from(amount(room))).sum();
+        let bought = place.offers.iter().zip(shared).map(|(o, n)| u128::from(amount(&o.usable)) * u128::from(*n));
+        wanted <= free + bought.sum::<u128>()
+    };
+    fits_one
+        && enough(&|r| r.milli_cpu)
+        && enough(&|r| r.memory)
+        && enough(&|r| r.gpus)
+        && enough(&|r| r.pods)
+        && cpus.iter().all(|n| enough(&|r| r.milli_cpu / (n * 1000)))
+        && gib.iter().all(|n| enough(&|r| r.memory / (n * 1024 * 1024 * 1024)))
 }
 
 /// kube-scheduler with `LeastAllocated`: every pod, largest first, goes to the node with the largest free

@@ -43,6 +43,8 @@ mod samples;
 #[cfg(test)]
 mod skybench;
 #[cfg(test)]
+mod skybench_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wide_tests;

@@ -3,7 +3,7 @@
 //! Shares no code with the engine; the definition of "fits" is that of the simulated scheduler.
 #![allow(clippy::expect_used, clippy::panic, clippy::needless_range_loop, reason = "tests")]
 
-use super::problem::{Candidate, Demand, Offer, PodGroup, Problem, Resources};
+use super::problem::{Candidate, Demand, Fit, Offer, PodGroup, Problem, Resources};
 
 /// Cost and rank of the best assignment: (cost, moves, open places, instances).
 pub(super) type Best = (i64, usize, usize, Vec<Vec<usize>>);
@@ -53,6 +53,58 @@ fn scheduler(free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[(Reso
     true
 }
 
+/// More nodes of a kind than this are of no use.
+fn top(fit: Fit, usable: &Resources, pods: &[(Resources, Option<Vec<usize>>)]) -> u32 {
+    if fit == Fit::Scheduler {
+        return pods.len() as u32;
+    }
+    let units: &[(u64, u64)] = if fit == Fit::Cover { &UNITS } else { &[(1, 1)] };
+    let mut most = 0;
+    for (cpu, memory) in units {
+        let whole = |r: &Resources| [r.milli_cpu / cpu, r.memory / memory, r.gpus, r.pods];
+        for r in 0..4 {
+            let need: u64 = pods.iter().map(|(pod, _)| whole(pod)[r]).sum();
+            most = most.max(need.div_ceil(whole(usable)[r].max(1)));
+        }
+    }
+    most as u32
+}
+
+/// Units that count: of CPU, of memory.
+const UNITS: [(u64, u64); 4] = [(1, 1), (1_000, 4 << 30), (2_000, 8 << 30), (4_000, 16 << 30)];
+
+/// By sums, or by the scheduler.
+fn fits(
+    fit: Fit,
+    free: &[Resources],
+    offers: &[Offer],
+    counts: &[u32],
+    pods: &[(Resources, Option<Vec<usize>>)],
+) -> bool {
+    if fit == Fit::Scheduler {
+        return scheduler(free, offers, counts, pods);
+    }
+    let units: &[(u64, u64)] = if fit == Fit::Cover { &UNITS } else { &UNITS[..1] };
+    let within = |a: &Resources, b: &Resources| {
+        a.milli_cpu <= b.milli_cpu && a.memory <= b.memory && a.gpus <= b.gpus && a.pods <= b.pods
+    };
+    let home = |pod: &Resources, only: &Option<Vec<usize>>| {
+        only.is_none() && free.iter().any(|f| within(pod, f))
+            || (0..offers.len()).any(|t| only.as_ref().is_none_or(|o| o.contains(&t)) && within(pod, &offers[t].usable))
+    };
+    let whole = |(cpu, memory): (u64, u64), r: &Resources| [r.milli_cpu / cpu, r.memory / memory, r.gpus, r.pods];
+    pods.iter().all(|(pod, only)| home(pod, only))
+        && units.iter().all(|unit| {
+            (0..4).all(|r| {
+                let need: u64 = pods.iter().map(|(pod, _)| whole(*unit, pod)[r]).sum();
+                let there: u64 = free.iter().map(|f| whole(*unit, f)[r]).sum();
+                let bought: u64 =
+                    offers.iter().zip(counts).map(|(o, n)| whole(*unit, &o.usable)[r] * u64::from(*n)).sum();
+                need <= there + bought
+            })
+        })
+}
+
 /// Cheapest nodes (without fee) for these components at a place.
 fn place(problem: &Problem, l: usize, components: &[usize]) -> Option<i64> {
     let here = &problem.places[l];
@@ -87,7 +139,7 @@ fn place(problem: &Problem, l: usize, components: &[usize]) -> Option<i64> {
     for own in reserved {
         let mut all: Vec<Vec<u32>> = vec![Vec::new()];
         for (t, offer) in here.offers.iter().enumerate() {
-            let top = (pods.len() as u32).max(offer.min);
+            let top = top(problem.fit, &offer.usable, &pods).max(offer.min);
             let top = offer.max.map_or(top, |m| top.min(m.saturating_sub(own[t])));
             let mut next = Vec::new();
             for counts in all {
@@ -118,7 +170,7 @@ fn place(problem: &Problem, l: usize, components: &[usize]) -> Option<i64> {
             }
             let cost: i64 =
                 here.offers.iter().enumerate().map(|(t, o)| o.price.0 * i64::from(counts[t] + own[t])).sum();
-            if best.is_none_or(|b| cost < b) && scheduler(&here.free, &here.offers, &counts, &pods) {
+            if best.is_none_or(|b| cost < b) && fits(problem.fit, &here.free, &here.offers, &counts, &pods) {
                 best = Some(cost);
             }
         }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
     pack::{self, IMPOSSIBLE, Yard},
-    problem::{Candidate, Demand, Place, PodGroup, Problem, Requirement},
+    problem::{Candidate, Demand, Fit, Place, PodGroup, Problem, Requirement},
 };
 use crate::money::MicroUsd;
 
@@ -70,8 +70,8 @@ pub(super) fn wants<'a>(problem: &'a Problem, place: usize, components: &[usize]
     Some(wants)
 }
 
-fn yard<'a>(place: &'a Place, reserved: &'a [u32]) -> Yard<'a> {
-    Yard { offers: &place.offers, free: &place.free, quota: place.quota.as_ref().map(|q| &q.limit), reserved }
+fn yard<'a>(place: &'a Place, reserved: &'a [u32], fit: Fit) -> Yard<'a> {
+    Yard { offers: &place.offers, free: &place.free, quota: place.quota.as_ref().map(|q| &q.limit), reserved, fit }
 }
 
 /// Whether a component alone surely cannot be served at a place, whatever is bought.
@@ -79,7 +79,7 @@ pub(super) fn hopeless(problem: &Problem, place: usize, component: usize) -> boo
     let Some(wants) = wants(problem, place, &[component]) else { return true };
     let site = &problem.places[place];
     let mut reserved = vec![0; site.offers.len()];
-    if pack::hopeless(&yard(site, &reserved), &wants.pods) {
+    if pack::hopeless(&yard(site, &reserved, problem.fit), &wants.pods) {
         return true;
     }
     wants.entries.iter().any(|(_, entry)| {
@@ -88,7 +88,7 @@ pub(super) fn hopeless(problem: &Problem, place: usize, component: usize) -> boo
                 return true;
             }
             reserved[*t] = *n;
-            let fails = pack::hopeless(&yard(site, &reserved), &[]);
+            let fails = pack::hopeless(&yard(site, &reserved, problem.fit), &[]);
             reserved[*t] = 0;
             fails
         })
@@ -99,7 +99,7 @@ pub(super) fn hopeless(problem: &Problem, place: usize, component: usize) -> boo
 pub(super) fn cover(problem: &Problem, place: usize, components: &[usize]) -> MicroUsd {
     let Some(wants) = wants(problem, place, components) else { return IMPOSSIBLE };
     let here = &problem.places[place];
-    pack::cover(&yard(here, &vec![0; here.offers.len()]), &wants.pods, PACK_WORK / 8)
+    pack::cover(&yard(here, &vec![0; here.offers.len()], problem.fit), &wants.pods, PACK_WORK / 8)
 }
 
 impl<'a> Sites<'a> {
@@ -124,7 +124,7 @@ pub(super) fn solve(problem: &Problem, place: usize, components: &[usize]) -> Si
     let Some(wants) = wants(problem, place, components) else { return Site::impossible(problem, place) };
     let none = vec![0; here.offers.len()];
     let price = |(t, n): (usize, u32)| here.offers[t].price.times(u64::from(n));
-    let shared = pack::cheapest(&yard(here, &none), &wants.pods, PACK_WORK);
+    let shared = pack::cheapest(&yard(here, &none, problem.fit), &wants.pods, PACK_WORK);
     if shared.best.is_none() && shared.exact {
         // Reserving nodes only takes room away.
         return Site::impossible(problem, place);
@@ -151,7 +151,7 @@ pub(super) fn solve(problem: &Problem, place: usize, components: &[usize]) -> Si
             if shared.exact && reserved.iter().all(|n| *n == 0) {
                 return shared.clone();
             }
-            pack::cheapest(&yard(here, reserved), &wants.pods, PACK_WORK)
+            pack::cheapest(&yard(here, reserved, problem.fit), &wants.pods, PACK_WORK)
         },
     };
     let mut reserved = none.clone();

@@ -23,7 +23,7 @@ use crate::{diagnostic::Origin, money::MicroUsd, quantity::Micros};
 pub(crate) enum Model {
     /// Every replica buys the cheapest node that fits it; nothing is shared and nothing scarce.
     A,
-    /// Shared nodes in whole numbers, cluster fees, free capacity, quotas.
+    /// Shared nodes in whole numbers, cluster fees, free capacity, quotas; pods fit by sums and size classes.
     B,
 }
 
@@ -338,6 +338,6 @@ pub(crate) fn problem(n: usize, offers: usize, seed: u64, model: Model) -> Probl
         strict_latency: false,
         move_cost: MicroUsd::ZERO,
         spreads: Vec::new(),
-        fit: Fit::Scheduler,
+        fit: if model == Model::B { Fit::Cover } else { Fit::Scheduler },
     }
 }

@@ -7,7 +7,7 @@
 use super::super::{
     domain::Mark,
     pack::{self, Yard, each},
-    problem::{Candidate, Demand, PodGroup, Problem, Resources},
+    problem::{Candidate, Demand, Fit, PodGroup, Problem, Resources},
 };
 
 /// Purchases that are listed for one place.
@@ -57,7 +57,7 @@ impl Loose {
                 Candidate::Excluded(_) => {}
             }
         }
-        let measures = measures(&pods);
+        let measures = measures(&pods, problem.fit);
         let mut loose = Self {
             fee: place.fee.0 as f64,
             own,
@@ -75,7 +75,7 @@ impl Loose {
         let place = &problem.places[l];
         let reserved = vec![0; place.offers.len()];
         let quota = place.quota.as_ref().map(|q| &q.limit);
-        let yard = Yard { offers: &place.offers, free: &place.free, quota, reserved: &reserved };
+        let yard = Yard { offers: &place.offers, free: &place.free, quota, reserved: &reserved, fit: problem.fit };
         let groups: Vec<&PodGroup> = pods.iter().flatten().copied().collect();
         let Some(most) = pack::most(&yard, &groups) else {
             // Not even the nodes that are bought in any case are allowed.
@@ -291,12 +291,15 @@ enum Measure {
     Resource(usize),
     /// Pods at least as large as this.
     Class(Resources),
+    /// Whole units of one of the resources.
+    Units(usize, u64),
 }
 
 impl Measure {
     fn takes(&self, size: &Resources) -> u64 {
         match self {
             Self::Resource(r) => each(size)[*r],
+            Self::Units(r, unit) => each(size)[*r] / unit,
             Self::Class(least) => u64::from(each(least).iter().zip(each(size)).all(|(s, l)| *s <= l)),
         }
     }
@@ -304,6 +307,7 @@ impl Measure {
     fn holds(&self, room: &Resources) -> u64 {
         match self {
             Self::Resource(r) => each(room)[*r],
+            Self::Units(r, unit) => each(room)[*r] / unit,
             Self::Class(least) => {
                 (0..4).filter_map(|r| each(room)[r].checked_div(each(least)[r])).min().unwrap_or(u64::from(u32::MAX))
             }
@@ -316,9 +320,14 @@ impl Measure {
 }
 
 /// The resources that pods ask for, and the classes of large pods; few, as each costs time.
-fn measures(pods: &[Vec<&PodGroup>]) -> Vec<Measure> {
-    let mut measures: Vec<Measure> =
-        (0..4).map(Measure::Resource).filter(|m| pods.iter().any(|groups| m.all(groups) > 0)).collect();
+fn measures(pods: &[Vec<&PodGroup>], fit: Fit) -> Vec<Measure> {
+    let asked = |m: &Measure| pods.iter().any(|groups| m.all(groups) > 0);
+    let mut measures: Vec<Measure> = (0..4).map(Measure::Resource).filter(asked).collect();
+    if fit != Fit::Scheduler {
+        let classes = if fit == Fit::Cover { &pack::CLASSES[..] } else { &[] };
+        measures.extend(classes.iter().map(|(r, unit)| Measure::Units(*r, *unit)).filter(asked));
+        return measures;
+    }
     let mut sizes: Vec<Resources> = pods.iter().flatten().filter(|g| g.count > 0).map(|g| g.size).collect();
     sizes.sort_unstable();
     sizes.dedup();
@@ -338,7 +347,9 @@ fn lists(problem: &Problem, l: usize, pods: &[Vec<&PodGroup>], measures: &[Measu
                 .offers
                 .iter()
                 .enumerate()
-                .filter(|(t, o)| pack::suits(group, *t, &o.usable) && measure.holds(&o.usable) > 0)
+                .filter(|(t, o)| {
+                    (problem.fit != Fit::Scheduler || pack::suits(group, *t, &o.usable)) && measure.holds(&o.usable) > 0
+                })
                 .map(|(_, o)| o.price.0 as f64 / measure.holds(&o.usable) as f64)
                 .fold(f64::INFINITY, f64::min)
         };

@@ -12,7 +12,7 @@ use super::{
         domain::{Domain, Mark},
         evaluate::pinned,
         pack::{self, Yard as Nodes, each},
-        problem::{Candidate, Demand, Flow, PodGroup, Problem, Resources},
+        problem::{Candidate, Demand, Fit, Flow, PodGroup, Problem, Resources},
         transfer::Haul,
     },
     Block, Lp, Yard,
@@ -171,7 +171,7 @@ impl Measure {
 
 /// The resources that pods ask for, and classes of large pods. Whole units of a class are never
 /// more together than what holds them: floors of sums are at least sums of floors.
-fn measures(pods: &[(usize, &[PodGroup])], nodes: &[&Resources]) -> Vec<Measure> {
+fn measures(pods: &[(usize, &[PodGroup])], nodes: &[&Resources], fit: Fit) -> Vec<Measure> {
     let mut measures = Vec::new();
     for resource in 0..4 {
         let mut sizes: Vec<u64> = pods
@@ -193,6 +193,12 @@ fn measures(pods: &[(usize, &[PodGroup])], nodes: &[&Resources]) -> Vec<Measure>
             continue;
         }
         measures.push(Measure { resource, unit: 0 });
+        if fit != Fit::Scheduler {
+            let most = sizes.iter().max().copied().unwrap_or(0);
+            let classes = pack::CLASSES.iter().filter(|(r, unit)| *r == resource && *unit <= most);
+            measures.extend(classes.filter(|_| fit == Fit::Cover).map(|(_, unit)| Measure { resource, unit: *unit }));
+            continue;
+        }
         sizes.sort_unstable();
         sizes.dedup();
         let mut last = u64::MAX;
@@ -230,7 +236,7 @@ impl Model {
         let groups: Vec<&PodGroup> = pods.iter().flat_map(|(_, groups)| groups.iter()).collect();
         let quota = place.quota.as_ref().map(|q| &q.limit);
         let none = vec![0; place.offers.len()];
-        let yard = Nodes { offers: &place.offers, free: &place.free, quota, reserved: &none };
+        let yard = Nodes { offers: &place.offers, free: &place.free, quota, reserved: &none, fit: problem.fit };
         let sunk: i64 = place.offers.iter().map(|o| o.price.times(u64::from(o.min)).0).fold(0, i64::saturating_add);
         let fee = dollars(place.fee.0.saturating_add(sunk));
         let sure = tenants.iter().any(|i| domain.marks[*i][l] == Mark::In);
@@ -244,7 +250,9 @@ impl Model {
         let Some(most) = pack::most(&yard, &groups) else { return };
         let useful: Vec<usize> = (0..place.offers.len())
             .filter(|t| most[*t] > place.offers[*t].min)
-            .filter(|t| groups.iter().any(|g| pack::suits(g, *t, &place.offers[*t].usable)))
+            .filter(|t| {
+                problem.fit != Fit::Scheduler || groups.iter().any(|g| pack::suits(g, *t, &place.offers[*t].usable))
+            })
             .filter(|t| !dominated(problem, l, *t, &groups))
             .collect();
         self.sites[l].useful = useful.iter().map(|t| (*t, most[*t] - place.offers[*t].min)).collect();
@@ -255,7 +263,7 @@ impl Model {
         }
         let nodes: Vec<&Resources> = useful.iter().map(|t| &place.offers[*t].usable).collect();
         let from = self.lp.limits.len();
-        for measure in measures(&pods, &nodes) {
+        for measure in measures(&pods, &nodes, problem.fit) {
             // A class counts only pods that are as large; free room counts for all.
             let there = place.free.iter().map(|f| measure.of(f)).sum::<f64>()
                 + place.offers.iter().map(|o| measure.of(&o.usable) * f64::from(o.min)).sum::<f64>();

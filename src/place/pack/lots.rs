@@ -1,7 +1,7 @@
 //! Counts for many pods: filled up with one kind of node and completed with a few others, the
 //! cheapest first. Where all counts are too many to look at, these are where good ones are.
 
-use super::{Hunt, short, within_quota};
+use super::{hunt::Hunt, short, within_quota};
 
 /// Most other nodes in a completion.
 const FEW: usize = 3;
