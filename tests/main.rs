@@ -29,6 +29,7 @@ mod pure {
     mod plan_checks;
     mod schemas;
     mod sizes;
+    mod stability;
 }
 
 mod hard {

@@ -206,7 +206,7 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) project: ProjectArgs,
     /// A plan written by `skyplan plan -o FILE`; without one, a plan is made and shown first
-    #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "excludes", "replace", "refresh_only"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "excludes", "replace", "refresh_only", "reoptimize", "gap"])]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) part: PartArgs,
@@ -247,6 +247,12 @@ pub(super) struct OtherArgs {
     /// Delete this resource and make it again; may be given again
     #[arg(long, value_name = "ADDRESS")]
     pub(super) replace: Vec<crate::address::ResourceAddress>,
+    /// Reconsider where this component runs, or all of them; what moves has to be worth it
+    #[arg(long, value_name = "COMPONENT", num_args = 0..=1, default_missing_value = "*", conflicts_with = "refresh_only")]
+    pub(super) reoptimize: Vec<String>,
+    /// A placement is near enough when it is proven to cost at most this much more than the cheapest
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(super) gap: Option<crate::quantity::Percent>,
     /// Change no cluster: forget what is gone, settle what an apply left open, tell what was changed
     #[arg(long, conflicts_with_all = ["targets", "excludes", "replace"])]
     pub(super) refresh_only: bool,
@@ -405,6 +411,11 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".into()),
     }
+}
+
+/// A percentage as in the specs.
+fn percent(text: &str) -> Result<crate::quantity::Percent, String> {
+    crate::quantity::Percent::parse(text)
 }
 
 /// A duration as in the specs.

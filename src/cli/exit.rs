@@ -38,7 +38,7 @@ impl Exit {
         let codes: Vec<String> = codes.into_iter().map(|c| c.as_ref().to_owned()).collect();
         if codes.iter().any(|c| c == "SKY0501") {
             Self::Stale
-        } else if codes.iter().any(|c| c == "SKY0508") {
+        } else if codes.iter().any(|c| c == "SKY0508" || c == "SKY0430") {
             Self::Refused
         } else if codes.iter().any(|c| c.starts_with("SKY04") && c != "SKY0490") {
             Self::Infeasible

@@ -1,13 +1,19 @@
 //! Planning with the world at hand: questions are answered until the plan is done.
 
+use std::{
+    sync::mpsc::{RecvTimeoutError, Sender, channel},
+    time::Duration,
+};
+
 use super::{output::Output, session::Session};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     driver::Drivers,
     observe,
     observed::{DryRun, Observed, Questions},
-    place::problem::Limits,
+    place::{problem::Limits, watch::Watch},
     plan::{self, Inputs, Plan, Scope, Step, secret::Secrets},
+    quantity::Percent,
     state::State,
 };
 
@@ -33,6 +39,31 @@ pub(super) struct Asked {
     pub(super) destroy: bool,
     /// A part only, or what else the options say.
     pub(super) scope: Scope,
+    /// When a placement is near enough, where that is not left to the project.
+    pub(super) gap: Option<Percent>,
+    /// The safety stop of all searches for this.
+    pub(super) watch: Watch,
+}
+
+/// Raises the flag of a watch when the project's deadline has passed, unless it is dropped before.
+struct Alarm {
+    _end: Sender<()>,
+}
+
+impl Alarm {
+    fn set(session: &Session, watch: &Watch) -> Self {
+        let (end, ended) = channel();
+        let deadline = session.model.settings.deadline.0;
+        if deadline > 0 {
+            let watch = watch.clone();
+            std::thread::spawn(move || {
+                if ended.recv_timeout(Duration::from_micros(deadline)) == Err(RecvTimeoutError::Timeout) {
+                    watch.raise();
+                }
+            });
+        }
+        Self { _end: end }
+    }
 }
 
 /// What a plan of a project is made from, besides what is observed.
@@ -43,7 +74,11 @@ pub(super) fn inputs<'a>(session: &'a Session, state: &'a State, digest: &'a str
         environment: session.model.environment.as_deref(),
         state,
         inputs_digest: digest,
-        limits: Limits::default(),
+        limits: Limits {
+            gap_ppm: asked.gap.map_or(0, |gap| u64::from(gap.0) * 100),
+            watch: asked.watch.clone(),
+            ..Limits::default()
+        },
         scope: asked.scope.clone(),
     }
 }
@@ -83,7 +118,10 @@ async fn rounds(
     let digest = session.inputs_digest(&state.secret_key);
     let inputs = inputs(session, state, &digest, asked);
     for round in 0..MOST_ROUNDS {
-        match plan::plan(&inputs, observed)? {
+        let alarm = Alarm::set(session, &asked.watch);
+        let step = plan::plan(&inputs, observed)?;
+        drop(alarm);
+        match step {
             Step::Done(plan, secrets) => return Ok(Planned { plan: *plan, secrets }),
             Step::Ask(mut questions) => {
                 if output.terminal && round == 0 {
@@ -117,6 +155,7 @@ fn endless() -> Diagnostic {
 pub(super) fn offline(session: &Session, state: &State, observed: Observed, asked: &Asked) -> Looked {
     let digest = session.inputs_digest(&state.secret_key);
     let observed = Observed { offline: true, ..observed };
+    let _alarm = Alarm::set(session, &asked.watch);
     let plan = match plan::plan(&inputs(session, state, &digest, asked), &observed) {
         Ok(Step::Done(plan, secrets)) => Ok(Planned { plan: *plan, secrets }),
         Ok(Step::Ask(_)) => Err(Diagnostic::error("SKY0903", "planning asks although nobody is to be asked")

@@ -84,5 +84,8 @@ fn settings(placement: &PlacementSettings, out: &mut Diagnostics) -> Settings {
         move_cost: placement.move_cost.as_ref().map_or(MicroUsd::ZERO, |m| m.value),
         strict_latency: placement.latency_bound == Some(LatencyBound::Strict),
         headroom: placement.headroom.as_ref().map_or(Percent(1_000), |h| h.value),
+        hysteresis: placement.hysteresis.as_ref().map_or(Percent(200), |h| h.value),
+        gap: placement.gap.as_ref().map_or(Percent(0), |g| g.value),
+        deadline: placement.deadline.as_ref().map_or(Micros(60_000_000), |d| d.value),
     }
 }

@@ -88,6 +88,15 @@ pub struct Settings {
     pub strict_latency: bool,
     /// Part of every node that stays free.
     pub headroom: Percent,
+    /// What fewer moves may cost, as a part of what is reconsidered.
+    #[serde(default)]
+    pub hysteresis: Percent,
+    /// When a search is near enough.
+    #[serde(default)]
+    pub gap: Percent,
+    /// How long a search may take.
+    #[serde(default)]
+    pub deadline: Micros,
 }
 
 /// A cluster and where it stands.

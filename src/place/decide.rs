@@ -1,7 +1,11 @@
 //! Where everything runs: the recorded placement where it still holds, else a solve.
 //!
 //! Stability rule: a placed component is reconsidered only when its own words changed, those of a
-//! component that it shares flows with, or the set of clusters. Prices alone move nothing.
+//! component that it shares flows with, or the set of clusters, or when somebody asks for it. Those that it
+//! shares nodes with are reconsidered only where nothing fits otherwise: they must not move for nothing.
+//! Prices alone move nothing. What is reconsidered stays unless moving is worth it ([`super::steady`]).
+//! What stays is reserved before others' use of a cluster; a cluster that does not answer keeps what it has
+//! and takes nothing new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +19,8 @@ use super::{
     infeasible::{explain, rules::Words},
     problem::{Candidate, Limits, Problem, Solution},
     search::{Refusal, find},
+    steady::{moved, steady},
+    wish::{Wish, reserve},
 };
 use crate::{
     compile::model::{Component, Flow, Model, Volume},
@@ -40,6 +46,8 @@ pub struct Placed {
     pub monthly: Solution,
     /// What was known of the present, without what must stay.
     pub present: Present,
+    /// What staying everywhere would cost a month; `None` where nothing moves, or where that cannot be.
+    pub stayed: Option<MicroUsd>,
     /// For every cluster: whether pods must come in order of size to find their nodes.
     pub in_order: Vec<bool>,
     /// What the state will remember.
@@ -51,30 +59,37 @@ pub struct Placed {
 /// # Errors
 /// No placement meets all constraints, each named with its line.
 pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits) -> Result<Placed, Diagnostics> {
+    place_as(model, observed, state, limits, &Wish::default())
+}
+
+/// The same, with what is asked besides the specs.
+///
+/// # Errors
+/// No placement meets all constraints, each named with its line.
+pub fn place_as(
+    model: &Model,
+    observed: &Observed,
+    state: &State,
+    limits: &Limits,
+    wish: &Wish,
+) -> Result<Placed, Diagnostics> {
+    let limits = &near_enough(model, limits);
     let flows = flows_of(model);
     let specs: BTreeMap<&str, String> =
         model.components.iter().zip(&flows).map(|(c, flows)| (c.name.as_str(), spec_digest(model, flows, c))).collect();
     let mut present = present(model, observed, state);
-    let recorded = &state.placement;
     let names: Vec<String> = model.clusters.iter().map(|c| c.name.clone()).collect();
-    if recorded.clusters == names {
-        let same = |name: &str| recorded.components.get(name).is_some_and(|p| specs.get(name) == Some(&p.spec));
-        let mut changed: BTreeSet<usize> =
-            (0..model.components.len()).filter(|i| !same(&model.components[*i].name)).collect();
-        let neighbours: Vec<usize> = model
-            .flows
-            .iter()
-            .flat_map(|f| [(f.from, f.to), (f.to, f.from)])
-            .chain(kept_apart(model))
-            .filter(|(a, _)| changed.contains(a))
-            .map(|(_, b)| b)
-            .collect();
-        changed.extend(neighbours);
-        let stay = model.components.iter().enumerate().filter(|(i, _)| !changed.contains(i));
-        present.pinned = stay.map(|(_, c)| c.name.clone()).collect();
+    if state.placement.clusters == names {
+        present.pinned = untouched(model, state, &specs, wish);
     }
-    let problem = formulate(model, &present, model.settings.horizon);
-    let everything = !problem.components.is_empty() && problem.components.iter().all(|c| c.pinned);
+    let mut problem = formulate(model, &present, model.settings.horizon);
+    let held: Vec<usize> = (0..problem.components.len()).filter(|i| problem.components[*i].pinned).collect();
+    let pose = |problem: &mut Problem, present: &Present| {
+        wish.without(problem);
+        reserve(problem, model, present, &held);
+    };
+    pose(&mut problem, &present);
+    let everything = !problem.components.is_empty() && held.len() == problem.components.len();
     let incumbents: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
     let kept = if everything { evaluate_recorded(&problem, &incumbents) } else { None };
     let (problem, solution) = match kept {
@@ -86,8 +101,11 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
     }
     // What is shown compares with every place, whether the component would be reconsidered or not.
     present.pinned.clear();
-    let month = formulate(model, &present, Micros(HOURS_PER_MONTH * 3_600_000_000));
+    let mut month = formulate(model, &present, Micros(HOURS_PER_MONTH * 3_600_000_000));
+    pose(&mut month, &present);
     let monthly = evaluate_recorded(&month, &solution.instances).unwrap_or_else(|| solution.clone());
+    let moves = (0..problem.components.len()).any(|i| moved(&problem, &solution, i));
+    let stayed = if moves { stayed(&month, &solution.instances) } else { None };
     let record = PlacementRecord {
         components: model
             .components
@@ -103,7 +121,35 @@ pub fn place(model: &Model, observed: &Observed, state: &State, limits: &Limits)
         clusters: names,
     };
     let in_order = order_matters(&problem, &solution);
-    Ok(Placed { problem, solution, month, monthly, present, in_order, record })
+    Ok(Placed { problem, solution, month, monthly, present, stayed, in_order, record })
+}
+
+/// The budgets with the project's gap, where it has one and the budgets have none.
+fn near_enough(model: &Model, limits: &Limits) -> Limits {
+    let gap = u64::from(model.settings.gap.0) * 100;
+    Limits { gap_ppm: if limits.gap_ppm == 0 { gap } else { limits.gap_ppm }, ..limits.clone() }
+}
+
+/// Components that stay where they run: nothing that bears on their place has changed.
+fn untouched(model: &Model, state: &State, specs: &BTreeMap<&str, String>, wish: &Wish) -> BTreeSet<String> {
+    let recorded = &state.placement.components;
+    let same = |name: &str| recorded.get(name).is_some_and(|p| specs.get(name) == Some(&p.spec));
+    let mut changed: BTreeSet<usize> =
+        (0..model.components.len()).filter(|i| !same(&model.components[*i].name)).collect();
+    let ends = model.flows.iter().flat_map(|f| [(f.from, f.to), (f.to, f.from)]).chain(kept_apart(model));
+    let neighbours: Vec<usize> = ends.filter(|(a, _)| changed.contains(a)).map(|(_, b)| b).collect();
+    changed.extend(neighbours);
+    let stay = model.components.iter().enumerate().filter(|(i, _)| !changed.contains(i));
+    stay.map(|(_, c)| c.name.clone()).filter(|name| !wish.reoptimize.names(name)).collect()
+}
+
+/// What it would cost if nothing that runs moved, and what is new ran where it does.
+fn stayed(month: &Problem, instances: &[Vec<usize>]) -> Option<MicroUsd> {
+    let stay = |(c, places): (&super::problem::Component, &Vec<usize>)| {
+        if c.incumbent.is_empty() { places.clone() } else { c.incumbent.clone() }
+    };
+    let all: Vec<Vec<usize>> = month.components.iter().zip(instances).map(stay).collect();
+    evaluate_recorded(month, &all).map(|s| s.cost.nodes + s.cost.fees + s.cost.transfer)
 }
 
 /// What is found must pass a check that shares nothing with the search.
@@ -145,8 +191,15 @@ fn attempt(problem: Problem, limits: &Limits, words: Words<'_>) -> Result<(Probl
         if last.as_ref().is_some_and(|(before, _)| *before == posed) {
             continue;
         }
+        if let Some(solution) = limits.watch.found(&posed) {
+            return Ok((posed, solution));
+        }
         match find(&posed, limits) {
-            Ok(solution) => return Ok((posed, solution)),
+            Ok(best) => {
+                let solution = steady(&posed, best, words.model.settings.hysteresis, limits);
+                limits.watch.keep(&posed, &solution);
+                return Ok((posed, solution));
+            }
             Err(refusal) => last = Some((posed, refusal)),
         }
     }

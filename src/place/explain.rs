@@ -159,7 +159,7 @@ pub(super) fn part_of(amount: MicroUsd, part: u128, whole: u128) -> MicroUsd {
 }
 
 /// Cost shares of all instances.
-fn shares(problem: &Problem, solution: &Solution) -> Vec<Vec<Share>> {
+pub(super) fn shares(problem: &Problem, solution: &Solution) -> Vec<Vec<Share>> {
     let mut shares: Vec<Vec<Share>> =
         solution.instances.iter().map(|places| vec![Share::default(); places.len()]).collect();
     for (l, place) in problem.places.iter().enumerate() {

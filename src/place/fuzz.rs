@@ -131,7 +131,7 @@ fn what_is_found_is_found_again() {
 fn a_small_budget_still_gives_a_valid_bound() {
     for seed in 0..cases() / 6 {
         let problem = middling(seed);
-        let hasty = Limits { nodes: 0, moves: 40, gap_ppm: 0 };
+        let hasty = Limits { nodes: 0, moves: 40, ..Limits::default() };
         let Ok(found) = solve(&problem, &hasty) else { continue };
         assert_eq!(check(&problem, &found), Ok(()), "seed {seed}");
         let best = cost(&problem);

@@ -30,9 +30,12 @@ mod room;
 mod scheduler;
 pub mod search;
 mod site;
+mod steady;
 mod transfer;
+pub mod watch;
 pub mod what_if;
 mod wide;
+pub mod wish;
 
 #[cfg(test)]
 mod fuzz;

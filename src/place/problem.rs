@@ -6,6 +6,7 @@
 
 use crate::{diagnostic::Origin, money::MicroUsd, quantity::Micros};
 
+use super::watch::Watch;
 pub use crate::quantity::Resources;
 
 /// Everything that is to be decided in one solve.
@@ -267,7 +268,7 @@ impl Problem {
     }
 }
 
-/// Budgets of a search. All but `deadline` are in work, so that a run repeats anywhere.
+/// Budgets of a search: in work, so that a run repeats anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Nodes of the branch and bound.
@@ -276,6 +277,8 @@ pub struct Limits {
     pub moves: u64,
     /// Stop once (cost − bound) / cost is at most this, in millionths. 0 = prove the optimum.
     pub gap_ppm: u64,
+    /// A safety stop from outside.
+    pub watch: Watch,
 }
 
 /// What the search found.
@@ -327,4 +330,8 @@ pub enum Method {
     Exact,
     /// The work budget ended first: the best found, with its bound.
     Budget,
+    /// Of what is about as cheap as the cheapest, that with the fewest moves.
+    Steady,
+    /// The deadline ended the search: another run may find something else.
+    Deadline,
 }

@@ -18,6 +18,7 @@ use super::{
     pack::IMPOSSIBLE,
     part,
     problem::{Candidate, Demand, Method, Problem},
+    watch::Watch,
     wide,
 };
 use crate::money::MicroUsd;
@@ -30,7 +31,7 @@ pub use super::{
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes: 4_000, moves: 120_000, gap_ppm: 0 }
+        Self { nodes: 4_000, moves: 120_000, gap_ppm: 0, watch: Watch::default() }
     }
 }
 
@@ -93,7 +94,11 @@ pub(super) fn find(problem: &Problem, limits: &Limits) -> Result<Solution, Refus
     let mut eval = Evaluator::new(problem);
     let found = eval.value(&instances).and_then(|value| {
         let exact = complete || bound >= value.rank.cost;
-        let method = if exact { Method::Exact } else { Method::Budget };
+        let method = match (exact, limits.watch.was_cut()) {
+            (true, _) => Method::Exact,
+            (false, true) => Method::Deadline,
+            (false, false) => Method::Budget,
+        };
         eval.solution(&instances, bound, method)
     });
     found.ok_or(Refusal { proven: false })
@@ -296,7 +301,7 @@ impl<'a> Tree<'a> {
             if self.beaten(node.bound, &node.domain) {
                 continue;
             }
-            if self.work == 0 || self.close_enough(node.bound) {
+            if self.work == 0 || self.limits.watch.enough() || self.close_enough(node.bound) {
                 complete = false;
                 open.push(node);
                 break;

@@ -61,6 +61,9 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
     let steps = limits.moves.min(limits.moves / MANY_OPEN * open) * STEPS;
     let mut sets = start;
     for seed in 0..ROUNDS {
+        if limits.watch.enough() {
+            break;
+        }
         // Twice from warm on: the second time with what was learned.
         let warm = seed == 0 || seed == ROUNDS / 2;
         sets = search.run(&sets, if warm { steps } else { steps / 10 }, seed, !warm);
@@ -137,7 +140,7 @@ fn relax(model: &Model, limits: &Limits) -> (Answer, Proof) {
     let mut proof = model.lp.value(&answer.prices);
     let mut still = 0;
     let look = (LOOK * model.lp.columns.len() as u64).max(1);
-    while work > 0 {
+    while work > 0 && !limits.watch.enough() {
         let next = solver.advance(&model.lp, look.min(work));
         work = work.saturating_sub(look);
         let proves = model.lp.value(&next.prices);

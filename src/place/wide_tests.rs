@@ -79,7 +79,7 @@ fn wide_problems_are_found_again() {
     let shape = Shape { components: 16, places: 6, several: 30, dedicated: 20, ..Shape::small(3) };
     for seed in 0..4 {
         let problem = problem(shape, seed);
-        let hasty = Limits { nodes: 40, moves: 3_000, gap_ppm: 0 };
+        let hasty = Limits { nodes: 40, moves: 3_000, ..Limits::default() };
         let first = solve(&problem, &hasty);
         if let Ok(found) = &first {
             assert_eq!(check(&problem, found), Ok(()), "seed {seed}");

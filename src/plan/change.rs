@@ -415,12 +415,13 @@ pub struct Cost {
 }
 
 /// Where components run, and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacementReport {
     /// Name and version of the search.
     pub solver: String,
-    /// `recorded`, `exact` or `budget`.
+    /// `recorded`, `exact`, `steady` (about as cheap as the cheapest, with the fewest moves), `budget`, or
+    /// `deadline` (cut off).
     pub method: String,
     /// Cost over the horizon.
     pub cost: MicroUsd,
@@ -432,6 +433,41 @@ pub struct PlacementReport {
     pub clusters: Vec<PlacedCluster>,
     /// Flows between places, in the order of the model.
     pub flows: Vec<PlacedFlow>,
+    /// Components that move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<PlannedMove>,
+    /// What the moves save a month against staying; absent where staying is not possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saves: Option<MicroUsd>,
+    /// What single moves would save that are not made because nobody asked for them, the largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub savings: Vec<Saving>,
+}
+
+/// A component that moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedMove {
+    /// `application/component`.
+    pub component: String,
+    /// Clusters that it leaves.
+    pub from: Vec<String>,
+    /// Clusters that it comes to.
+    pub to: Vec<String>,
+}
+
+/// What a move would save.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Saving {
+    /// `application/component`.
+    pub component: String,
+    /// Where it runs.
+    pub from: String,
+    /// Where it would cost less.
+    pub to: String,
+    /// How much less everything would cost per month.
+    pub monthly: MicroUsd,
 }
 
 /// One instance of a component.

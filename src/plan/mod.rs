@@ -38,11 +38,12 @@ pub use crate::observed;
 use crate::{
     address::ResourceAddress,
     compile::model::Model,
-    diagnostic::{Diagnostic, Diagnostics},
+    diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     observed::{Connection, Observed, Questions},
     place::{
-        decide::{Placed, place},
+        decide::{Placed, place_as},
         problem::Limits,
+        wish::{Reconsider, Wish},
     },
     spec::ClusterDriver,
     state::{PlacementRecord, State},
@@ -95,7 +96,9 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     }
     let (wanted, placed) = match inputs.model {
         Some(model) => {
-            let placed = place(model, observed, inputs.state, &inputs.limits)?;
+            let wish = &inputs.scope.wish.resolved(model);
+            faults.extend(strangers_to(model, wish));
+            let placed = place_as(model, observed, inputs.state, &inputs.limits, wish)?;
             let solution = &placed.solution;
             let wanted = desired(
                 model,
@@ -128,8 +131,10 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     }
     if let Some((model, placed)) = &placed {
         plan.notes.extend(idle(model, placed, &wanted));
+        let report = report::placement(model, placed);
+        plan.notes.extend(report::savings(&report));
         plan.notes.sort();
-        plan.placement = Some(report::placement(model, placed));
+        plan.placement = Some(report);
         plan.cost = Cost { monthly_before: plan.cost.monthly_before, ..report::cost(model, placed) };
     }
     plan.outputs =
@@ -241,6 +246,29 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         complete: diff.complete,
         ..Plan::default()
     }
+}
+
+/// Components and clusters that somebody asked about and that there are not.
+fn strangers_to(model: &Model, wish: &Wish) -> Diagnostics {
+    let mut out = Diagnostics::new();
+    let mut told = |what: &str, word: &String, known: Vec<&str>| {
+        if !known.contains(&word.as_str()) {
+            let d = Diagnostic::error("SKY0918", format!("no {what} is called `{word}`"));
+            out.push(match did_you_mean(word, known.iter().copied()) {
+                Some(near) => d.hint(format!("did you mean `{near}`?")),
+                None => d.hint(format!("there are {}", known.join(", "))),
+            });
+        }
+    };
+    if let Reconsider::Only(names) = &wish.reoptimize {
+        for name in names {
+            told("component", name, model.components.iter().map(|c| c.name.as_str()).collect());
+        }
+    }
+    for name in &wish.without {
+        told("cluster", name, model.clusters.iter().map(|c| c.name.as_str()).collect());
+    }
+    out
 }
 
 /// The plan that only brings what is remembered up to date.

@@ -1,7 +1,8 @@
 //! What a placement is told as: shares, reasons, runners-up, flows. Knows the words, not the search.
 
 use super::change::{
-    Cost, ExcludedPlace, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, RunnerUp,
+    Cost, ExcludedPlace, Note, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, PlannedMove,
+    RunnerUp, Saving,
 };
 use crate::{
     compile::model::{Cluster, Model, Volume},
@@ -54,6 +55,8 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
             Method::Recorded => "recorded",
             Method::Exact => "exact",
             Method::Budget => "budget",
+            Method::Steady => "steady",
+            Method::Deadline => "deadline",
         }
         .into(),
         cost: placed.solution.cost.total(),
@@ -61,7 +64,63 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
         components,
         clusters: clusters(model, placed),
         flows: flows(model, placed),
+        moves: moves(model, placed),
+        saves: placed.stayed.map(|stayed| stayed - monthly_total(placed)),
+        savings: possible_savings(model, &explanations),
     }
+}
+
+/// Components that ran elsewhere.
+fn moves(model: &Model, placed: &Placed) -> Vec<PlannedMove> {
+    let names = |places: Vec<&usize>| places.into_iter().map(|l| model.clusters[*l].name.clone()).collect();
+    let all = placed.problem.components.iter().zip(&placed.solution.instances);
+    let moved = all.filter(|(c, now)| !c.incumbent.is_empty() && c.incumbent != **now);
+    moved
+        .map(|(c, now)| PlannedMove {
+            component: c.name.clone(),
+            from: names(c.incumbent.iter().filter(|l| !now.contains(l)).collect()),
+            to: names(now.iter().filter(|l| !c.incumbent.contains(l)).collect()),
+        })
+        .collect()
+}
+
+/// Moves that would save more than what it takes to move something that is reconsidered.
+fn possible_savings(model: &Model, explanations: &[Explanation]) -> Vec<Saving> {
+    let settings = &model.settings;
+    let worth = |e: &Explanation, by: MicroUsd| {
+        let share = e.share.nodes + e.share.fee + e.share.transfer;
+        let least = MicroUsd(share.0 / 10_000 * i64::from(settings.hysteresis.0));
+        MicroUsd::ZERO - by > least.max(settings.move_cost)
+    };
+    let mut all: Vec<Saving> = explanations
+        .iter()
+        .filter_map(|e| {
+            let (to, by) = e.runner_up.filter(|(_, by)| *by < MicroUsd::ZERO && worth(e, *by))?;
+            Some(Saving {
+                component: model.components[e.component].name.clone(),
+                from: model.clusters[e.place].name.clone(),
+                to: model.clusters[to].name.clone(),
+                monthly: MicroUsd::ZERO - by,
+            })
+        })
+        .collect();
+    all.sort_by(|a, b| (b.monthly, &a.component).cmp(&(a.monthly, &b.component)));
+    all
+}
+
+/// What single moves would save, in words.
+pub(super) fn savings(report: &PlacementReport) -> Option<Note> {
+    let first = report.savings.first()?;
+    let more = match report.savings.len() - 1 {
+        0 => String::new(),
+        1 => ", and there is one more such move".to_owned(),
+        n => format!(", and there are {n} more such moves"),
+    };
+    let text = format!(
+        "moving {} from {} to {} would save {}/month{more}; nothing moves for a price alone: `--reoptimize` reconsiders",
+        first.component, first.from, first.to, first.monthly
+    );
+    Some(Note { topic: "saving".into(), text })
 }
 
 /// Why here, in one clause.

@@ -18,6 +18,7 @@ use crate::{
     address::ResourceAddress,
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
+    place::wish::Wish,
     state::{PlacementRecord, Record, RecordDetail, State},
 };
 
@@ -33,6 +34,8 @@ pub struct Scope {
     pub replace: BTreeSet<ResourceAddress>,
     /// No cluster is changed: only what is remembered is brought up to date.
     pub refresh_only: bool,
+    /// What is asked of the placement.
+    pub wish: Wish,
 }
 
 impl Scope {

@@ -3,9 +3,12 @@
 use super::{Style, table::columns};
 use crate::{
     money::MicroUsd,
-    plan::change::{Cost, PlacedComponent, PlacementReport},
+    plan::change::{Cost, PlacedComponent, PlacementReport, PlannedMove},
     quantity::Bytes,
 };
+
+/// Moves that are shown one by one.
+const MOST_MOVES: usize = 20;
 
 /// The placement as tables.
 pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
@@ -21,6 +24,7 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
         rows.push(row);
     }
     out.push_str(&columns(&rows, 2));
+    out.push_str(&moves(report, style));
     let nodes: Vec<Vec<String>> = report
         .clusters
         .iter()
@@ -77,12 +81,35 @@ pub(super) fn method(report: &PlacementReport) -> String {
         }
         "exact" => "cheapest that meets all constraints (proven)".into(),
         "recorded" => "as it was: nothing that bears on it changed".into(),
-        _ => {
-            let gap = (report.cost - report.bound).0;
-            let percent = if report.cost.0 == 0 { 0 } else { gap.saturating_mul(1000) / report.cost.0 };
-            format!("best found; at most {}.{} % above the cheapest", percent / 10, percent % 10)
-        }
+        "steady" => format!("fewest moves for about the least cost; {}", gap(report)),
+        "deadline" => format!("cut off by the deadline: best found by then; {}", gap(report)),
+        _ => format!("best found; {}", gap(report)),
     }
+}
+
+/// How far above the cheapest it is at most.
+fn gap(report: &PlacementReport) -> String {
+    let gap = (report.cost - report.bound).0;
+    let percent = if report.cost.0 == 0 { 0 } else { gap.saturating_mul(1000) / report.cost.0 };
+    format!("at most {}.{} % above the cheapest", percent / 10, percent % 10)
+}
+
+/// What moves, and what for.
+fn moves(report: &PlacementReport, style: Style) -> String {
+    let Some(_) = report.moves.first() else { return String::new() };
+    let what = match report.saves {
+        Some(saves) if saves > MicroUsd::ZERO => format!("they save {saves}/month against staying"),
+        Some(saves) if saves < MicroUsd::ZERO => {
+            format!("they cost {}/month more than staying", MicroUsd::ZERO - saves)
+        }
+        Some(_) => "they cost as much as staying".into(),
+        None => "staying is not possible".into(),
+    };
+    let row = |m: &PlannedMove| vec![m.component.clone(), format!("{} → {}", m.from.join(", "), m.to.join(", "))];
+    let rows: Vec<Vec<String>> = report.moves.iter().take(MOST_MOVES).map(row).collect();
+    let more = report.moves.len().saturating_sub(MOST_MOVES);
+    let more = if more == 0 { String::new() } else { format!("  … and {more} more\n") };
+    format!("{}  {}\n{}{more}", style.bold("Moves"), style.dim(&what), columns(&rows, 2))
 }
 
 fn saves_elsewhere(placed: &PlacedComponent) -> bool {

@@ -147,6 +147,15 @@ pub struct PlacementSettings {
     pub latency_bound: Option<LatencyBound>,
     /// Part of every node that stays free; default `10%`.
     pub headroom: Option<At<Percent>>,
+    /// What a placement may cost more than the cheapest for the sake of fewer moves, as a part of what the
+    /// components cost that are reconsidered; default `2%`.
+    pub hysteresis: Option<At<Percent>>,
+    /// A search ends once its placement is proven to cost at most this much more than the cheapest; default
+    /// `0%`.
+    pub gap: Option<At<Percent>>,
+    /// A search that takes longer than this ends with what it has; default `1m`. A placement that was cut
+    /// off so is not applied without a person.
+    pub deadline: Option<At<Micros>>,
 }
 
 /// Whether a latency equal to the bound meets it.

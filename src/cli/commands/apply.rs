@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::plan::scope;
+use super::plan::asked;
 use crate::{
     apply::{self, Options, Progress, Report},
     cli::{
@@ -61,7 +61,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
             execute(&plan, &secrets, &drivers, log, args.allow_deletes, &args.run, output).await
         }
         None => {
-            let asked = Asked { destroy: false, scope: scope(&args.part, &args.other) };
+            let asked = asked(false, &args.part, &args.other);
             planned(&session, &drivers, log, &asked, args.allow_deletes, &args.run, output).await
         }
     }
@@ -90,6 +90,9 @@ pub(super) async fn planned(
     if !args.json {
         output.print(&render::plan::render(&made.plan, output.style));
     }
+    if let Some(d) = hasty(&made.plan).filter(|_| args.yes) {
+        return refuse(d, args, output);
+    }
     if made.plan.changes.is_empty() && made.plan.conflicts.is_empty() {
         return remember(&made.plan, drivers, log, args, output).await;
     }
@@ -112,6 +115,20 @@ pub(super) async fn planned(
         }
     }
     execute(&made.plan, &made.secrets, drivers, log, allow_deletes, args, output).await
+}
+
+/// A placement that was cut off and moves something needs a person.
+fn hasty(plan: &Plan) -> Option<Diagnostic> {
+    let report = plan.placement.as_ref().filter(|r| r.method == "deadline" && !r.moves.is_empty())?;
+    let first = &report.moves[0].component;
+    let more = report.moves.len() - 1;
+    let what = if more == 0 { first.clone() } else { format!("{first} and {more} more") };
+    Some(
+        Diagnostic::error("SKY0430", format!("the search was cut off by its deadline, and what it found moves {what}"))
+            .detail("Another run may find something else; nobody has looked at this one.")
+            .hint("look at it first: `skyplan plan -o FILE`, then `skyplan apply FILE`")
+            .hint("or allow more time (`placement.deadline`), or be content with less (`--gap 2%`)"),
+    )
 }
 
 /// Says why nothing is done, in every form that was asked for.
@@ -351,5 +368,26 @@ async fn interrupts(cancel: CancellationToken, abort: CancellationToken, note: i
         }
         token.cancel();
         note(words);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::change::{PlacementReport, PlannedMove};
+
+    #[test]
+    fn golden_of_a_hasty_apply() {
+        let moved =
+            |name: &str| PlannedMove { component: name.into(), from: vec!["aws-eu".into()], to: vec!["gcp-eu".into()] };
+        let report = |method: &str, moves: Vec<PlannedMove>| Plan {
+            placement: Some(PlacementReport { method: method.into(), moves, ..PlacementReport::default() }),
+            ..Plan::default()
+        };
+        let two = || vec![moved("shop/api"), moved("shop/web")];
+        assert!(hasty(&report("budget", two())).is_none() && hasty(&report("deadline", Vec::new())).is_none());
+        let refused = hasty(&report("deadline", two())).unwrap();
+        assert_eq!(Exit::of([&refused.code]), Exit::Refused);
+        render::diagnostics::golden(&refused, &[]);
     }
 }

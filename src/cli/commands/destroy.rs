@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use super::{apply::planned, plan::scope};
+use super::{apply::planned, plan::asked};
 use crate::cli::{
     args::{DestroyArgs, OtherArgs},
     exit::Exit,
     output::Output,
-    planning::Asked,
     session::Session,
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &DestroyArgs, output: &Output) -> Exit {
     match Session::open_to_plan(root, &args.project, output) {
         Ok((session, log, drivers)) => {
-            let asked = Asked { destroy: true, scope: scope(&args.part, &OtherArgs::default()) };
+            let asked = asked(true, &args.part, &OtherArgs::default());
             // `destroy` is the explicit word.
             planned(&session, &drivers, log, &asked, true, &args.run, output).await
         }

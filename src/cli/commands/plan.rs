@@ -13,6 +13,7 @@ use crate::{
     },
     diagnostic::Diagnostic,
     observed::Observed,
+    place::wish::{Reconsider, Wish},
     plan::{Plan, Scope, check::refusal},
     render,
 };
@@ -34,7 +35,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         Ok(all) => all,
         Err(exit) => return exit,
     };
-    let asked = Asked { destroy: args.destroy, scope: scope(&args.part, &args.other) };
+    let asked = asked(args.destroy, &args.part, &args.other);
     let looked = if args.offline {
         let answered = answers.map_or_else(
             || Ok(Observed::default()),
@@ -70,13 +71,20 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
 }
 
 /// What the options ask for.
-pub(super) fn scope(part: &PartArgs, other: &OtherArgs) -> Scope {
-    Scope {
+pub(super) fn asked(destroy: bool, part: &PartArgs, other: &OtherArgs) -> Asked {
+    let reoptimize = match other.reoptimize.as_slice() {
+        [] => Reconsider::Nothing,
+        words if words.iter().any(|w| w == "*") => Reconsider::All,
+        words => Reconsider::Only(words.iter().cloned().collect()),
+    };
+    let scope = Scope {
         targets: part.targets.clone(),
         excludes: part.excludes.clone(),
         replace: other.replace.iter().cloned().collect(),
         refresh_only: other.refresh_only,
-    }
+        wish: Wish { reoptimize, ..Wish::default() },
+    };
+    Asked { destroy, scope, gap: other.gap, ..Asked::default() }
 }
 
 fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {

@@ -22,7 +22,7 @@ use crate::{
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, SourceMap, did_you_mean},
     observed::Observed,
-    place::decide::{Placed, place},
+    place::decide::{Placed, place_as},
     state::State,
 };
 
@@ -59,7 +59,8 @@ impl<'a> Facts<'a> {
         plan: Result<&'a Plan, &Diagnostics>,
         sources: &'a SourceMap,
     ) -> Result<Self, Diagnostics> {
-        let placed = place(model, observed, inputs.state, &inputs.limits)?;
+        let wish = inputs.scope.wish.resolved(model);
+        let placed = place_as(model, observed, inputs.state, &inputs.limits, &wish)?;
         let solution = &placed.solution;
         let choice = Choice { runs: &solution.instances, nodes: &solution.nodes, in_order: &placed.in_order };
         let desired = desired(model, &choice, inputs.state, observed, &mut Diagnostics::new());
