@@ -96,6 +96,10 @@ pub struct Observed {
     pub lookups: BTreeMap<ResourceAddress, Option<Stranger>>,
     /// Answers of dry-runs.
     pub dry_runs: BTreeMap<ResourceAddress, DryRun>,
+    /// Bytes a second that clusters receive, by name, for the strategy `MostTraffic`; a cluster that is not
+    /// here receives nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<String, u64>,
     /// There are no more answers to be had: nobody is asked. What is missing stays unknown, and what
     /// is planned without it is marked `unverified`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

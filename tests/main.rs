@@ -30,6 +30,7 @@ mod pure {
     mod schemas;
     mod sizes;
     mod stability;
+    mod strategies;
 }
 
 mod hard {

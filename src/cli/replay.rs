@@ -103,6 +103,8 @@ pub(super) fn read_observed(path: &Path) -> Result<Observed, Diagnostic> {
         lookups: BTreeMap<ResourceAddress, Option<Stranger>>,
         #[serde(default)]
         dry_runs: BTreeMap<ResourceAddress, DryRun>,
+        #[serde(default)]
+        traffic: BTreeMap<String, u64>,
     }
     let fault = |why: String| {
         Diagnostic::error("SKY0907", format!("{} is not a file of answers that can be read: {why}", path.display()))
@@ -111,8 +113,8 @@ pub(super) fn read_observed(path: &Path) -> Result<Observed, Diagnostic> {
     let text = std::fs::read(path).map_err(|e| fault(e.to_string()))?;
     match serde_json::from_slice(&text).map_err(|e| fault(e.to_string()))? {
         File { observed: Some(observed), .. } => Ok(observed),
-        File { clusters: Some(clusters), lookups, dry_runs, .. } => {
-            Ok(Observed { clusters, lookups, dry_runs, offline: true })
+        File { clusters: Some(clusters), lookups, dry_runs, traffic, .. } => {
+            Ok(Observed { clusters, lookups, dry_runs, traffic, offline: true })
         }
         _ => Err(fault("it has neither `observed` nor `clusters`".into())),
     }

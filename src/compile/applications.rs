@@ -200,6 +200,7 @@ fn new_component(app: &spec::Application, name: &str, origin: &Origin) -> Compon
         dedicated: false,
         spread: Vec::new(),
         depends_on: Vec::new(),
+        strategy: None,
     }
 }
 

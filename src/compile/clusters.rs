@@ -19,7 +19,7 @@ const MOST_NODES: u32 = 5_000;
 const MOST_PRICE: MicroUsd = MicroUsd(1_000_000_000_000);
 
 /// The kubelet's default limit of pods on a node.
-const PODS_PER_NODE: u64 = 110;
+pub(super) const PODS_PER_NODE: u64 = 110;
 
 /// All clusters, sorted by name.
 pub(super) fn compile(set: &SpecSet, out: &mut Diagnostics) -> Vec<Cluster> {

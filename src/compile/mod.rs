@@ -16,6 +16,7 @@ mod outputs;
 pub(crate) mod pods;
 mod policies;
 mod spread;
+mod strategies;
 mod twice;
 
 pub(crate) use self::clusters::egress_between;
@@ -39,6 +40,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     twice::check(&applications.objects, &locator, &mut out);
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     spread::join(set, &clusters, &mut applications.components, &mut out);
+    strategies::complete(&mut applications, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
     let outputs = outputs::compile(set, &applications.objects, &mut out);

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::pods::Surge;
 use crate::{
     diagnostic::Origin,
     money::MicroUsd,
     quantity::{Micros, Percent, Resources},
-    spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, Taint, ZoneType},
+    spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Taint, ZoneType},
 };
 
 /// A project, understood.
@@ -230,6 +231,45 @@ pub struct Component {
     pub spread: Vec<Spread>,
     /// Components that must be ready before, by full name.
     pub depends_on: Vec<String>,
+    /// By which rule its replicas are divided; `None` = it is whole wherever it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+}
+
+/// By which rule the replicas of a component are divided over places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strategy {
+    /// The rule.
+    pub name: StrategyName,
+    /// Replicas as they are written.
+    pub replicas: u32,
+    /// Pods beside them while they roll.
+    pub surge: Surge,
+    /// In how many places they are wanted.
+    pub locations: u32,
+    /// Clusters that are wanted, in order (indices).
+    pub clusters: Vec<usize>,
+    /// Weights of places.
+    pub weights: Vec<(PlaceFilter, u32)>,
+    /// Whether what finds no room is left out.
+    pub partial: bool,
+    /// Its line.
+    pub origin: Origin,
+    /// Nodes that are sold somewhere, for advice.
+    pub offered: Vec<Offered>,
+}
+
+/// A kind of node that is sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offered {
+    /// Profile.
+    pub provider: String,
+    /// Offering.
+    pub name: String,
+    /// Size as sold.
+    pub size: Resources,
+    /// Per hour.
+    pub price: MicroUsd,
 }
 
 /// Equal pods of one instance of a component.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::model::{PodNeed, Toleration};
@@ -52,7 +53,7 @@ pub(super) fn pod_labels(object: &Value) -> &Value {
 }
 
 /// Whether `replicas` can be set on it.
-pub(super) fn scales(object: &Value) -> bool {
+pub(crate) fn scales(object: &Value) -> bool {
     matches!(group_kind(object), ("apps", "Deployment" | "ReplicaSet" | "StatefulSet"))
 }
 
@@ -81,10 +82,7 @@ fn count(object: &Value) -> u32 {
     match group_kind(object).1 {
         "Deployment" => {
             let replicas = number(&spec["replicas"], 1);
-            if spec["strategy"]["type"] == "Recreate" || replicas == 0 {
-                return replicas;
-            }
-            replicas.saturating_add(surge(&spec["strategy"]["rollingUpdate"]["maxSurge"], replicas))
+            Surge::of(object).with(replicas)
         }
         "StatefulSet" | "ReplicaSet" => number(&spec["replicas"], 1),
         "Job" => number(&spec["parallelism"], 1),
@@ -93,15 +91,53 @@ fn count(object: &Value) -> u32 {
     }
 }
 
-/// Pods above `replicas` while a Deployment rolls: a number or a percentage rounded up, 25 % where
-/// nothing is said.
-fn surge(written: &Value, replicas: u32) -> u32 {
-    let percent = match written {
-        Value::Number(n) => return n.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-        Value::String(text) => text.strip_suffix('%').and_then(|p| p.parse::<u64>().ok()).unwrap_or(0),
-        _ => 25,
-    };
-    u32::try_from((u64::from(replicas) * percent).div_ceil(100)).unwrap_or(u32::MAX)
+/// Pods above `replicas` while a Deployment rolls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Surge {
+    /// None: the old go first.
+    None,
+    /// So many.
+    Pods(u32),
+    /// So many in a hundred, rounded up.
+    Percent(u64),
+}
+
+impl Surge {
+    /// That of a workload: what it says, 25 % where a Deployment says nothing.
+    pub(super) fn of(object: &Value) -> Self {
+        let strategy = &object["spec"]["strategy"];
+        if group_kind(object).1 != "Deployment" || strategy["type"] == "Recreate" {
+            return Self::None;
+        }
+        match &strategy["rollingUpdate"]["maxSurge"] {
+            Value::Number(n) => Self::Pods(n.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0)),
+            Value::String(text) => Self::Percent(text.strip_suffix('%').and_then(|p| p.parse().ok()).unwrap_or(0)),
+            _ => Self::Percent(25),
+        }
+    }
+
+    /// Pods of so many replicas while they roll.
+    pub fn with(self, replicas: u32) -> u32 {
+        let more = match self {
+            _ if replicas == 0 => 0,
+            Self::None => 0,
+            Self::Pods(n) => n,
+            Self::Percent(percent) => {
+                let more = u64::from(replicas).saturating_mul(percent).div_ceil(100);
+                u32::try_from(more).unwrap_or(u32::MAX)
+            }
+        };
+        replicas.saturating_add(more)
+    }
+}
+
+/// Whether an object is an autoscaler of another one.
+pub(super) fn targets(scaler: &Value, object: &Value) -> bool {
+    let target = &scaler["spec"]["scaleTargetRef"];
+    scaler["kind"] == "HorizontalPodAutoscaler"
+        && target["kind"] == object["kind"]
+        && target["name"] == object["metadata"]["name"]
+        && scaler["metadata"]["namespace"] == object["metadata"]["namespace"]
 }
 
 pub(crate) fn requests(spec: &Value) -> Result<Resources, String> {
@@ -253,9 +289,12 @@ mod tests {
 
     #[test]
     fn surge_follows_the_strategy() {
-        assert_eq!(surge(&json!("50%"), 3), 2);
-        assert_eq!(surge(&json!(0), 3), 0);
-        assert_eq!(surge(&Value::Null, 1), 1);
+        let rolling =
+            |surge: Value| json!({"kind": "Deployment", "spec": {"strategy": {"rollingUpdate": {"maxSurge": surge}}}});
+        assert_eq!(Surge::of(&rolling(json!("50%"))).with(3), 5);
+        assert_eq!(Surge::of(&rolling(json!(0))).with(3), 3);
+        assert_eq!(Surge::of(&rolling(Value::Null)).with(1), 2);
+        assert_eq!(Surge::of(&rolling(json!(2))).with(0), 0);
         let recreate = json!({"kind": "Deployment", "spec": {"replicas": 3, "strategy": {"type": "Recreate"}}});
         assert_eq!(count(&recreate), 3);
     }

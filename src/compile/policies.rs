@@ -8,11 +8,12 @@ use std::{
 use super::{
     model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, RequiredGroup, Volume},
     names::{dangling, nameless},
+    strategies,
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
     quantity::Resources,
-    spec::{At, ComponentPolicy, PlaceSelector, SpecSet},
+    spec::{At, ComponentPolicy, LabelExpression, LabelOperator, PlaceSelector, SpecSet},
 };
 
 /// Joins deployment policies to components, and sets the instances that nothing set.
@@ -65,6 +66,7 @@ fn join(
         .collect();
     outside(component, set, clusters, out);
     component.dedicated = policy.dedicated;
+    component.strategy = policy.strategy.as_ref().and_then(|s| strategies::strategy(s, set, clusters, component, out));
     if policy.dedicated && policy.compute.is_empty() {
         out.push(
             Diagnostic::error("SKY0220", "a dedicated component says which nodes it needs")
@@ -143,7 +145,12 @@ fn known(set: &SpecSet, cluster: &Cluster) -> bool {
 }
 
 /// A selector as the clusters it selects.
-fn filter(selector: &At<PlaceSelector>, set: &SpecSet, clusters: &[Cluster], out: &mut Diagnostics) -> PlaceFilter {
+pub(super) fn filter(
+    selector: &At<PlaceSelector>,
+    set: &SpecSet,
+    clusters: &[Cluster],
+    out: &mut Diagnostics,
+) -> PlaceFilter {
     check_references(selector, set, out);
     let selected: BTreeSet<usize> =
         clusters.iter().enumerate().filter(|(_, c)| selects(selector, c)).map(|(i, _)| i).collect();
@@ -188,6 +195,17 @@ fn selects(selector: &PlaceSelector, cluster: &Cluster) -> bool {
         && selector.kind.is_none_or(|k| site.is_some_and(|s| s.zone_type == k))
         && selector.attributes.iter().all(|a| site.is_some_and(|s| s.attributes.contains(&a.value)))
         && selector.match_labels.iter().all(|(k, v)| cluster.labels.get(k) == Some(v))
+        && selector.match_expressions.iter().all(|e| holds(e, cluster.labels.get(&e.key)))
+}
+
+fn holds(expression: &LabelExpression, value: Option<&String>) -> bool {
+    let listed = value.is_some_and(|v| expression.values.contains(v));
+    match expression.operator {
+        LabelOperator::In => listed,
+        LabelOperator::NotIn => !listed,
+        LabelOperator::Exists => value.is_some(),
+        LabelOperator::DoesNotExist => value.is_none(),
+    }
 }
 
 /// The selector as it is written, on one line.
@@ -209,6 +227,12 @@ fn words(selector: &PlaceSelector) -> String {
         parts.push(format!("attributes: {}", all.join(", ")));
     }
     parts.extend(selector.match_labels.iter().map(|(k, v)| format!("{k}={v}")));
+    parts.extend(selector.match_expressions.iter().map(|e| match e.operator {
+        LabelOperator::In => format!("{} in ({})", e.key, e.values.join(", ")),
+        LabelOperator::NotIn => format!("{} not in ({})", e.key, e.values.join(", ")),
+        LabelOperator::Exists => e.key.clone(),
+        LabelOperator::DoesNotExist => format!("!{}", e.key),
+    }));
     parts.join(", ")
 }
 

@@ -28,6 +28,8 @@ struct Link {
     from: usize,
     to: usize,
     bytes: f64,
+    /// The flow, where its source's replicas are divided: then each place sends its part.
+    divided: Option<usize>,
     /// Ways at most so long will do.
     bound: f64,
 }
@@ -103,12 +105,13 @@ impl<'a> Annealer<'a> {
         let rooms = (0..places).map(|l| Room::new(problem, model, l, prices)).collect();
         let mut joins = vec![Vec::new(); problem.components.len()];
         let mut links = Vec::new();
-        for flow in problem.flows.iter().filter(|f| f.from != f.to) {
+        for (f, flow) in problem.flows.iter().enumerate().filter(|(_, f)| f.from != f.to) {
             joins[flow.from].push(links.len());
             joins[flow.to].push(links.len());
             let bound =
                 flow.latency.map_or(f64::INFINITY, |b| b.0 as f64 - f64::from(u8::from(problem.strict_latency)));
-            links.push(Link { from: flow.from, to: flow.to, bytes: flow.bytes as f64, bound });
+            let divided = Some(f).filter(|_| !problem.components[flow.from].portions.is_empty());
+            links.push(Link { from: flow.from, to: flow.to, bytes: flow.bytes as f64, divided, bound });
         }
         let ways = problem.routes.iter().flatten().map(|route| Way {
             rate: route.meter.map_or(0.0, |m| model.slopes[m]),
@@ -196,11 +199,13 @@ impl<'a> Annealer<'a> {
         let places = self.rooms.len();
         let mut sum = 0.0;
         for a in from {
+            let part = |f: usize| self.problem.bytes(&self.problem.flows[f], *a) as f64;
+            let bytes = link.divided.map_or(link.bytes, part);
             let mut best = f64::INFINITY;
             for b in to {
                 let way = self.ways[a * places + b];
                 if way.latency <= link.bound || link.bound == f64::INFINITY {
-                    best = best.min(way.rate * link.bytes);
+                    best = best.min(way.rate * bytes);
                 }
             }
             sum += if best.is_finite() { best } else { self.fine };

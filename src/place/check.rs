@@ -146,7 +146,7 @@ fn flows(problem: &Problem, solution: &Solution, faults: &mut Vec<String>) -> i1
                 faults.push(format!("{names}: {a} and {b} are too far apart"));
             }
             if let Some(meter) = route.meter {
-                bytes[meter] += u128::from(flow.bytes);
+                bytes[meter] += sent(&problem.components[from], flow.bytes, *a);
             }
         }
     }
@@ -164,6 +164,18 @@ fn flows(problem: &Problem, solution: &Solution, faults: &mut Vec<String>) -> i1
         }
     }
     total
+}
+
+/// What the instance of a source at a place sends: all of it, or its part where replicas are divided. Parts
+/// end where the sum of all up to there, rounded down, ends.
+fn sent(source: &Component, bytes: u64, place: usize) -> u128 {
+    let whole: u128 = source.portions.iter().map(|n| u128::from(*n)).sum();
+    if whole == 0 {
+        return u128::from(bytes);
+    }
+    let before: u128 = source.portions.iter().take(place).map(|n| u128::from(*n)).sum();
+    let upto = before + u128::from(source.portions[place]);
+    u128::from(bytes) * upto / whole - u128::from(bytes) * before / whole
 }
 
 /// Nodes of one place: dedicated ones, limits, and that the scheduler finds room on the rest.

@@ -20,6 +20,7 @@ use super::{
     problem::{Candidate, Limits, Problem, Solution},
     search::{Refusal, find},
     steady::{moved, steady},
+    strategy::{self, Division},
     wish::{Wish, reserve},
 };
 use crate::{
@@ -79,10 +80,22 @@ pub fn place_as(
         model.components.iter().zip(&flows).map(|(c, flows)| (c.name.as_str(), spec_digest(model, flows, c))).collect();
     let mut present = present(model, observed, state);
     let names: Vec<String> = model.clusters.iter().map(|c| c.name.clone()).collect();
-    if state.placement.clusters == names {
+    let recorded = &state.placement;
+    if recorded.clusters == names {
         present.pinned = untouched(model, state, &specs, wish);
     }
+    let lost = |name: &str| {
+        let clusters = recorded.components.get(name).map(|p| &p.clusters);
+        clusters.is_some_and(|all| all.iter().any(|c| wish.without.contains(c)))
+    };
+    let unchanged = |name: &&String| recorded.clusters == names && recorded_alike(recorded, &specs, name);
+    let stays = |name: &&String| !lacks(recorded, name) && !lost(name) && !wish.reoptimize.names(name);
+    let settled: BTreeSet<String> = recorded.components.keys().filter(unchanged).filter(stays).cloned().collect();
+    present.pinned.retain(|name| !lacks(recorded, name));
     let mut problem = formulate(model, &present, model.settings.horizon);
+    wish.without(&mut problem);
+    present.divisions = strategy::divide(model, &present, &settled, &observed.traffic, &problem)?;
+    strategy::fix(model, &present.divisions, &mut problem);
     let held: Vec<usize> = (0..problem.components.len()).filter(|i| problem.components[*i].pinned).collect();
     let pose = |problem: &mut Problem, present: &Present| {
         wish.without(problem);
@@ -97,6 +110,9 @@ pub fn place_as(
         None => attempt(problem, limits, Words { model, present: &present })?,
     };
     if let Err(faults) = check(&problem, &solution) {
+        return Err(unsound(&faults).into());
+    }
+    if let Err(faults) = strategy::check::check(model, &present.divisions, &problem, &solution) {
         return Err(unsound(&faults).into());
     }
     // What is shown compares with every place, whether the component would be reconsidered or not.
@@ -114,7 +130,8 @@ pub fn place_as(
             .map(|(c, places)| {
                 let clusters = places.iter().map(|p| names[*p].clone()).collect();
                 let spec = specs.get(c.name.as_str()).cloned().unwrap_or_default();
-                (c.name.clone(), PlacedInstance { clusters, spec })
+                let Division { portions, missing, .. } = present.divisions.get(&c.name).cloned().unwrap_or_default();
+                (c.name.clone(), PlacedInstance { clusters, spec, portions, missing })
             })
             .collect(),
         monthly: monthly.cost.total(),
@@ -209,6 +226,16 @@ fn attempt(problem: Problem, limits: &Limits, words: Words<'_>) -> Result<(Probl
     Err(infeasible.to_diagnostics().into_iter().collect())
 }
 
+/// Whether a component was placed by the same words.
+fn recorded_alike(recorded: &PlacementRecord, specs: &BTreeMap<&str, String>, name: &str) -> bool {
+    recorded.components.get(name).is_some_and(|p| specs.get(name) == Some(&p.spec))
+}
+
+/// Whether some of its replicas found no room.
+fn lacks(recorded: &PlacementRecord, name: &str) -> bool {
+    recorded.components.get(name).is_some_and(|p| p.missing > 0)
+}
+
 fn present(model: &Model, observed: &Observed, state: &State) -> Present {
     let mut present = Present::default();
     for cluster in model.clusters.iter().filter(|c| c.driver() == ClusterDriver::Existing) {
@@ -223,6 +250,8 @@ fn present(model: &Model, observed: &Observed, state: &State) -> Present {
     }
     present.incumbents =
         state.placement.components.iter().map(|(name, p)| (name.clone(), p.clusters.clone())).collect();
+    let divided = state.placement.components.iter().filter(|(_, p)| !p.portions.is_empty());
+    present.portions = divided.map(|(name, p)| (name.clone(), p.portions.clone())).collect();
     present
 }
 
@@ -272,6 +301,19 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
     if let Some(all) = words.as_array_mut() {
         all.append(&mut more);
     }
+    let words = match &component.strategy {
+        // What is whole keeps the digest that it always had.
+        None => words,
+        Some(s) => json!([
+            words,
+            s.name.word(),
+            s.replicas,
+            s.locations,
+            s.clusters.iter().map(|c| model.clusters[*c].name.as_str()).collect::<Vec<_>>(),
+            s.weights.iter().map(|(f, weight)| (f.text.as_str(), *weight)).collect::<Vec<_>>(),
+            s.partial,
+        ]),
+    };
     digest(&words)[..16].to_owned()
 }
 

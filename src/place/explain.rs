@@ -199,7 +199,9 @@ pub(super) fn shares(problem: &Problem, solution: &Solution) -> Vec<Vec<Share>> 
     let senders = || {
         problem.flows.iter().zip(&solution.targets).flat_map(|(flow, targets)| {
             let sources = solution.instances[flow.from].iter().zip(targets).enumerate();
-            sources.filter_map(move |(k, (a, b))| problem.routes[*a][*b].meter.map(|m| (flow.from, k, m, flow.bytes)))
+            sources.filter_map(move |(k, (a, b))| {
+                problem.routes[*a][*b].meter.map(|m| (flow.from, k, m, problem.bytes(flow, *a)))
+            })
         })
     };
     let mut bytes = vec![0_u64; problem.meters.len()];

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::problem::{
-    Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
-    Requirement, Resources, Route, Spread, Tier,
+use super::{
+    problem::{
+        Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
+        Requirement, Resources, Route, Spread, Tier,
+    },
+    strategy::{self, Division},
 };
 use crate::{
     compile::{
@@ -29,13 +32,17 @@ pub struct Present {
     pub incumbents: BTreeMap<String, Vec<String>>,
     /// Components that stay where they are.
     pub pinned: BTreeSet<String>,
+    /// Component → cluster → replicas, of those that a strategy divided in the last apply.
+    pub portions: BTreeMap<String, BTreeMap<String, u32>>,
+    /// How strategies divide replicas now.
+    pub divisions: BTreeMap<String, Division>,
 }
 
 /// Poses the problem of a model over a horizon.
 pub fn formulate(model: &Model, present: &Present, horizon: Micros) -> Problem {
     let seconds = horizon.seconds();
     let (meters, routes) = routes(model, seconds);
-    Problem {
+    let mut problem = Problem {
         places: model.clusters.iter().map(|c| place(model, c, present, seconds)).collect(),
         components: model.components.iter().map(|c| component(model, c, present)).collect(),
         flows: model.flows.iter().map(|f| flow(f, seconds)).collect(),
@@ -45,7 +52,9 @@ pub fn formulate(model: &Model, present: &Present, horizon: Micros) -> Problem {
         move_cost: model.settings.move_cost,
         spreads: model.components.iter().flat_map(|c| &c.spread).map(spread).collect(),
         fit: Fit::Scheduler,
-    }
+    };
+    strategy::fix(model, &present.divisions, &mut problem);
+    problem
 }
 
 fn place(model: &Model, cluster: &Cluster, present: &Present, seconds: u64) -> Place {

@@ -4,7 +4,8 @@
 //! cheapest placement and proves it where it can; `check` verifies it with code of its own; `explain`
 //! and `infeasible` say why; `what_if` prices what is not allowed. Few components are settled by branch and
 //! bound on a Lagrangian bound (`bound`); many by a linear relaxation (`lp`), a local search on its prices
-//! (`anneal`), and what is left by the former.
+//! (`anneal`), and what is left by the former. Before all that `strategy` divides the replicas of components
+//! that are not to be whole.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod anneal;
@@ -31,6 +32,7 @@ mod scheduler;
 pub mod search;
 mod site;
 mod steady;
+pub mod strategy;
 mod transfer;
 pub mod watch;
 pub mod what_if;

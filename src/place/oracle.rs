@@ -196,7 +196,7 @@ fn transfer(problem: &Problem, instances: &[Vec<usize>]) -> Option<i64> {
                 for sum in &sums {
                     let mut sum = sum.clone();
                     if let Some(m) = problem.routes[*a][*b].meter {
-                        sum[m] += flow.bytes;
+                        sum[m] += problem.bytes(flow, *a);
                     }
                     next.insert(sum);
                 }

@@ -201,7 +201,8 @@ pub struct Flow {
     pub from: usize,
     /// Index of the target; may be before or after `from`: cycles are fine.
     pub to: usize,
-    /// Bytes over the horizon that one instance of the source sends.
+    /// Bytes over the horizon that one instance of the source sends; of one whose replicas are divided:
+    /// that all of them send. [`Problem::bytes`] knows which.
     pub bytes: u64,
     /// Bound on latency; `None` = no bound.
     pub latency: Option<Micros>,
@@ -257,6 +258,26 @@ impl Meter {
 }
 
 impl Problem {
+    /// Bytes over the horizon that the source's instance at a place sends: all alike, or, where a strategy
+    /// has divided the replicas, its part of the whole.
+    pub fn bytes(&self, flow: &Flow, place: usize) -> u64 {
+        let portions = &self.components[flow.from].portions;
+        if portions.is_empty() {
+            return flow.bytes;
+        }
+        let sum = |to: usize| portions[..to].iter().map(|n| u128::from(*n)).sum::<u128>();
+        let all = sum(portions.len()).max(1);
+        // Differences of rounded sums: together they are the whole.
+        let until = |to: usize| u128::from(flow.bytes) * sum(to) / all;
+        u64::try_from(until(place + 1) - until(place)).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes over the horizon that so many instances of the source send together, at most.
+    pub fn most_bytes(&self, flow: &Flow, instances: usize) -> u64 {
+        let divided = !self.components[flow.from].portions.is_empty();
+        if divided { flow.bytes } else { flow.bytes.saturating_mul(instances as u64) }
+    }
+
     /// Whether a flow with this bound may go from place `a` to place `b`.
     pub fn reaches(&self, bound: Option<Micros>, a: usize, b: usize) -> bool {
         match (bound, self.routes[a][b].latency) {

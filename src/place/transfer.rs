@@ -92,12 +92,13 @@ impl<'a> Haul<'a> {
         for (f, flow) in self.problem.flows.iter().enumerate() {
             let mut chosen = Vec::with_capacity(instances[flow.from].len());
             for (source, a) in instances[flow.from].iter().enumerate() {
+                let sent = self.problem.bytes(flow, *a);
                 let mut first = None;
                 let mut gratis = None;
                 let mut options: Vec<(usize, usize)> = Vec::new();
                 for b in instances[flow.to].iter().filter(|b| self.problem.reaches(flow.latency, *a, **b)) {
                     first = first.or(Some(*b));
-                    match self.meter(*a, *b).filter(|_| flow.bytes > 0) {
+                    match self.meter(*a, *b).filter(|_| sent > 0) {
                         None => gratis = gratis.or(Some(*b)),
                         Some(m) if !options.iter().any(|(known, _)| *known == m) => options.push((m, *b)),
                         Some(_) => {}
@@ -111,19 +112,19 @@ impl<'a> Haul<'a> {
                 if options.len() > 1 {
                     let best: Vec<(usize, usize)> = options
                         .iter()
-                        .filter(|(m, _)| !options.iter().any(|(n, _)| n != m && self.dominates(*n, *m, flow.bytes)))
+                        .filter(|(m, _)| !options.iter().any(|(n, _)| n != m && self.dominates(*n, *m, sent)))
                         .copied()
                         .collect();
                     options = best;
                 }
                 match options.as_slice() {
                     [(m, b)] => {
-                        bytes[*m] = bytes[*m].saturating_add(flow.bytes);
+                        bytes[*m] = bytes[*m].saturating_add(sent);
                         chosen.push(*b);
                     }
                     _ => {
                         chosen.push(first);
-                        open.push(Open { flow: f, source, bytes: flow.bytes, options });
+                        open.push(Open { flow: f, source, bytes: sent, options });
                     }
                 }
             }

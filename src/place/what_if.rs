@@ -51,9 +51,9 @@ pub fn transfer(placed: &Placed, flow: usize, from: usize, to: usize) -> MicroUs
     let problem = &placed.month;
     let Some(meter) = problem.routes[from][to].meter else { return MicroUsd::ZERO };
     let pairs = problem.flows.iter().zip(&placed.monthly.targets).flat_map(|(f, targets)| {
-        placed.monthly.instances[f.from].iter().zip(targets).map(move |(a, b)| (f.bytes, *a, *b))
+        placed.monthly.instances[f.from].iter().zip(targets).map(move |(a, b)| (problem.bytes(f, *a), *a, *b))
     });
     let on_meter = pairs.filter(|(_, a, b)| problem.routes[*a][*b].meter == Some(meter));
     let all = on_meter.fold(0_u64, |sum, (bytes, ..)| sum.saturating_add(bytes));
-    part_of(problem.meters[meter].cost(all), u128::from(problem.flows[flow].bytes), u128::from(all))
+    part_of(problem.meters[meter].cost(all), u128::from(problem.bytes(&problem.flows[flow], from)), u128::from(all))
 }

@@ -99,7 +99,12 @@ fn version(model: &Model, state: &State, limits: &Limits) -> Result<(Placed, Des
     let observed = roomy(model);
     let placed = place(model, &observed, state, limits)?;
     let solution = &placed.solution;
-    let choice = Choice { runs: &solution.instances, nodes: &solution.nodes, in_order: &placed.in_order };
+    let choice = Choice {
+        runs: &solution.instances,
+        nodes: &solution.nodes,
+        in_order: &placed.in_order,
+        divisions: &placed.present.divisions,
+    };
     let mut faults = Diagnostics::new();
     let wanted = desired(model, &choice, state, &observed, &mut faults);
     if faults.has_errors() { Err(faults) } else { Ok((placed, wanted)) }

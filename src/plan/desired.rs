@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::secret::Secrets;
+use super::{divided, secret::Secrets};
 use crate::{
     address::{ObjectAddress, ResourceAddress},
     compile::{
@@ -19,6 +19,7 @@ use crate::{
     },
     diagnostic::{Diagnostic, Diagnostics, Origin},
     observed::{ClusterObserved, Connection, KindRef, Observed},
+    place::strategy::Division,
     plan::projection::digest,
     spec::DeletionPolicy,
     state::{State, record::NodePoolState},
@@ -84,6 +85,8 @@ pub(super) struct Choice<'a> {
     pub(super) nodes: &'a [Vec<u32>],
     /// Clusters on which the largest pods must come first.
     pub(super) in_order: &'a [bool],
+    /// How replicas are divided, by component.
+    pub(super) divisions: &'a BTreeMap<String, Division>,
 }
 
 /// What shall be.
@@ -117,6 +120,7 @@ pub(super) fn desired(
             {
                 metadata.remove("namespace");
             }
+            divided::adapt(model, choice.divisions, object, &cluster.name, &mut body);
             if scalers.contains_key(&scaled(&object.application, &body)) {
                 // A live autoscaler owns the number.
                 if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {

@@ -10,6 +10,7 @@ pub mod change;
 pub mod check;
 pub mod compare;
 pub mod desired;
+mod divided;
 mod diff;
 mod fields;
 mod guard;
@@ -102,7 +103,12 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
             let solution = &placed.solution;
             let wanted = desired(
                 model,
-                &Choice { runs: &solution.instances, nodes: &solution.nodes, in_order: &placed.in_order },
+                &Choice {
+                    runs: &solution.instances,
+                    nodes: &solution.nodes,
+                    in_order: &placed.in_order,
+                    divisions: &placed.present.divisions,
+                },
                 inputs.state,
                 observed,
                 &mut faults,
@@ -133,6 +139,7 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
         plan.notes.extend(idle(model, placed, &wanted));
         let report = report::placement(model, placed);
         plan.notes.extend(report::savings(&report));
+        plan.notes.extend(divided::missing(placed));
         plan.notes.sort();
         plan.placement = Some(report);
         plan.cost = Cost { monthly_before: plan.cost.monthly_before, ..report::cost(model, placed) };

@@ -235,7 +235,7 @@ pub(super) fn flow(model: &Model, placed: &Placed, index: usize, from: usize, to
         to: (model.components[flow.to].name.clone(), model.clusters[to].name.clone()),
         latency: if from == to { None } else { route.latency },
         bound: flow.latency,
-        bytes: flow.bytes,
+        bytes: placed.month.bytes(flow, from),
         once: matches!(model.flows[index].volume, Volume::Total(_)),
         meter: route.meter.map(|m| placed.month.meters[m].name.clone()),
     }

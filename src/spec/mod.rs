@@ -12,6 +12,7 @@ mod policy;
 mod project;
 mod provider;
 mod schema;
+mod strategy;
 mod unread;
 
 pub use application::{
@@ -21,8 +22,8 @@ pub use at::At;
 pub(crate) use at::MARKER;
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
 pub use policy::{
-    ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed, Location,
-    LocationGroup, PlaceSelector, SpreadBy, SpreadRule, Volume,
+    ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
+    LabelExpression, LabelOperator, Location, LocationGroup, PlaceSelector, SpreadBy, SpreadRule, Volume,
 };
 pub use project::{
     Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project, STATE_URL, StateSettings,
@@ -33,6 +34,7 @@ pub use provider::{
 };
 
 pub use schema::schema;
+pub use strategy::{Strategy, StrategyName, Weight};
 pub use unread::Unread;
 
 use crate::diagnostic::Origin;

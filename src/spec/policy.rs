@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Platform, ZoneType};
+use super::{At, Platform, Strategy, ZoneType};
 use crate::quantity::{Bytes, Micros, MilliCpu};
 
 /// What components need.
@@ -33,6 +33,8 @@ pub struct ComponentPolicy {
     /// Where it may and must run.
     #[serde(default)]
     pub location: Location,
+    /// By which rule its replicas are spread over places; default `Cost`: whole, where all is cheapest.
+    pub strategy: Option<At<Strategy>>,
     /// What may not come together: all of the entries.
     #[serde(default)]
     pub spread: Vec<At<SpreadRule>>,
@@ -168,6 +170,32 @@ pub struct PlaceSelector {
     /// Labels of the cluster.
     #[serde(default)]
     pub match_labels: BTreeMap<String, String>,
+    /// What else must hold of the cluster's labels: all of them.
+    #[serde(default)]
+    pub match_expressions: Vec<At<LabelExpression>>,
+}
+
+/// Something that must hold of a label.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelExpression {
+    /// The label.
+    pub key: String,
+    /// What must hold of its value.
+    pub operator: LabelOperator,
+    /// Values, for `In` and `NotIn`.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+/// What must hold of a label's value. A cluster without the label passes `NotIn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the names are those of Kubernetes")]
+pub enum LabelOperator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
 }
 
 /// Data between components.

@@ -148,4 +148,15 @@ pub struct PlacedInstance {
     pub clusters: Vec<String>,
     /// Digest of what the specs say of it: reconsidered when it changes.
     pub spec: String,
+    /// Cluster → replicas, where a strategy has divided them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub portions: BTreeMap<String, u32>,
+    /// Replicas that found no room: later plans place them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }

@@ -116,7 +116,7 @@ impl View {
             let (fewest, most) = number(&problem.components[flow.from], &domain.marks[flow.from]);
             certain[f] = meters.len() <= 1 && fewest == most || flow.bytes == 0;
             for m in meters.into_iter().flatten() {
-                let bytes = flow.bytes.saturating_mul(most as u64);
+                let bytes = problem.most_bytes(flow, most);
                 let sum = if certain[f] { &mut sure[m] } else { &mut maybe[m] };
                 *sum = sum.saturating_add(bytes);
             }
@@ -156,7 +156,7 @@ impl View {
                     } else if certain[f] {
                         0.0
                     } else {
-                        relaxation.haul.meter(*a, *b).map_or(0.0, |m| slopes[m] * flow.bytes as f64)
+                        relaxation.haul.meter(*a, *b).map_or(0.0, |m| slopes[m] * problem.bytes(flow, *a) as f64)
                     });
                 }
             }

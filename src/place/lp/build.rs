@@ -132,7 +132,7 @@ fn slopes(problem: &Problem, domain: &Domain) -> Vec<f64> {
                 }
             }
         }
-        let bytes = flow.bytes.saturating_mul(u64::from(problem.components[flow.from].max));
+        let bytes = problem.most_bytes(flow, problem.components[flow.from].max as usize);
         for (most, _) in most.iter_mut().zip(used).filter(|(_, used)| *used) {
             *most = most.saturating_add(bytes);
         }
@@ -320,7 +320,7 @@ impl Model {
         let sources: Vec<usize> = domain.possible(flow.from).collect();
         let targets: Vec<usize> = domain.possible(flow.to).collect();
         let slopes = self.slopes.clone();
-        let price = |a: usize, b: usize| haul.meter(a, b).map_or(0.0, |m| slopes[m] * flow.bytes as f64);
+        let price = |a: usize, b: usize| haul.meter(a, b).map_or(0.0, |m| slopes[m] * problem.bytes(flow, a) as f64);
         let single = problem.components[flow.from].max == 1;
         // Sources with the same near targets and the same price of going beyond.
         let mut levels: BTreeMap<(Vec<usize>, u64), Vec<usize>> = BTreeMap::new();

@@ -62,7 +62,12 @@ impl<'a> Facts<'a> {
         let wish = inputs.scope.wish.resolved(model);
         let placed = place_as(model, observed, inputs.state, &inputs.limits, &wish)?;
         let solution = &placed.solution;
-        let choice = Choice { runs: &solution.instances, nodes: &solution.nodes, in_order: &placed.in_order };
+        let choice = Choice {
+            runs: &solution.instances,
+            nodes: &solution.nodes,
+            in_order: &placed.in_order,
+            divisions: &placed.present.divisions,
+        };
         let desired = desired(model, &choice, inputs.state, observed, &mut Diagnostics::new());
         let plan = plan.map_err(Diagnostics::len);
         Ok(Self { model, state: inputs.state, observed, sources, placed, desired, plan })

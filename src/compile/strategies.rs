@@ -1,0 +1,160 @@
+//! Strategies of components: fields that go together, clusters and weights resolved, and which workload
+//! is divided.
+
+use std::collections::BTreeSet;
+
+use super::{
+    applications::Applications,
+    model::{Cluster, Component, Offered, Strategy},
+    names::dangling,
+    pods, policies,
+};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Origin},
+    quantity::Resources,
+    spec::{At, SpecSet, StrategyName},
+};
+
+/// A strategy as it is written; `None` for what is whole anyway. How many replicas there are is
+/// filled in by [`complete`].
+pub(super) fn strategy(
+    written: &At<crate::spec::Strategy>,
+    set: &SpecSet,
+    clusters: &[Cluster],
+    component: &Component,
+    out: &mut Diagnostics,
+) -> Option<Strategy> {
+    fields(written, component, out);
+    if let Some(n) = written.locations.as_ref().filter(|n| n.value == 0) {
+        out.push(Diagnostic::error("SKY0107", "a count is at least 1").at(&n.origin).hint("leave it out for one"));
+    }
+    let mut named = Vec::new();
+    for name in &written.clusters {
+        match clusters.iter().position(|c| c.name == name.value) {
+            Some(index) if named.contains(&index) => out.push(
+                Diagnostic::error("SKY0261", format!("`{name}` is named twice"))
+                    .at(&name.origin)
+                    .hint("each cluster is served once"),
+            ),
+            Some(index) => named.push(index),
+            None if set.clusters.iter().any(|c| c.spec.name.value == name.value) => {}
+            None => out.push(dangling("Cluster", name, set.clusters.iter().map(|c| c.spec.name.as_str()))),
+        }
+    }
+    if written.name == StrategyName::ClusterAffinity && written.clusters.is_empty() {
+        out.push(
+            Diagnostic::error("SKY0261", "`ClusterAffinity` names no clusters")
+                .at(&written.origin)
+                .hint("say which: `{name: ClusterAffinity, clusters: [paris, lyon]}`"),
+        );
+    }
+    let weights = written.weights.iter().map(|w| (policies::filter(&w.selector, set, clusters, out), w.weight));
+    let weights = weights.collect();
+    if written.name == StrategyName::Cost {
+        return None;
+    }
+    Some(Strategy {
+        name: written.name,
+        replicas: 0,
+        surge: pods::Surge::None,
+        locations: written.locations.as_ref().map_or(1, |n| n.value.max(1)),
+        clusters: named,
+        weights,
+        partial: written.partial,
+        origin: written.origin.clone(),
+        offered: offered(set),
+    })
+}
+
+/// Notes fields that a strategy does not read, and what else says where a component runs.
+fn fields(written: &At<crate::spec::Strategy>, component: &Component, out: &mut Diagnostics) {
+    use StrategyName as N;
+    let name = written.name;
+    let word = name.word();
+    let mut stray = |origin: Option<&Origin>, field: &str, goes_with: &[N]| {
+        let Some(origin) = origin.filter(|_| !goes_with.contains(&name)) else { return };
+        let words: Vec<String> = goes_with.iter().map(|n| format!("`{}`", n.word())).collect();
+        out.push(
+            Diagnostic::error("SKY0261", format!("`{field}` does not go with `{word}`"))
+                .at(origin)
+                .hint(format!("it is for {}", words.join(", "))),
+        );
+    };
+    stray(written.locations.as_ref().map(|n| &n.origin), "locations", &[N::WorstFit, N::BestFit, N::MostTraffic]);
+    stray(written.clusters.first().map(|c| &c.origin), "clusters", &[N::ClusterAffinity]);
+    stray(written.weights.first().map(|w| &w.origin), "weights", &[N::Weighted, N::Spread]);
+    if name == N::Cost {
+        return;
+    }
+    let mut other = |yes: bool, origin: &Origin, field: &str, hint: &str| {
+        if yes {
+            out.push(
+                Diagnostic::error("SKY0261", format!("`{field}` does not go with `{word}`"))
+                    .at(origin)
+                    .label(&written.origin, "the strategy")
+                    .hint(hint),
+            );
+        }
+    };
+    let narrower = "the strategy decides in how many places it runs; narrow them with `location.permitted`";
+    other(component.instances != (0, 0), &component.origin, "instances", narrower);
+    if let Some(group) = component.required.first() {
+        other(true, &group.origin, "required", narrower);
+    }
+    other(component.dedicated, &written.origin, "dedicated", "replicas are divided over nodes that others share");
+}
+
+/// What the project's providers sell, for advice on what would do.
+fn offered(set: &SpecSet) -> Vec<Offered> {
+    let mut all: Vec<Offered> = set
+        .providers
+        .iter()
+        .flat_map(|p| p.spec.offerings.iter().map(move |o| (p, o)))
+        .map(|(provider, o)| Offered {
+            provider: provider.spec.name.value.clone(),
+            name: o.name.value.clone(),
+            size: Resources {
+                milli_cpu: o.vcpus.0,
+                memory: o.memory.0,
+                gpus: o.gpu.as_ref().map_or(0, |g| g.count),
+                pods: super::clusters::PODS_PER_NODE,
+            },
+            price: o.price.value,
+        })
+        .collect();
+    all.sort_by(|a, b| (&a.name, &a.provider).cmp(&(&b.name, &b.provider)));
+    all
+}
+
+/// Finds the workload that each strategy divides, and its replicas.
+pub(super) fn complete(all: &mut Applications, out: &mut Diagnostics) {
+    let Applications { components, objects } = all;
+    for (i, component) in components.iter_mut().enumerate() {
+        let Some(strategy) = &mut component.strategy else { continue };
+        let own = objects.iter().filter(|o| o.components == BTreeSet::from([i]) && pods::is_workload(&o.object));
+        let run: Vec<_> = own.filter(|o| !pods::per_node(&o.object)).collect();
+        match run.as_slice() {
+            [one] if pods::scales(&one.object) && component.pods.len() <= 1 => {
+                let scaler =
+                    objects.iter().find(|o| o.application == one.application && pods::targets(&o.object, &one.object));
+                let least = scaler.and_then(|o| o.object["spec"]["minReplicas"].as_u64());
+                let written = one.object["spec"]["replicas"].as_u64();
+                let number = written.or(least).unwrap_or(1);
+                strategy.replicas = u32::try_from(number).unwrap_or(u32::MAX);
+                strategy.surge = pods::Surge::of(&one.object);
+            }
+            others => {
+                let kinds: Vec<&str> = others.iter().filter_map(|o| o.object["kind"].as_str()).collect();
+                let has = if kinds.is_empty() { "it runs nothing".to_owned() } else { kinds.join(", ") };
+                out.push(
+                    Diagnostic::error("SKY0260", format!("`{}` has no replicas to divide ({has})", component.name))
+                        .at(&strategy.origin)
+                        .label(&component.origin, "the component")
+                        .hint(
+                            "a strategy divides one Deployment, StatefulSet or ReplicaSet; make components of several",
+                        ),
+                );
+            }
+        }
+    }
+}
