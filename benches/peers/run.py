@@ -11,6 +11,7 @@ prints the table of the documentation.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import platform
@@ -96,6 +97,18 @@ def verdict(run, cell):
     return {"optimum": OPTIMA[cell], "isOptimum": abs(run["cost"] - OPTIMA[cell]) < 0.05 and run["brokenBounds"] == 0}
 
 
+def disagreements(runs):
+    """Cells where a peer's placement is not the known optimum, breaks a bound, or costs other than another peer's."""
+    faults, costs = [], {}
+    for run in (r for r in runs if r["status"] == "optimal"):
+        cell = f"{run['components']} × {run['offers']}"
+        costs.setdefault(cell, {})[run["peer"]] = run["cost"]
+        if run.get("isOptimum") is False or run["brokenBounds"]:
+            faults.append(f"{cell} {run['peer']}: {run['cost']} cents, {run['brokenBounds']} bounds broken")
+    faults += [f"{cell}: costs differ: {by}" for cell, by in costs.items() if max(by.values()) - min(by.values()) > 0.05]
+    return faults
+
+
 def options():
     asked = argparse.ArgumentParser(description="Runs the peers of the placement benchmark.")
     asked.add_argument("--python", required=True, help="the interpreter that has the peers")
@@ -118,6 +131,21 @@ def earlier(path):
     return [r for r in report["runs"] if "cpuSecondsSpent" in r], report["peers"]
 
 
+def only_one():
+    """Holds a file until it is closed: two at once would disturb each other's times and lose runs."""
+    skybench.cache().mkdir(parents=True, exist_ok=True)
+    held = (skybench.cache() / "running").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("the peers are being run already; wait for that to end")
+    return held
+
+
+def write(report, path):
+    path.write_text(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
 def order(run):
     return run["components"], run["offers"], run["peer"]
 
@@ -129,6 +157,8 @@ def main():
     cells = [tuple(map(int, cell.split("x"))) for cell in asked.cells.split(",")]
     peers = asked.peers.split(",")
     why = {peer: absent(asked.python, PEERS[peer][1]) for peer in peers}
+    asked.results.parent.mkdir(parents=True, exist_ok=True)
+    alone = only_one()
     runs, known = earlier(asked.results) if asked.resume else ([], {})
     for peer in peers:
         described = {"what": PEERS[peer][0], "command": " ".join(PEERS[peer][2])}
@@ -169,13 +199,13 @@ def main():
             took = f"{run['cpuSecondsSpent']} CPU s, {run['peakMb']} MB" if "cpuSecondsSpent" in run else ""
             print(f"{cell[0]} × {cell[1]} {peer}: {run['status']} {took}".rstrip(), file=sys.stderr, flush=True)
             report |= {"runs": sorted(runs, key=order), "seconds": round(time.monotonic() - begun, 1), "load": load()}
-            asked.results.parent.mkdir(parents=True, exist_ok=True)
-            asked.results.write_text(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+            write(report, asked.results)
 
+    write(report, asked.results)
+    alone.close()
     print(table.markdown(report))
-    wrong = [r for r in runs if r.get("isOptimum") is False]
-    if wrong:
-        sys.exit("a peer's cost is not the known optimum: " + json.dumps(wrong))
+    if faults := disagreements(runs):
+        sys.exit("\n".join(faults))
 
 
 if __name__ == "__main__":

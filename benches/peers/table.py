@@ -16,32 +16,35 @@ def cpu(run):
 
 
 def cells(run):
-    """Seconds, memory and columns of one run."""
+    """Seconds, memory and columns of one run, if there is one."""
     if run is None:
-        return ["absent", "", ""]
+        return ["", "", ""]
     columns = f"{run['columns']:,}" if "columns" in run else ""
     if run["status"] == "optimal":
         seconds = run["cpuSeconds"]
-        return [f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}", f"{run['peakMb']:.0f}", columns]
+        digits = 3 if seconds < 0.1 else 2 if seconds < 10 else 1
+        return [f"{seconds:.{digits}f}", f"{run['peakMb']:,.0f}", columns]
     if "cpuSecondsSpent" not in run:
         return ["not begun", "", ""]
     why = run["status"].partition("(")[2].rstrip(")") or run["status"]
-    return [f"> {run['cpuSecondsSpent']:.0f} ({why})", f"{run['peakMb']:.0f}", columns]
+    return [f"> {run['cpuSecondsSpent']:.0f} ({why})", f"{run['peakMb']:,.0f}", columns]
 
 
 def markdown(report):
-    peers = list(report["peers"])
+    peers = [peer for peer in HEADS if "absent" not in report["peers"].get(peer, {"absent": ""})]
     by_cell = {}
     for run in report["runs"]:
         by_cell.setdefault((run["components"], run["offers"]), {})[run["peer"]] = run
     head = ["components × offers", "cost"]
     for peer in peers:
-        head += [f"{HEADS.get(peer, peer)}: CPU s", "MB", "columns"]
+        head += [f"{HEADS[peer]}: CPU s", "MB", "columns"]
     lines = [head, ["---"] * len(head)]
     for cell, runs in sorted(by_cell.items()):
         cost = next((f"${r['cost'] / 100:,.2f}" for r in runs.values() if r["status"] == "optimal"), "")
         lines.append([f"{cell[0]} × {cell[1]}", cost] + [text for peer in peers for text in cells(runs.get(peer))])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = ["| " + " | ".join(line) + " |" for line in lines]
+    text += ["", *(f"{HEADS[p]}: absent ({r['absent']})." for p, r in report["peers"].items() if "absent" in r)]
+    return "\n".join(text).strip()
 
 
 if __name__ == "__main__":
