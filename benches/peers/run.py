@@ -175,6 +175,7 @@ def main():
         "limits": {"cpuSeconds": asked.cpu, "wallSeconds": limits.wall_seconds, "gbOfEachProcess": asked.memory},
         "peers": {peer: known[peer] for peer in PEERS if peer in known},
         "runs": sorted(runs, key=order),
+        "load": load(),
     }
 
     begun = time.monotonic()
@@ -198,7 +199,7 @@ def main():
             runs.append(run)
             took = f"{run['cpuSecondsSpent']} CPU s, {run['peakMb']} MB" if "cpuSecondsSpent" in run else ""
             print(f"{cell[0]} × {cell[1]} {peer}: {run['status']} {took}".rstrip(), file=sys.stderr, flush=True)
-            report |= {"runs": sorted(runs, key=order), "seconds": round(time.monotonic() - begun, 1), "load": load()}
+            report |= {"runs": sorted(runs, key=order), "load": load()}
             write(report, asked.results)
 
     write(report, asked.results)
