@@ -8,6 +8,8 @@ CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/skyplan
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 PEERS := $(CACHE)/tools/place-peers-1
+# `--features highs` where HiGHS can be built; HIGHS=no asks for the pure-Rust build.
+WITH_HIGHS = $(if $(filter no,$(HIGHS)),,$(if $(shell scripts/highs.sh >/dev/null && echo yes),--features highs))
 KUBECTL = $(CACHE)/control-plane/current/kubectl
 
 .PHONY: help
@@ -21,6 +23,16 @@ control-plane: ## Build the Kubernetes control plane for local clusters (once; a
 .PHONY: build
 build: ## Build skyplan
 	cargo build --locked
+
+.PHONY: build-highs
+build-highs: ## Build skyplan with HiGHS, optimised (cmake, a C++ compiler and libclang; 10 minutes the first time)
+	@scripts/highs.sh
+	cargo build --release --locked --features highs
+
+.PHONY: release
+release: ## Build skyplan optimised, with HiGHS where it can be built
+	@$(if $(WITH_HIGHS),,scripts/highs.sh || true)
+	cargo build --release --locked $(WITH_HIGHS)
 
 .PHONY: check
 check: ## Format, lints, pure tests and goldens
@@ -44,6 +56,8 @@ test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full
 
 full-place:
 	SKYPLAN_CASES=3000 cargo test --lib --locked place::fuzz
+	@$(if $(WITH_HIGHS),,scripts/highs.sh || true)
+	$(if $(WITH_HIGHS),SKYPLAN_CASES=3000 cargo test --release --lib --locked $(WITH_HIGHS) place::,@echo "not run with HiGHS")
 
 full-hostile:
 	SKYPLAN_HOSTILE_SECONDS=600 cargo test --test it --locked hard:: -- --nocapture
@@ -65,11 +79,13 @@ bless-codes: ## The goldens of codes that take a real cluster, too
 
 .PHONY: bench
 bench: ## Times of placements and of large plans; never in CI
-	cargo bench --locked --bench placement --bench scale
+	cargo bench --locked $(WITH_HIGHS) --bench placement --bench scale
 
 .PHONY: bench-place
-bench-place: ## Placement on skybench-1, all sizes; about 20 minutes; never in CI
+bench-place: ## Placement on skybench-1, all sizes, both builds; about 40 minutes; never in CI
 	cargo bench --locked --bench skybench
+	@$(if $(WITH_HIGHS),,scripts/highs.sh || true)
+	$(if $(WITH_HIGHS),cargo bench --locked $(WITH_HIGHS) --bench skybench,@echo "not measured with HiGHS")
 
 .PHONY: tools-peers
 tools-peers: $(PEERS)/installed ## SkyPilot and PuLP in an environment of their own, for bench-place-peers (460 MB)

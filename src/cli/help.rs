@@ -1,9 +1,12 @@
 //! What `--help` teaches beyond the words of single options: examples, and commands in the order in which
 //! one comes to need them.
 
+use std::sync::LazyLock;
+
 use clap::{Command, CommandFactory as _};
 
 use super::args::Args;
+use crate::place::mixed_solver;
 
 /// Commands by what one is about; what is in no group stands in the last.
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -109,6 +112,11 @@ pub(super) fn command() -> Command {
         }
     }
     let groups = groups(&command);
+    static LONG: LazyLock<Option<String>> =
+        LazyLock::new(|| Some(format!("{}\nwith {}", env!("CARGO_PKG_VERSION"), mixed_solver()?)));
+    if let Some(long) = LONG.as_deref() {
+        command = command.long_version(long);
+    }
     command
         .help_template(format!(
             "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}\n"

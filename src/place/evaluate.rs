@@ -175,6 +175,7 @@ impl<'a> Evaluator<'a> {
             bound: bound.min(cost.total()),
             cost,
             method,
+            mixed: false,
             instances: instances.to_vec(),
             targets: transfer.targets,
             nodes,

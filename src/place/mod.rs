@@ -24,6 +24,8 @@ pub mod formulate;
 pub mod infeasible;
 mod local;
 mod lp;
+#[cfg(feature = "highs")]
+mod mip;
 mod pack;
 mod part;
 pub mod problem;
@@ -38,6 +40,14 @@ pub mod watch;
 pub mod what_if;
 mod wide;
 pub mod wish;
+
+/// The mixed-integer solver that is built in, by name and version.
+pub fn mixed_solver() -> Option<String> {
+    #[cfg(feature = "highs")]
+    return Some(format!("HiGHS {}", skyplan_milp::version()));
+    #[cfg(not(feature = "highs"))]
+    None
+}
 
 #[cfg(test)]
 mod fuzz;

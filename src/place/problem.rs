@@ -311,6 +311,8 @@ pub struct Solution {
     pub bound: MicroUsd,
     /// How it was found and why the search ended.
     pub method: Method,
+    /// A mixed-integer solver was asked.
+    pub mixed: bool,
     /// For every component: indices of places, sorted.
     pub instances: Vec<Vec<usize>>,
     /// For every flow and every instance of its source (same order as `instances`): the place

@@ -73,7 +73,7 @@ pub(super) fn find(problem: &Problem, limits: &Limits) -> Result<Solution, Refus
     }
     let parts = part::split(problem, &root);
     let mut instances = vec![Vec::new(); problem.components.len()];
-    let (mut bound, mut complete) = (MicroUsd::ZERO, true);
+    let (mut bound, mut complete, mut mixed) = (MicroUsd::ZERO, true, false);
     for members in &parts {
         let part = part::extract(problem, members);
         let share = Limits {
@@ -84,6 +84,7 @@ pub(super) fn find(problem: &Problem, limits: &Limits) -> Result<Solution, Refus
         let outcome = outcome(&part, share, false);
         bound += outcome.bound;
         complete &= outcome.complete;
+        mixed |= outcome.mixed;
         let Some(rank) = outcome.best else {
             return Err(Refusal { proven: outcome.complete });
         };
@@ -99,7 +100,7 @@ pub(super) fn find(problem: &Problem, limits: &Limits) -> Result<Solution, Refus
             (false, true) => Method::Deadline,
             (false, false) => Method::Budget,
         };
-        eval.solution(&instances, bound, method)
+        eval.solution(&instances, bound, method).map(|found| Solution { mixed, ..found })
     });
     found.ok_or(Refusal { proven: false })
 }
@@ -124,7 +125,7 @@ pub(super) fn feasible(problem: &Problem, limits: &Limits) -> Option<bool> {
 fn outcome(part: &Problem, limits: Limits, any: bool) -> Outcome {
     let mut root = Domain::new(part);
     if root.propagate(part).is_err() {
-        return Outcome { best: None, bound: IMPOSSIBLE, complete: true };
+        return Outcome { best: None, bound: IMPOSSIBLE, complete: true, mixed: false };
     }
     if part.components.len() < wide::MANY {
         Tree::new(part, limits).run(root, any)
@@ -144,12 +145,12 @@ pub(super) fn wide_outcome(part: &Problem, limits: Limits, root: Domain, any: bo
     let many = part.components.iter().filter(|c| c.candidates.iter().any(shares)).count() > SHARING;
     if cost.is_some() && (any || many || open > OPEN || tree.close_enough(found.bound)) {
         let bound = found.bound.min(cost.unwrap_or(IMPOSSIBLE));
-        return Outcome { complete: cost == Some(bound), best: tree.best, bound };
+        return Outcome { complete: cost == Some(bound), best: tree.best, bound, mixed: found.mixed };
     }
     // The local search has been.
     tree.limits.moves /= 20;
     let rest = tree.run(found.domain, any);
-    Outcome { bound: rest.bound.max(found.bound), ..rest }
+    Outcome { bound: rest.bound.max(found.bound), mixed: found.mixed, ..rest }
 }
 
 /// Whether a component shares nodes with others at a place.
@@ -163,6 +164,8 @@ pub(super) struct Outcome {
     pub(super) bound: MicroUsd,
     /// The tree was searched to its end.
     pub(super) complete: bool,
+    /// A mixed-integer solver was asked.
+    pub(super) mixed: bool,
 }
 
 /// An open node; the heap gives the least bound, then the deepest, then the oldest.
@@ -272,7 +275,7 @@ impl<'a> Tree<'a> {
         // Nothing is left to choose: large projects whose policies say it all come here.
         if self.leaf(&root) {
             let cost = self.best.as_ref().map_or(IMPOSSIBLE, |b| b.cost);
-            return Outcome { bound: self.loose_end.min(cost), complete: self.loose_end >= cost, best: self.best };
+            return Outcome { bound: self.loose_end.min(cost), complete: self.loose_end >= cost, best: self.best, mixed: false };
         }
         let stay: Vec<Vec<usize>> = self.problem.components.iter().map(|c| c.incumbent.clone()).collect();
         self.offer(&stay);
@@ -280,7 +283,7 @@ impl<'a> Tree<'a> {
         let moves = self.limits.moves;
         self.local(&root, &[], moves / 4, 1);
         if any && self.best.is_some() {
-            return Outcome { best: self.best, bound: MicroUsd::ZERO, complete: false };
+            return Outcome { best: self.best, bound: MicroUsd::ZERO, complete: false, mixed: false };
         }
         let mut open = BinaryHeap::new();
         let start = Rc::new(relaxation.start());
@@ -320,7 +323,7 @@ impl<'a> Tree<'a> {
         let rest = open.iter().map(|n| n.bound).min().unwrap_or(IMPOSSIBLE).min(self.loose_end);
         let cost = self.best.as_ref().map_or(IMPOSSIBLE, |b| b.cost);
         let complete = complete && self.loose_end >= cost;
-        Outcome { bound: rest.min(cost), complete, best: self.best }
+        Outcome { bound: rest.min(cost), complete, best: self.best, mixed: false }
     }
 
     /// The domain cut down to the places that prices find good for each component: where a local

@@ -39,11 +39,13 @@ pub(super) struct Wide {
     pub(super) bound: MicroUsd,
     /// Whatever is not worse than the best is in here.
     pub(super) domain: Domain,
+    /// A mixed-integer solver was asked.
+    pub(super) mixed: bool,
 }
 
 /// Bounds a problem and looks for a good assignment within a domain.
 pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, limits: &Limits) -> Wide {
-    let mut wide = Wide { best: None, bound: MicroUsd::ZERO, domain: root.clone() };
+    let mut wide = Wide { best: None, bound: MicroUsd::ZERO, domain: root.clone(), mixed: false };
     let stay: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
     wide.offer(problem, eval, &stay);
     let model = build::build(problem, root);
@@ -86,13 +88,18 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
         limits.moves.min(limits.moves / MANY_OPEN * open) * VALUES / 100,
     );
     wide.offer(problem, eval, &found);
-    wide.narrow(problem, &model, &proof);
+    #[cfg_attr(not(feature = "highs"), expect(unused_variables, reason = "nothing else is left to do"))]
+    let settled = wide.narrow(problem, &model, &proof);
+    #[cfg(feature = "highs")]
+    if !settled {
+        super::mip::improve(problem, eval, &mut wide, &model, &proof, limits);
+    }
     wide
 }
 
 impl Wide {
     /// Keeps an assignment when it is possible and the best; says whether it breaks something.
-    fn offer(&mut self, problem: &Problem, eval: &mut Evaluator<'_>, sets: &[Vec<usize>]) -> bool {
+    pub(super) fn offer(&mut self, problem: &Problem, eval: &mut Evaluator<'_>, sets: &[Vec<usize>]) -> bool {
         if !problem.components.iter().zip(sets).all(|(c, set)| permits(c, set)) {
             return true;
         }
@@ -105,7 +112,7 @@ impl Wide {
 
     /// Takes out places where a component would cost more than the best; says whether nothing is
     /// left to choose.
-    fn narrow(&mut self, problem: &Problem, model: &Model, proof: &Proof) -> bool {
+    pub(super) fn narrow(&mut self, problem: &Problem, model: &Model, proof: &Proof) -> bool {
         let Some(best) = &self.best else { return false };
         for (i, block) in model.lp.blocks.iter().enumerate() {
             if problem.components[i].max > 1 {
@@ -134,6 +141,12 @@ impl Wide {
 
 /// Solves the relaxation until it stands or the work is spent.
 fn relax(model: &Model, limits: &Limits) -> (Answer, Proof) {
+    #[cfg(feature = "highs")]
+    if limits.nodes > 0
+        && let Some(found) = super::mip::relax(model)
+    {
+        return found;
+    }
     let mut work = limits.nodes.saturating_mul(WORK);
     let mut solver = FirstOrder::new(&model.lp, None);
     let mut answer = solver.advance(&model.lp, 0);

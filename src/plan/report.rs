@@ -8,6 +8,7 @@ use crate::{
     compile::model::{Cluster, Model, Volume},
     money::{HOURS_PER_MONTH, MicroUsd},
     place::{
+        self,
         decide::{Placed, monthly_total},
         explain::{Explanation, Verdict, explain},
         problem::Method,
@@ -50,7 +51,7 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
         })
         .collect();
     PlacementReport {
-        solver: SOLVER.into(),
+        solver: solver(placed),
         method: match placed.solution.method {
             Method::Recorded => "recorded",
             Method::Exact => "exact",
@@ -121,6 +122,14 @@ pub(super) fn savings(report: &PlacementReport) -> Option<Note> {
         first.component, first.from, first.to, first.monthly
     );
     Some(Note { topic: "saving".into(), text })
+}
+
+/// What solved it, with versions.
+fn solver(placed: &Placed) -> String {
+    match place::mixed_solver().filter(|_| placed.solution.mixed) {
+        Some(mixed) => format!("{SOLVER} with {mixed}"),
+        None => SOLVER.into(),
+    }
 }
 
 /// Why here, in one clause.

@@ -44,6 +44,9 @@ pub(in super::super) struct Site {
     pub(in super::super) measures: Vec<(Measure, Option<usize>)>,
     /// Offers that are worth buying beyond their minimum, and how many more at most.
     pub(in super::super) useful: Vec<(usize, u32)>,
+    /// Column of its opening, and of the first useful offer.
+    pub(in super::super) open: Option<usize>,
+    pub(in super::super) nodes: usize,
 }
 
 pub(in super::super) fn dollars(micro: i64) -> f64 {
@@ -247,6 +250,7 @@ impl Model {
                 self.lp.row(link.collect::<Vec<_>>(), 0.0, f64::INFINITY);
             }
         }
+        self.sites[l].open = open;
         let Some(most) = pack::most(&yard, &groups) else { return };
         let useful: Vec<usize> = (0..place.offers.len())
             .filter(|t| most[*t] > place.offers[*t].min)
@@ -257,6 +261,7 @@ impl Model {
             .collect();
         self.sites[l].useful = useful.iter().map(|t| (*t, most[*t] - place.offers[*t].min)).collect();
         let first = self.lp.cost.len();
+        self.sites[l].nodes = first;
         for t in &useful {
             let more = f64::from(most[*t] - place.offers[*t].min);
             self.lp.column(dollars(place.offers[*t].price.0), 0.0, more);
