@@ -222,6 +222,9 @@ pub struct Component {
     pub permitted: Vec<PlaceFilter>,
     /// Where it must run.
     pub required: Vec<RequiredGroup>,
+    /// Where it runs rather, if that is not much dearer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferred: Vec<Preferred>,
     /// Nodes it needs: AND of OR.
     pub compute: Vec<Compute>,
     /// Whether it has its nodes for itself.
@@ -305,6 +308,15 @@ pub struct PlaceFilter {
     pub text: String,
     /// Its line.
     pub origin: Origin,
+}
+
+/// One entry of `location.preferred`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferred {
+    /// These places.
+    pub places: PlaceFilter,
+    /// By how much a month another place must be cheaper to be chosen.
+    pub weight: MicroUsd,
 }
 
 /// One group of `location.required`.

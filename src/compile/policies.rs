@@ -6,15 +6,19 @@ use std::{
 };
 
 use super::{
-    model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, RequiredGroup, Volume},
+    model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, Preferred, RequiredGroup, Volume},
     names::{dangling, nameless},
     strategies,
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
+    money::MicroUsd,
     quantity::Resources,
     spec::{At, ComponentPolicy, LabelExpression, LabelOperator, PlaceSelector, SpecSet},
 };
+
+/// What a preference is worth at most, a month.
+const MOST_WEIGHT: MicroUsd = MicroUsd(1_000_000_000_000);
 
 /// Joins deployment policies to components, and sets the instances that nothing set.
 pub(super) fn deployments(set: &SpecSet, clusters: &[Cluster], components: &mut [Component], out: &mut Diagnostics) {
@@ -64,6 +68,12 @@ fn join(
             origin: group.origin.clone(),
         })
         .collect();
+    for preferred in &policy.location.preferred {
+        dear(&preferred.weight, out);
+        let selector = At { value: preferred.selector(), origin: preferred.origin.clone() };
+        let places = filter(&selector, set, clusters, out);
+        component.preferred.push(Preferred { places, weight: preferred.weight.value });
+    }
     outside(component, set, clusters, out);
     component.dedicated = policy.dedicated;
     component.strategy = policy.strategy.as_ref().and_then(|s| strategies::strategy(s, set, clusters, component, out));
@@ -107,6 +117,17 @@ fn join(
             })
             .collect();
         component.compute.push(Compute { any_of, origin: requirement.origin.clone() });
+    }
+}
+
+/// Notes a weight that is no price anybody would pay.
+fn dear(weight: &At<MicroUsd>, out: &mut Diagnostics) {
+    if !(0..=MOST_WEIGHT.0).contains(&weight.value.0) {
+        out.push(
+            Diagnostic::error("SKY0117", "a weight is from 0 to 1000000")
+                .at(&weight.origin)
+                .hint("it is in dollars a month; where no price would do, use `permitted`"),
+        );
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) struct Annealer<'a> {
     model: &'a Model,
     rooms: Vec<Room>,
     takes: Takes,
+    /// By column: its own nodes, and what is disliked.
     own: Vec<f64>,
     links: Vec<Link>,
     /// Flows of every component.
@@ -119,7 +120,8 @@ impl<'a> Annealer<'a> {
         });
         let mut owns = Vec::with_capacity(model.places.len());
         for (i, block) in model.lp.blocks.iter().enumerate() {
-            owns.extend(block.columns.clone().map(|c| own(problem, i, model.places[c])));
+            let dislike = |l: usize| problem.components[i].disliked(l).0 as f64 / 1e6;
+            owns.extend(block.columns.clone().map(|c| model.places[c]).map(|l| own(problem, i, l) + dislike(l)));
         }
         Self {
             problem,

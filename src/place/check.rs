@@ -32,17 +32,25 @@ pub fn check(problem: &Problem, solution: &Solution) -> Result<(), Vec<String>> 
             .zip(&solution.instances)
             .filter(|(c, places)| !c.incumbent.is_empty() && c.incumbent != **places);
         let moves = i128::from(problem.move_cost.0) * moved.count() as i128;
+        let dislike: i128 = problem
+            .components
+            .iter()
+            .zip(&solution.instances)
+            .flat_map(|(c, places)| places.iter().filter_map(|l| c.dislike.get(*l)))
+            .map(|d| i128::from(d.0))
+            .sum();
         for (what, said, is) in [
             ("nodes", solution.cost.nodes, nodes),
             ("fees", solution.cost.fees, fees),
             ("transfer", solution.cost.transfer, transfer),
             ("moves", solution.cost.moves, moves),
+            ("dislike", solution.cost.dislike, dislike),
         ] {
             if i128::from(said.0) != is {
                 faults.push(format!("{what} cost {is} micro-dollars, the solution says {}", said.0));
             }
         }
-        if i128::from(solution.bound.0) > nodes + fees + transfer + moves {
+        if i128::from(solution.bound.0) > nodes + fees + transfer + moves + dislike {
             faults.push("the lower bound is above the cost".to_owned());
         }
     }

@@ -298,6 +298,7 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
     // Words that most components do not use count only where they do: what was recorded before them holds.
     let mut more: Vec<serde_json::Value> = Vec::new();
     more.extend(component.spread.iter().map(|s| json!(["spread", s.text])));
+    more.extend(component.preferred.iter().map(|p| json!(["preferred", p.places.text, p.weight])));
     if let Some(all) = words.as_array_mut() {
         all.append(&mut more);
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::money::MicroUsd;
 
-/// What solutions are compared by: cost, moves, open places, names. Less is better.
+/// What solutions are compared by: cost with what is disliked, moves, open places, names. Less is better.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) cost: MicroUsd,
@@ -29,6 +29,8 @@ pub(super) struct Value {
     pub(super) rank: Rank,
     /// Lower bound on the assignment's cost; less than the cost only where a work limit was hit.
     pub(super) bound: MicroUsd,
+    /// What of it only decides.
+    pub(super) dislike: MicroUsd,
 }
 
 /// How far an assignment is from being possible, then its cost. For searches that pass through
@@ -96,6 +98,12 @@ impl<'a> Evaluator<'a> {
         components.filter(|(c, places)| !c.incumbent.is_empty() && c.incumbent != **places).count()
     }
 
+    /// What is disliked about an assignment.
+    pub(super) fn dislike(&self, instances: &[Vec<usize>]) -> MicroUsd {
+        let components = self.problem.components.iter().zip(instances).filter(|(c, _)| !c.dislike.is_empty());
+        components.flat_map(|(c, places)| places.iter().map(|l| c.disliked(*l))).sum()
+    }
+
     fn move_cost(&self, moves: usize) -> MicroUsd {
         self.problem.move_cost.times(moves as u64)
     }
@@ -103,7 +111,7 @@ impl<'a> Evaluator<'a> {
     /// Cost and rank of an assignment whose sets are permitted; `None` when it cannot be.
     pub(super) fn value(&mut self, instances: &[Vec<usize>]) -> Option<Value> {
         let trial = self.trial(instances);
-        (trial.0.broken == 0).then_some(Value { rank: trial.0.rank, bound: trial.1 })
+        (trial.0.broken == 0).then_some(Value { rank: trial.0.rank, bound: trial.1, dislike: self.dislike(instances) })
     }
 
     /// A lower bound on an assignment's cost, [`IMPOSSIBLE`] when it surely cannot be, with its
@@ -139,8 +147,9 @@ impl<'a> Evaluator<'a> {
             bound = IMPOSSIBLE;
         }
         let moves = self.moves(instances);
-        cost += self.move_cost(moves);
-        bound = (bound + self.move_cost(moves)).min(IMPOSSIBLE);
+        let more = self.move_cost(moves) + self.dislike(instances);
+        cost += more;
+        bound = (bound + more).min(IMPOSSIBLE);
         (Trial { broken, rank: Rank { cost, moves, open, instances: instances.to_vec() } }, bound)
     }
 
@@ -154,6 +163,7 @@ impl<'a> Evaluator<'a> {
         let transfer = self.haul.choose(instances)?;
         let mut cost = Costs { transfer: transfer.cost, ..Costs::default() };
         cost.moves = self.move_cost(self.moves(instances));
+        cost.dislike = self.dislike(instances);
         let mut nodes: Vec<Vec<u32>> = problem.places.iter().map(|p| vec![0; p.offers.len()]).collect();
         let mut dedicated: Vec<Vec<Vec<(usize, u32)>>> =
             instances.iter().map(|places| vec![Vec::new(); places.len()]).collect();
@@ -172,7 +182,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         Some(Solution {
-            bound: bound.min(cost.total()),
+            bound: bound.min(cost.decided()),
             cost,
             method,
             mixed: false,

@@ -20,8 +20,8 @@ pub struct Explanation {
     pub place: usize,
     /// What it costs there, over the horizon.
     pub share: Share,
-    /// The other place that is possible and least dear, with the difference in total cost if only
-    /// this instance moved there (negative only where the search did not end).
+    /// The other place that is possible and next in rank, with the difference in what is paid if only this
+    /// instance moved there (negative only where the search did not end, or where this place is preferred).
     pub runner_up: Option<(usize, MicroUsd)>,
     /// Every other place in order.
     pub others: Vec<(usize, Verdict)>,
@@ -67,13 +67,20 @@ pub enum Verdict {
     NoRoom,
     /// Possible, at this much more in all (less only where the search did not end).
     Dearer(MicroUsd),
+    /// Possible, at this much more money in all, and one of the two places is preferred.
+    Weighed {
+        /// What more is paid; negative where it is cheaper.
+        by: MicroUsd,
+        /// What more it counts as because another place is preferred; negative where it is itself.
+        counted: MicroUsd,
+    },
 }
 
 /// Explains every component and instance of a solution.
 pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
     let mut eval = Evaluator::new(problem);
     let shares = shares(problem, solution);
-    let total = solution.cost.total();
+    let total = solution.cost.decided();
     let mut all = Vec::new();
     for (i, places) in solution.instances.iter().enumerate() {
         for (k, here) in places.iter().enumerate() {
@@ -83,9 +90,13 @@ pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
                 .collect();
             let runner_up = others
                 .iter()
-                .filter_map(|(l, v)| if let Verdict::Dearer(by) = v { Some((*by, *l)) } else { None })
+                .filter_map(|(l, v)| match v {
+                    Verdict::Dearer(by) => Some((*by, *l, *by)),
+                    Verdict::Weighed { by, counted } => Some((*by + *counted, *l, *by)),
+                    _ => None,
+                })
                 .min()
-                .map(|(by, l)| (l, by));
+                .map(|(_, l, by)| (l, by));
             all.push(Explanation { component: i, place: *here, share: shares[i][k], runner_up, others });
         }
     }
@@ -128,7 +139,13 @@ fn verdict(
         return Verdict::Crowded(spread);
     }
     match eval.value(&moved) {
-        Some(value) => Verdict::Dearer(value.rank.cost - total),
+        Some(value) => {
+            let more = value.rank.cost - total;
+            match eval.dislike(&moved) - solution.cost.dislike {
+                MicroUsd::ZERO => Verdict::Dearer(more),
+                counted => Verdict::Weighed { by: more - counted, counted },
+            }
+        }
         None => Verdict::NoRoom,
     }
 }

@@ -44,7 +44,7 @@ pub fn formulate(model: &Model, present: &Present, horizon: Micros) -> Problem {
     let (meters, routes) = routes(model, seconds);
     let mut problem = Problem {
         places: model.clusters.iter().map(|c| place(model, c, present, seconds)).collect(),
-        components: model.components.iter().map(|c| component(model, c, present)).collect(),
+        components: model.components.iter().map(|c| component(model, c, present, seconds)).collect(),
         flows: model.flows.iter().map(|f| flow(f, seconds)).collect(),
         routes,
         meters,
@@ -115,7 +115,7 @@ fn permitted(component: &model::Component, cluster: usize) -> bool {
 }
 
 /// One component, with its candidates at all places.
-pub(super) fn component(model: &Model, component: &model::Component, present: &Present) -> Component {
+pub(super) fn component(model: &Model, component: &model::Component, present: &Present, seconds: u64) -> Component {
     let incumbents = present.incumbents.get(&component.name);
     let index_of = |name: &String| model.clusters.iter().position(|c| c.name == *name);
     let mut incumbent: Vec<usize> = incumbents.into_iter().flatten().filter_map(index_of).collect();
@@ -144,10 +144,23 @@ pub(super) fn component(model: &Model, component: &model::Component, present: &P
         min: component.instances.0,
         max: component.instances.1,
         pinned: present.pinned.contains(&component.name) && !incumbent.is_empty(),
-        dislike: Vec::new(),
+        dislike: dislike(component, model.clusters.len(), seconds),
         portions: Vec::new(),
         incumbent,
     }
+}
+
+/// By place: the weights of the preferences that it does not meet, over the horizon.
+fn dislike(component: &model::Component, places: usize, seconds: u64) -> Vec<MicroUsd> {
+    if component.preferred.is_empty() {
+        return Vec::new();
+    }
+    let weight = |w: MicroUsd| {
+        let part = of_month(u64::try_from(w.0).unwrap_or(0), seconds);
+        MicroUsd(i64::try_from(part).unwrap_or(i64::MAX))
+    };
+    let against = |l: usize| component.preferred.iter().filter(move |p| !p.places.clusters.contains(&l));
+    (0..places).map(|l| against(l).map(|p| weight(p.weight)).sum()).collect()
 }
 
 fn spread(spread: &model::Spread) -> Spread {

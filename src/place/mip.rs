@@ -46,7 +46,12 @@ pub(super) fn relax(model: &Model) -> Option<(Answer, Proof)> {
     let prices = found.prices[model.lp.blocks.len()..].iter().map(|p| p.max(0.0)).collect();
     let answer = Answer { point: point[..model.lp.cost.len()].to_vec(), prices };
     let proof = model.lp.value(&answer.prices);
-    eprintln!("lp {:.2} s: {:.3} proves {:.3}", t.elapsed().as_secs_f64(), found.bound + model.lp.constant, proof.bound);
+    eprintln!(
+        "lp {:.2} s: {:.3} proves {:.3}",
+        t.elapsed().as_secs_f64(),
+        found.bound + model.lp.constant,
+        proof.bound
+    );
     Some((answer, proof))
 }
 
@@ -104,15 +109,28 @@ fn attempt(
     let found = minimise(&program, start.as_deref(), &budget);
     eprintln!(
         "mip: open {} cols {} rows {} nz {} budget it {} -> {:?} it {} nodes {} bound {:.2} {:.2} s; best {:?} bound before {:?}",
-        open(domain), program.columns.len(), program.rows.len(), model.lp.columns.len(), budget.iterations, found.end,
-        found.iterations, found.nodes, found.bound + model.lp.constant, t.elapsed().as_secs_f64(),
-        wide.best.as_ref().map(|b| b.cost), wide.bound
+        open(domain),
+        program.columns.len(),
+        program.rows.len(),
+        model.lp.columns.len(),
+        budget.iterations,
+        found.end,
+        found.iterations,
+        found.nodes,
+        found.bound + model.lp.constant,
+        t.elapsed().as_secs_f64(),
+        wide.best.as_ref().map(|b| b.cost),
+        wide.bound
     );
     if let Some(point) = &found.point {
         let sets = program::read(&model, point);
         let cost: f64 = program.columns.iter().zip(point).map(|(c, x)| c.cost * x).sum::<f64>() + model.lp.constant;
         let broken = wide.offer(problem, eval, &sets);
-        eprintln!("  point {cost:.2}, broken {broken}, valued {:?}, best {:?}", eval.trial(&sets).0.rank.cost, wide.best.as_ref().map(|b| b.cost));
+        eprintln!(
+            "  point {cost:.2}, broken {broken}, valued {:?}, best {:?}",
+            eval.trial(&sets).0.rank.cost,
+            wide.best.as_ref().map(|b| b.cost)
+        );
     }
     (floor(&found, &model), found.iterations.saturating_mul(pass))
 }

@@ -265,6 +265,8 @@ pub(super) fn brute_force(problem: &Problem) -> Option<Best> {
         let moved = |(c, s): (&super::problem::Component, &Vec<usize>)| !c.incumbent.is_empty() && c.incumbent != *s;
         let moves = problem.components.iter().zip(&partial).filter(|(c, s)| moved((c, s))).count();
         cost += problem.move_cost.0 * moves as i64;
+        let disliked = problem.components.iter().zip(&partial).filter(|(c, _)| !c.dislike.is_empty());
+        cost += disliked.flat_map(|(c, s)| s.iter().map(|l| c.dislike[*l].0)).sum::<i64>();
         let rank = (cost, moves, open, partial);
         if best.as_ref().is_none_or(|b| rank < *b) {
             best = Some(rank);

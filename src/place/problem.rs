@@ -106,6 +106,13 @@ pub struct Quota {
     pub limit: Resources,
 }
 
+impl Component {
+    /// What an instance at a place counts as beyond its cost.
+    pub fn disliked(&self, place: usize) -> MicroUsd {
+        self.dislike.get(place).copied().unwrap_or_default()
+    }
+}
+
 /// Something that runs in `min..=max` places, whole in each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
@@ -307,7 +314,7 @@ pub struct Limits {
 pub struct Solution {
     /// Total cost, recomputed from the choices below, exact in integers.
     pub cost: Costs,
-    /// Proven lower bound on the total, at most the total.
+    /// Proven lower bound on what is decided by ([`Costs::decided`]), at most that.
     pub bound: MicroUsd,
     /// How it was found and why the search ended.
     pub method: Method,
@@ -335,12 +342,19 @@ pub struct Costs {
     pub transfer: MicroUsd,
     /// Moves of components that ran elsewhere.
     pub moves: MicroUsd,
+    /// What instances at places that are not preferred count as. It decides, and is never paid.
+    pub dislike: MicroUsd,
 }
 
 impl Costs {
-    /// The sum.
+    /// What is paid: the sum without what only decides.
     pub fn total(&self) -> MicroUsd {
         self.nodes + self.fees + self.transfer + self.moves
+    }
+
+    /// What was minimised, and what [`Solution::bound`] bounds: what is paid, and what is disliked.
+    pub fn decided(&self) -> MicroUsd {
+        self.total() + self.dislike
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Shape {
     pub(super) bounded: usize,
     /// Per cent of components that may not come together with some others.
     pub(super) apart: usize,
+    /// Per cent of components that prefer some places.
+    pub(super) picky: usize,
 }
 
 impl Shape {
@@ -47,6 +49,7 @@ impl Shape {
             scarce: [0, 30, 60][dice.below(3)],
             bounded: [0, 50][dice.below(2)],
             apart: [0, 0, 40][dice.below(3)],
+            picky: [0, 0, 50][dice.below(3)],
         }
     }
 }
@@ -57,6 +60,15 @@ fn line(n: usize) -> Origin {
 
 fn size(milli_cpu: u64, gib: u64) -> Resources {
     Resources { milli_cpu, memory: gib << 30, gpus: 0, pods: 1 }
+}
+
+/// What a component has against places, from a generator of its own.
+fn dislike(shape: Shape, seed: u64, i: usize) -> Vec<MicroUsd> {
+    let mut dice = Dice::new(seed ^ 0xD15 ^ (i as u64) << 32);
+    if dice.below(100) >= shape.picky {
+        return Vec::new();
+    }
+    (0..shape.places).map(|_| MicroUsd([0, 5, 20, 80][dice.below(4)] * 1_000_000)).collect()
 }
 
 /// What may not come together, from a generator of its own.
@@ -187,7 +199,7 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
             max,
             incumbent,
             pinned,
-            dislike: Vec::new(),
+            dislike: dislike(shape, seed, i),
             portions: Vec::new(),
         });
     }

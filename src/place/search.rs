@@ -275,7 +275,12 @@ impl<'a> Tree<'a> {
         // Nothing is left to choose: large projects whose policies say it all come here.
         if self.leaf(&root) {
             let cost = self.best.as_ref().map_or(IMPOSSIBLE, |b| b.cost);
-            return Outcome { bound: self.loose_end.min(cost), complete: self.loose_end >= cost, best: self.best, mixed: false };
+            return Outcome {
+                bound: self.loose_end.min(cost),
+                complete: self.loose_end >= cost,
+                best: self.best,
+                mixed: false,
+            };
         }
         let stay: Vec<Vec<usize>> = self.problem.components.iter().map(|c| c.incumbent.clone()).collect();
         self.offer(&stay);

@@ -40,7 +40,7 @@ pub(super) fn steady(problem: &Problem, best: Solution, hysteresis: Percent, lim
         .map(|s| s.nodes + s.fee + s.transfer)
         .sum();
     let slack = MicroUsd(paid.0 / 10_000 * i64::from(hysteresis.0));
-    let most = best.cost.total() + slack;
+    let most = best.cost.decided() + slack;
     subsets(problem, &best, most, limits).unwrap_or_else(|| backwards(problem, best, &movers, most))
 }
 
@@ -61,13 +61,13 @@ fn subsets(problem: &Problem, best: &Solution, most: MicroUsd, limits: &Limits) 
                 posed.components[*i].pinned = mask >> k & 1 == 0;
             }
             let Ok(solution) = find(&posed, limits) else { continue };
-            let cost = solution.cost.total();
-            if cost <= most && found.as_ref().is_none_or(|f| cost < f.cost.total()) {
+            let cost = solution.cost.decided();
+            if cost <= most && found.as_ref().is_none_or(|f| cost < f.cost.decided()) {
                 found = Some(solution);
             }
         }
         if let Some(found) = found {
-            return Some(Solution { bound: best.bound.min(found.cost.total()), method: Method::Steady, ..found });
+            return Some(Solution { bound: best.bound.min(found.cost.decided()), method: Method::Steady, ..found });
         }
     }
     None

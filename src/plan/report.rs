@@ -61,7 +61,8 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
         }
         .into(),
         cost: placed.solution.cost.total(),
-        bound: placed.solution.bound,
+        // Without what only decides, so that it can be held against the cost.
+        bound: (placed.solution.bound - placed.solution.cost.dislike).max(MicroUsd::ZERO),
         components,
         clusters: clusters(model, placed),
         flows: flows(model, placed),
@@ -147,9 +148,7 @@ pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String 
     let open: Vec<&(usize, Verdict)> = e
         .others
         .iter()
-        .filter(|(_, v)| {
-            matches!(v, Verdict::Dearer(_) | Verdict::NoRoom | Verdict::TooFar { .. } | Verdict::Crowded(_))
-        })
+        .filter(|(_, v)| !matches!(v, Verdict::Excluded(..) | Verdict::Taken | Verdict::Pinned | Verdict::Required(_)))
         .collect();
     let places = model.clusters.len();
     if places == 1 {
@@ -163,6 +162,16 @@ pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String 
     }
     if placed.problem.components[e.component].pinned && placed.solution.method == Method::Recorded {
         return "stays where it runs".into();
+    }
+    // What a cheaper place lacks.
+    let cheaper =
+        |(_, v): &&&(usize, Verdict)| matches!(v, Verdict::Weighed { by, counted } if by.0 < 0 && counted.0 > 0);
+    if let Some((place, _)) = open.iter().find(cheaper) {
+        let lacks = component
+            .preferred
+            .iter()
+            .find(|p| p.places.clusters.contains(&e.place) && !p.places.clusters.contains(place));
+        return lacks.map_or_else(|| "preferred".into(), |p| format!("preferred ({})", p.places.text));
     }
     // A cheaper-looking place that a constraint rules out is worth more words than a dearer one.
     let too_far = open.iter().find_map(|(place, v)| match v {
@@ -186,7 +195,7 @@ fn excluded(model: &Model, place: usize, verdict: &Verdict) -> Option<ExcludedPl
         Verdict::Crowded(_) => "may not come together with what runs there".into(),
         Verdict::Required(group) => format!("needed where it is ({group})"),
         Verdict::Pinned => "it stays where it runs".into(),
-        Verdict::Taken | Verdict::Dearer(_) => return None,
+        Verdict::Taken | Verdict::Dearer(_) | Verdict::Weighed { .. } => return None,
     };
     Some(ExcludedPlace { cluster: model.clusters[place].name.clone(), reason })
 }

@@ -122,8 +122,11 @@ fn other(other: &OtherPlace, instance: &InstanceAnswer, style: Style) -> Vec<Str
         _ => String::new(),
     };
     let words = match other.standing {
-        Standing::Possible if instance.runner_up.as_ref() == Some(&other.cluster) => "possible: the next best".into(),
-        Standing::Possible => "possible".into(),
+        Standing::Possible => {
+            let next = instance.runner_up.as_ref() == Some(&other.cluster);
+            let words = if next { "possible: the next best" } else { "possible" };
+            if other.reason.is_empty() { words.into() } else { format!("{words}; {}", other.reason) }
+        }
         Standing::Taken => other.reason.clone(),
         Standing::Excluded | Standing::NoRoom => style.warn(&other.reason),
     };

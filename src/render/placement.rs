@@ -113,7 +113,9 @@ fn moves(report: &PlacementReport, style: Style) -> String {
 }
 
 fn saves_elsewhere(placed: &PlacedComponent) -> bool {
-    placed.runner_up.as_ref().is_some_and(|next| next.extra < MicroUsd::ZERO)
+    // Where it is preferred it was meant to cost more.
+    let preferred = placed.reason.starts_with("preferred");
+    !preferred && placed.runner_up.as_ref().is_some_and(|next| next.extra < MicroUsd::ZERO)
 }
 
 fn why(placed: &PlacedComponent) -> String {

@@ -23,7 +23,8 @@ pub(crate) use at::MARKER;
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
-    LabelExpression, LabelOperator, Location, LocationGroup, PlaceSelector, SpreadBy, SpreadRule, Volume,
+    LabelExpression, LabelOperator, Location, LocationGroup, PlaceSelector, PreferredPlaces, SpreadBy, SpreadRule,
+    Volume,
 };
 pub use project::{
     Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project, STATE_URL, StateSettings,

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{At, Platform, Strategy, ZoneType};
-use crate::quantity::{Bytes, Micros, MilliCpu};
+use crate::{
+    money::MicroUsd,
+    quantity::{Bytes, Micros, MilliCpu},
+};
 
 /// What components need.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -133,6 +136,9 @@ pub struct Location {
     /// One instance in each of these.
     #[serde(default)]
     pub required: Vec<At<LocationGroup>>,
+    /// Rather here, if that is not much dearer: every entry counts against the places that it does not select.
+    #[serde(default)]
+    pub preferred: Vec<At<PreferredPlaces>>,
 }
 
 /// Any of some places.
@@ -196,6 +202,59 @@ pub enum LabelOperator {
     NotIn,
     Exists,
     DoesNotExist,
+}
+
+/// Places that match all that is given, and what they are worth.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreferredPlaces {
+    /// US dollars a month: another place is chosen where it is cheaper by more.
+    pub weight: At<MicroUsd>,
+    /// Name of a cluster.
+    pub cluster: Option<At<String>>,
+    /// Name of a provider profile.
+    pub provider: Option<At<String>>,
+    /// Platform.
+    pub platform: Option<Platform>,
+    /// Region.
+    pub region: Option<At<String>>,
+    /// Region alias.
+    pub region_alias: Option<At<String>>,
+    /// Continent.
+    pub continent: Option<At<String>>,
+    /// Zone.
+    pub zone: Option<At<String>>,
+    /// Type of zone.
+    #[serde(rename = "type")]
+    pub kind: Option<ZoneType>,
+    /// Compliance tags: all of them.
+    #[serde(default)]
+    pub attributes: Vec<At<String>>,
+    /// Labels of the cluster.
+    #[serde(default)]
+    pub match_labels: BTreeMap<String, String>,
+    /// What else must hold of the cluster's labels: all of them.
+    #[serde(default)]
+    pub match_expressions: Vec<At<LabelExpression>>,
+}
+
+impl PreferredPlaces {
+    /// The places alone.
+    pub fn selector(&self) -> PlaceSelector {
+        PlaceSelector {
+            cluster: self.cluster.clone(),
+            provider: self.provider.clone(),
+            platform: self.platform,
+            region: self.region.clone(),
+            region_alias: self.region_alias.clone(),
+            continent: self.continent.clone(),
+            zone: self.zone.clone(),
+            kind: self.kind,
+            attributes: self.attributes.clone(),
+            match_labels: self.match_labels.clone(),
+            match_expressions: self.match_expressions.clone(),
+        }
+    }
 }
 
 /// Data between components.

@@ -3,6 +3,11 @@
 //! `placement_cases`, whose places and prices they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use skyplan::{
+    money::MicroUsd,
+    place::explain::{Verdict, explain},
+};
+
 use super::placement_cases::{application, expect, invalid, needs, nodes, project, refused, solved, total};
 use crate::support::project::Project;
 
@@ -44,7 +49,7 @@ fn e10_never_together() {
     assert_eq!(code, "SKY0410", "{text}");
     assert!(text.contains("3 instances must be kept apart and there is room for 2"), "{text}");
     assert!(
-        text.contains("needs.yaml:4:") && text.contains("at most 1 of app/a, app/b, app/c in each platform"),
+        text.contains("needs.yaml:5:") && text.contains("at most 1 of app/a, app/b, app/c in each platform"),
         "{text}"
     );
     assert!(text.contains("allow a `max` of 2"), "{text}");
@@ -62,7 +67,7 @@ fn instances_are_spread_over_regions() {
         words(&[("a", 2, 4, 1, &spread)]).with(
             "app.yaml",
             "sources:",
-            "components: [{name: a, objects: [{kind: Deployment, name: a}], instances: {min: 2, max: 2}}]\nsources:",
+            "components: [{name: a, objects: {kind: Deployment, names: [a]}, instances: {min: 2, max: 2}}]\nsources:",
         )
     };
     expect(&with(""), "264", &[("a", "aws-us gcp-eu")]);
@@ -84,4 +89,50 @@ fn faults_of_spreads_are_told() {
     assert_eq!(code, "SKY0202", "{text}");
     let (code, text) = invalid(&words(&[("a", 2, 4, 1, "spread: [{by: planet}]")]));
     assert_eq!(code, "SKY0108", "{text}");
+}
+
+#[test]
+fn a_preferred_place_may_cost_so_much_more() {
+    // gcp-eu is the cheapest at 131, aws-us costs 133, aws-eu 139. Weights are a month's; this horizon is an hour.
+    let with = |preferred: &str| {
+        words(&[("a", 2, 4, 1, &format!("location: {{permitted: [{{type: cloud}}], preferred: [{preferred}]}}"))])
+    };
+    let dollars = |n: u32| (n * 730).to_string();
+    expect(&with(&format!("{{provider: aws-us, weight: {}}}", dollars(1))), "131", &[("a", "gcp-eu")]);
+    expect(&with(&format!("{{provider: aws-us, weight: {}}}", dollars(3))), "133", &[("a", "aws-us")]);
+    // Weights add up, and only what is paid is in the bill.
+    let both =
+        with(&format!("{{platform: aws, weight: {}}}, {{provider: aws-eu, weight: {}}}", dollars(3), dollars(5)));
+    let placed = solved(&both);
+    assert_eq!((total(&placed).as_str(), placed.solution.cost.dislike.0), ("133", 5_000_000));
+    assert_eq!(placed.monthly.cost.dislike, placed.month.components[0].dislike[1]);
+    let more =
+        with(&format!("{{platform: aws, weight: {}}}, {{provider: aws-eu, weight: {}}}", dollars(3), dollars(7)));
+    expect(&more, "139", &[("a", "aws-eu")]);
+    for wrong in ["provider: aws-us, weight: -1", "provider: aws-us, weight: 1000001"] {
+        let (code, text) = invalid(&with(&format!("{{{wrong}}}")));
+        assert_eq!(code, "SKY0117", "{text}");
+    }
+    let (code, text) = invalid(&with("{provider: aws-us}"));
+    assert_eq!(code, "SKY0106", "{text}");
+    let (code, text) = invalid(&with("{weight: 1}"));
+    assert_eq!(code, "SKY0221", "{text}");
+}
+
+#[test]
+fn what_is_preferred_is_told() {
+    let project = words(&[(
+        "a",
+        2,
+        4,
+        1,
+        "location: {permitted: [{type: cloud}], preferred: [{provider: aws-us, weight: 14600}]}",
+    )]);
+    let placed = solved(&project);
+    let all = explain(&placed.problem, &placed.solution);
+    // aws-eu, aws-us, edge, gcp-eu.
+    assert_eq!(all[0].place, 1);
+    let gcp = &all[0].others.iter().find(|(l, _)| *l == 3).unwrap().1;
+    assert_eq!(*gcp, Verdict::Weighed { by: MicroUsd(-2_000_000), counted: MicroUsd(20_000_000) });
+    assert_eq!(all[0].runner_up, Some((3, MicroUsd(-2_000_000))));
 }

@@ -50,6 +50,8 @@ pub(in super::super) struct View {
     /// Indices of `pairs` by source and by target component.
     sends: Vec<Vec<usize>>,
     receives: Vec<Vec<usize>>,
+    /// By component and place: what is disliked, in micro-dollars.
+    dislike: Vec<f64>,
     /// Transfer that is certain in this domain.
     certain: f64,
     /// Search places with many components exactly, which costs time.
@@ -78,6 +80,7 @@ impl View {
             pairs: Vec::new(),
             sends: vec![Vec::new(); problem.components.len()],
             receives: vec![Vec::new(); problem.components.len()],
+            dislike: problem.components.iter().flat_map(|c| (0..places).map(|l| c.disliked(l).0 as f64)).collect(),
             certain: 0.0,
             deep,
         };
@@ -181,6 +184,11 @@ impl View {
         }
     }
 
+    /// What a component pays at each place before flows: its share, and what is disliked.
+    fn unary(&self, prices: &Prices) -> Vec<f64> {
+        prices.share.iter().zip(&self.dislike).map(|(share, dislike)| share + dislike).collect()
+    }
+
     /// The bound at these prices; `slope` becomes a direction in which it rises.
     pub(super) fn evaluate(&self, relaxation: &Relaxation<'_>, prices: &Prices, slope: &mut Prices) -> Found {
         let places = self.places;
@@ -188,7 +196,7 @@ impl View {
         slope.send.fill(0.0);
         let (mut bound, mut scale) = (self.certain, self.certain);
         let mut impossible = false;
-        let mut unary = prices.share.clone();
+        let mut unary = self.unary(prices);
         let mut takers: Vec<Vec<Vec<usize>>> = Vec::with_capacity(self.pairs.len());
         for pairs in &self.pairs {
             takers.push(pairs.charge(prices, &mut unary, places));
@@ -369,7 +377,7 @@ impl View {
         // What one decision changes at a place is bounded without a deep search.
         let mut slope = self.blank();
         let found = self.evaluate(relaxation, prices, &mut slope);
-        let mut unary = prices.share.clone();
+        let mut unary = self.unary(prices);
         for pairs in &self.pairs {
             pairs.charge(prices, &mut unary, places);
         }

@@ -126,7 +126,9 @@ impl Posed<'_> {
         if out.contains(&Rule::Compute(i)) {
             component.compute.clear();
         }
-        problem.components[i].candidates = formulate::component(words.model, &component, words.present).candidates;
+        let seconds = words.model.settings.horizon.seconds();
+        problem.components[i].candidates =
+            formulate::component(words.model, &component, words.present, seconds).candidates;
     }
 }
 

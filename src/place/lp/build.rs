@@ -71,7 +71,7 @@ pub(in super::super) fn build(problem: &Problem, domain: &Domain) -> Model {
             let moving = if moved { dollars(problem.move_cost.0) } else { 0.0 };
             at[l] = Some(u32::try_from(model.places.len()).unwrap_or(u32::MAX));
             model.places.push(l);
-            model.lp.cost.push(own(problem, i, l) + moving);
+            model.lp.cost.push(own(problem, i, l) + moving + dollars(component.disliked(l).0));
         }
         model.at.push(at);
         model.lp.blocks.push(Block {

@@ -2,7 +2,11 @@
 
 use skyplan_milp::{Column, Program, Row};
 
-use super::super::{evaluate::Evaluator, lp::build::Model, problem::{Method, Problem}};
+use super::super::{
+    evaluate::Evaluator,
+    lp::build::Model,
+    problem::{Method, Problem},
+};
 use crate::money::MicroUsd;
 
 /// Columns of the relaxation are whole; rows that may be exceeded at a price get a column for it, at the

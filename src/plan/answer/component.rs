@@ -209,6 +209,7 @@ impl Facts<'_> {
         let cluster = &self.model.clusters[place];
         let (standing, reason, origin) = match verdict {
             Verdict::Dearer(_) => (Standing::Possible, String::new(), None),
+            Verdict::Weighed { counted, .. } => (Standing::Possible, weighed(*counted), None),
             Verdict::Taken => (Standing::Taken, "another instance runs there".into(), None),
             Verdict::NoRoom => {
                 let origin = cluster.quota.as_ref().map_or(&cluster.origin, |(_, origin)| origin);
@@ -226,7 +227,10 @@ impl Facts<'_> {
                 (Standing::Excluded, self.too_far(*flow, *latency, *bound), origin)
             }
         };
-        let extra = if let Verdict::Dearer(by) = verdict { Some(*by) } else { price };
+        let extra = match verdict {
+            Verdict::Dearer(by) | Verdict::Weighed { by, .. } => Some(*by),
+            _ => price,
+        };
         OtherPlace { cluster: cluster.name.clone(), site: report::site(cluster), standing, extra, reason, origin }
     }
 
@@ -281,6 +285,10 @@ impl Facts<'_> {
             let excludes = ruled_out(&|v| matches!(v, Verdict::Required(words) if *words == text));
             out.push(Constraint { text: format!("required: {text}"), origin: group.origin.clone(), excludes });
         }
+        for preferred in &component.preferred {
+            let text = format!("preferred: {} (up to {}/month dearer)", preferred.places.text, preferred.weight);
+            out.push(Constraint { text, origin: preferred.places.origin.clone(), excludes: Vec::new() });
+        }
         for compute in &component.compute {
             let text = if component.dedicated { "compute, dedicated" } else { "compute" };
             out.push(Constraint {
@@ -325,5 +333,14 @@ impl Facts<'_> {
             }
         }
         out
+    }
+}
+
+/// What a preference counts for or against a place.
+fn weighed(counted: MicroUsd) -> String {
+    if counted > MicroUsd::ZERO {
+        format!("preferred elsewhere: {counted}/month counted against it")
+    } else {
+        format!("preferred: {}/month counted for it", MicroUsd::ZERO - counted)
     }
 }
