@@ -24,6 +24,10 @@ pub(crate) const NO_DURATION: &str = "is not a duration such as 15ms, 5m or 36h"
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub u64);
 
+/// Bits a second: `100M`, `1.5G`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BitRate(pub u64);
+
 /// Hundredths of a percent, 0..=10000: `10%`, `2.5%`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(pub u16);
@@ -132,6 +136,32 @@ impl fmt::Display for Bytes {
             (1_000_000, "M"),
             (1_000, "k"),
         ];
+        match UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit)) {
+            Some((unit, suffix)) => write!(f, "{}{suffix}", self.0 / unit),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl BitRate {
+    /// Parses a number of bits a second with a decimal unit.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let decimal = !text.contains(['m', 'i', 'e']) && !text.contains("E");
+        milli(text, &[])
+            .filter(|_| decimal)
+            .and_then(|m| u64::try_from(m.div_ceil(1000)).ok())
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a number of bits a second such as 100M or 1.5G"))
+    }
+}
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] =
+            [(1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
         match UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit)) {
             Some((unit, suffix)) => write!(f, "{}{suffix}", self.0 / unit),
             None => write!(f, "{}", self.0),
@@ -277,6 +307,7 @@ as_text! {
     MilliCpu: r"^[0-9]*\.?[0-9]*([mkMGTPE]|[eE][0-9]+)?$", "CPU quantity: 250m, 2";
     Bytes: r"^[0-9]*\.?[0-9]*([mkMGTPE]|[KMGTPE]i|[kMGT]?B|[KMGT]iB|[eE][0-9]+)?$", "size: 512Mi, 4Gi, 1.5GB";
     Micros: r"^([0-9]*\.?[0-9]*(us|ms|s|m|h|d))+$", "duration: 15ms, 5m, 36h";
+    BitRate: r"^[0-9]*\.?[0-9]*[kMGTP]?$", "bits a second: 100M, 1.5G";
     Percent: r"^[0-9]*\.?[0-9]*%$", "percentage: 10%";
 }
 
@@ -312,6 +343,15 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_decimal() {
+        assert_eq!(BitRate::parse("100M"), Ok(BitRate(100_000_000)));
+        assert_eq!(BitRate::parse("1.5G").map(|r| r.to_string()), Ok("1500M".into()));
+        for bad in ["", "100m", "1Mi", "1Mbit", "-1", "1e3", "1E"] {
+            assert!(BitRate::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn percentages() {
         assert_eq!(Percent::parse("10%").map(|p| p.taken_from(2000)), Ok(1800));
         assert_eq!(Percent::parse("2.5%").map(|p| p.to_string()), Ok("2.5%".into()));
@@ -323,6 +363,7 @@ mod tests {
         #[test]
         fn what_is_shown_reads_back(n in 0_u64..u64::MAX / 1000) {
             proptest::prop_assert_eq!(Bytes::parse(&Bytes(n).to_string()), Ok(Bytes(n)));
+            proptest::prop_assert_eq!(BitRate::parse(&BitRate(n).to_string()), Ok(BitRate(n)));
             proptest::prop_assert_eq!(Micros::parse(&Micros(n).to_string()), Ok(Micros(n)));
             proptest::prop_assert_eq!(MilliCpu::parse(&MilliCpu(n).to_string()), Ok(MilliCpu(n)));
         }

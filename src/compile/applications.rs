@@ -199,6 +199,7 @@ fn new_component(app: &spec::Application, name: &str, origin: &Origin) -> Compon
         compute: Vec::new(),
         dedicated: false,
         spread: Vec::new(),
+        attributes: Vec::new(),
         preferred: Vec::new(),
         depends_on: Vec::new(),
         strategy: None,

@@ -43,6 +43,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     strategies::complete(&mut applications, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
+    let bandwidth = latency::bandwidths(set, &clusters);
     let outputs = outputs::compile(set, &applications.objects, &mut out);
     let mut out: Diagnostics = out.iter().filter(|d| !names::echoes(d, set)).cloned().collect();
     // Without a root there is no model, but all faults of the other documents are known by now.
@@ -68,6 +69,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         objects: applications.objects,
         flows,
         latency,
+        bandwidth,
         outputs,
     };
     (if out.has_errors() { None } else { Some(model) }, out)

@@ -38,6 +38,9 @@ pub struct Model {
     pub flows: Vec<Flow>,
     /// Latency between clusters, by index; `None` = not known.
     pub latency: Vec<Vec<Option<Micros>>>,
+    /// Bits a second between clusters, by index; `None` = not known. Empty = known of none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bandwidth: Vec<Vec<Option<u64>>>,
     /// Values to know after an apply, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
@@ -220,6 +223,9 @@ pub struct Component {
     pub instances: (u32, u32),
     /// Where it may run; empty = anywhere. Each with its words and line.
     pub permitted: Vec<PlaceFilter>,
+    /// Places that carry all tags it must have, by tag. Each with its line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<PlaceFilter>,
     /// Where it must run.
     pub required: Vec<RequiredGroup>,
     /// Where it runs rather, if that is not much dearer.
@@ -374,6 +380,9 @@ pub struct Flow {
     pub to: usize,
     /// Bound.
     pub latency: Option<Micros>,
+    /// Bits a second that the way must carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
     /// Bytes that one instance of the source sends.
     pub volume: Volume,
     /// Its line.

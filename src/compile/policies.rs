@@ -68,6 +68,15 @@ fn join(
             origin: group.origin.clone(),
         })
         .collect();
+    for tag in &policy.location.attributes {
+        let carries = |c: &Cluster| c.site.as_ref().is_some_and(|s| s.attributes.contains(&tag.value));
+        let selected = clusters.iter().enumerate().filter(|(_, c)| carries(c)).map(|(i, _)| i).collect();
+        component.attributes.push(PlaceFilter {
+            clusters: selected,
+            text: tag.value.clone(),
+            origin: tag.origin.clone(),
+        });
+    }
     for preferred in &policy.location.preferred {
         dear(&preferred.weight, out);
         let selector = At { value: preferred.selector(), origin: preferred.origin.clone() };
@@ -353,7 +362,8 @@ pub(super) fn flows(set: &SpecSet, components: &[Component], out: &mut Diagnosti
         }
         known.insert((from, to), flow.origin.clone());
         let latency = flow.latency.as_ref().map(|l| l.value);
-        flows.push(Flow { from, to, latency, volume, origin: flow.origin.clone() });
+        let rate = flow.rate.as_ref().map(|r| r.value.0);
+        flows.push(Flow { from, to, latency, rate, volume, origin: flow.origin.clone() });
     }
     flows.sort_by_key(|f| (f.from, f.to));
     flows

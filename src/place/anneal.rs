@@ -20,6 +20,8 @@ struct Way {
     rate: f64,
     /// Microseconds; infinite where nothing is known.
     latency: f64,
+    /// Bits a second; infinite where nothing is known.
+    carries: f64,
 }
 
 /// A flow as the search sees it.
@@ -32,6 +34,8 @@ struct Link {
     divided: Option<usize>,
     /// Ways at most so long will do.
     bound: f64,
+    /// Ways that carry so much will do.
+    rate: f64,
 }
 
 /// One phase: how much of whole nodes counts, from which temperature to which, for which share of
@@ -112,11 +116,13 @@ impl<'a> Annealer<'a> {
             let bound =
                 flow.latency.map_or(f64::INFINITY, |b| b.0 as f64 - f64::from(u8::from(problem.strict_latency)));
             let divided = Some(f).filter(|_| !problem.components[flow.from].portions.is_empty());
-            links.push(Link { from: flow.from, to: flow.to, bytes: flow.bytes as f64, divided, bound });
+            let rate = flow.rate.map_or(0.0, |r| r as f64);
+            links.push(Link { from: flow.from, to: flow.to, bytes: flow.bytes as f64, divided, bound, rate });
         }
         let ways = problem.routes.iter().flatten().map(|route| Way {
             rate: route.meter.map_or(0.0, |m| model.slopes[m]),
             latency: route.latency.map_or(f64::INFINITY, |l| l.0 as f64),
+            carries: route.bandwidth.map_or(f64::INFINITY, |b| b as f64),
         });
         let mut owns = Vec::with_capacity(model.places.len());
         for (i, block) in model.lp.blocks.iter().enumerate() {
@@ -206,7 +212,8 @@ impl<'a> Annealer<'a> {
             let mut best = f64::INFINITY;
             for b in to {
                 let way = self.ways[a * places + b];
-                if way.latency <= link.bound || link.bound == f64::INFINITY {
+                let near = way.latency <= link.bound || link.bound == f64::INFINITY;
+                if near && way.carries >= link.rate {
                     best = best.min(way.rate * bytes);
                 }
             }

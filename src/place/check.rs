@@ -133,7 +133,7 @@ fn spreads(problem: &Problem, solution: &Solution, faults: &mut Vec<String>) {
 fn flows(problem: &Problem, solution: &Solution, faults: &mut Vec<String>) -> i128 {
     let mut bytes = vec![0_u128; problem.meters.len()];
     for (flow, targets) in problem.flows.iter().zip(&solution.targets) {
-        let Flow { from, to, latency, .. } = *flow;
+        let Flow { from, to, latency, rate, .. } = *flow;
         let names = format!("{} to {}", problem.components[from].name, problem.components[to].name);
         if targets.len() != solution.instances[from].len() {
             faults.push(format!("{names}: not every instance has a target"));
@@ -152,6 +152,10 @@ fn flows(problem: &Problem, solution: &Solution, faults: &mut Vec<String>) -> i1
             if !kept {
                 let (a, b) = (&problem.places[*a].name, &problem.places[*b].name);
                 faults.push(format!("{names}: {a} and {b} are too far apart"));
+            }
+            if rate.is_some_and(|rate| route.bandwidth.is_some_and(|carries| carries < rate)) {
+                let (a, b) = (&problem.places[*a].name, &problem.places[*b].name);
+                faults.push(format!("{names}: the way from {a} to {b} is too narrow"));
             }
             if let Some(meter) = route.meter {
                 bytes[meter] += sent(&problem.components[from], flow.bytes, *a);

@@ -273,6 +273,7 @@ fn flows_of(model: &Model) -> Vec<Vec<&Flow>> {
 
 /// Digest of all words that bear on a component's place, but for prices.
 fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String {
+    let flows_of = flows;
     let flows: Vec<_> = flows
         .iter()
         .map(|f| {
@@ -297,8 +298,13 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
     ]);
     // Words that most components do not use count only where they do: what was recorded before them holds.
     let mut more: Vec<serde_json::Value> = Vec::new();
+    more.extend(component.attributes.iter().map(|tag| json!(["tag", tag.text])));
     more.extend(component.spread.iter().map(|s| json!(["spread", s.text])));
     more.extend(component.preferred.iter().map(|p| json!(["preferred", p.places.text, p.weight])));
+    let rates = flows_of.iter().filter_map(|f| f.rate.map(|rate| (f, rate)));
+    more.extend(
+        rates.map(|(f, rate)| json!(["rate", model.components[f.from].name, model.components[f.to].name, rate])),
+    );
     if let Some(all) = words.as_array_mut() {
         all.append(&mut more);
     }

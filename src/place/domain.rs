@@ -31,8 +31,8 @@ pub(super) enum Why {
     Pinned,
     /// No nodes that could be bought or are free serve it there, even alone.
     NoRoom,
-    /// This flow could not keep its bound.
-    Latency(usize),
+    /// This flow could not keep its bounds.
+    Flow(usize),
     /// Its instances are needed elsewhere.
     Instances,
     /// This spread has no more room there.
@@ -236,11 +236,11 @@ impl Domain {
     /// Latency of one flow, from its source on and back from its target.
     fn flow(&mut self, problem: &Problem, f: usize) -> Result<bool, Dead> {
         let flow = &problem.flows[f];
-        if flow.latency.is_none() {
+        if !flow.bounded() {
             return Ok(false);
         }
         let mut changed = false;
-        let reaches = |a: usize, b: usize| problem.reaches(flow.latency, a, b);
+        let reaches = |a: usize, b: usize| problem.reaches(flow, a, b);
         for a in 0..problem.places.len() {
             if self.marks[flow.from][a] == Mark::Out {
                 continue;
@@ -250,7 +250,7 @@ impl Domain {
             drop(near);
             match (self.marks[flow.from][a], first, second) {
                 (Mark::In, None, _) => return Err(Dead::Few(flow.from)),
-                (_, None, _) => changed |= self.out(flow.from, a, Why::Latency(f)),
+                (_, None, _) => changed |= self.out(flow.from, a, Why::Flow(f)),
                 // The only one within reach of an instance that is there.
                 (Mark::In, Some(b), None) if self.marks[flow.to][b] == Mark::Free => {
                     self.marks[flow.to][b] = Mark::In;
@@ -272,7 +272,7 @@ impl Domain {
                     if self.marks[flow.to][b] == Mark::In {
                         return Err(Dead::Few(flow.to));
                     }
-                    changed |= self.out(flow.to, b, Why::Latency(f));
+                    changed |= self.out(flow.to, b, Why::Flow(f));
                 }
             }
         }

@@ -61,6 +61,15 @@ pub enum Verdict {
         /// What the flow allows.
         bound: Micros,
     },
+    /// No way of a flow with this other component carries what it needs: what the widest does, what is needed.
+    TooNarrow {
+        /// Index of the flow.
+        flow: usize,
+        /// Bits a second of the widest way.
+        carries: u64,
+        /// Bits a second that the flow needs.
+        rate: u64,
+    },
     /// This spread (by index) holds no more there.
     Crowded(usize),
     /// No nodes can be bought, and none are free, for it with what runs there.
@@ -153,11 +162,18 @@ fn verdict(
 /// A flow of the component that breaks its bound.
 fn too_far(problem: &Problem, instances: &[Vec<usize>], i: usize) -> Option<Verdict> {
     for (index, flow) in problem.flows.iter().enumerate().filter(|(_, f)| f.from == i || f.to == i) {
-        let Some(bound) = flow.latency else { continue };
         for a in &instances[flow.from] {
-            if instances[flow.to].iter().any(|b| problem.reaches(flow.latency, *a, *b)) {
+            if instances[flow.to].iter().any(|b| problem.reaches(flow, *a, *b)) {
                 continue;
             }
+            let near = |b: &&usize| problem.near(flow.latency, *a, **b);
+            if let Some(rate) = flow.rate
+                && let Some(carries) =
+                    instances[flow.to].iter().filter(near).filter_map(|b| problem.routes[*a][*b].bandwidth).max()
+            {
+                return Some(Verdict::TooNarrow { flow: index, carries, rate });
+            }
+            let bound = flow.latency.unwrap_or_default();
             let latency = instances[flow.to].iter().filter_map(|b| problem.routes[*a][*b].latency).min();
             let other = if flow.from == i { flow.to } else { flow.from };
             return Some(Verdict::TooFar { flow: index, other, latency, bound });

@@ -111,7 +111,8 @@ fn daemons(model: &Model, cluster: &Cluster) -> Resources {
 }
 
 fn permitted(component: &model::Component, cluster: usize) -> bool {
-    component.permitted.is_empty() || component.permitted.iter().any(|f| f.clusters.contains(&cluster))
+    let tagged = component.attributes.iter().all(|tag| tag.clusters.contains(&cluster));
+    tagged && (component.permitted.is_empty() || component.permitted.iter().any(|f| f.clusters.contains(&cluster)))
 }
 
 /// One component, with its candidates at all places.
@@ -186,9 +187,13 @@ fn candidate(
     incumbent: bool,
 ) -> Candidate {
     let excluded = |reason: String, origin| Candidate::Excluded(Exclusion { reason, origin });
-    if !permitted(component, index) {
+    let listed = component.permitted.is_empty() || component.permitted.iter().any(|f| f.clusters.contains(&index));
+    if !listed {
         let origin = component.permitted.first().map(|f| f.origin.clone());
         return excluded(format!("not permitted (permitted: {})", any_words(&component.permitted)), origin);
+    }
+    if let Some(tag) = component.attributes.iter().find(|tag| !tag.clusters.contains(&index)) {
+        return excluded(format!("does not carry the tag `{}`", tag.text), Some(tag.origin.clone()));
     }
     if present.unreached.contains(&cluster.name) {
         return if incumbent {
@@ -317,7 +322,7 @@ fn flow(flow: &model::Flow, seconds: u64) -> Flow {
             Volume::Total(bytes) => bytes,
         },
         latency: flow.latency,
-        rate: None,
+        rate: flow.rate,
         origin: flow.origin.clone(),
     }
 }
@@ -354,7 +359,7 @@ fn routes(model: &Model, seconds: u64) -> (Vec<Meter>, Vec<Vec<Route>>) {
                 .enumerate()
                 .map(|(j, b)| Route {
                     latency: model.latency[i][j],
-                    bandwidth: None,
+                    bandwidth: model.bandwidth.get(i).and_then(|row| row[j]),
                     meter: if i == j { None } else { meter(a, b) },
                 })
                 .collect()

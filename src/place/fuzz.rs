@@ -79,7 +79,7 @@ fn relaxing_never_costs() {
         let before = cost(&base);
         let mut relaxed = base.clone();
         match dice.below(4) {
-            0 => relaxed.flows.iter_mut().for_each(|f| f.latency = None),
+            0 => relaxed.flows.iter_mut().for_each(|f| (f.latency, f.rate) = (None, None)),
             1 => relaxed.places.iter_mut().for_each(|p| p.quota = None),
             2 => relaxed.places.iter_mut().flat_map(|p| &mut p.offers).for_each(|o| o.max = None),
             _ => relaxed.components.iter_mut().for_each(|c| c.groups.clear()),

@@ -13,14 +13,14 @@ mod words;
 
 use super::{
     domain::{Dead, Domain, Mark, Why},
-    problem::{Candidate, Limits, Problem},
+    problem::{Candidate, Flow, Limits, Problem},
     search::Refusal,
     site,
 };
 use crate::{
     diagnostic::{Diagnostic, Origin},
     money::MicroUsd,
-    quantity::Micros,
+    quantity::{BitRate, Micros},
 };
 
 /// There is no placement.
@@ -88,6 +88,19 @@ pub enum Conflict {
         strict: bool,
         /// The pair of places that is nearest, with its latency; `None` when no latency is known.
         nearest: Option<(String, String, Micros)>,
+    },
+    /// No way between places that a flow may have carries what it needs.
+    Narrow {
+        /// Name of the source.
+        from: String,
+        /// Name of the target.
+        to: String,
+        /// Line of the flow.
+        origin: Origin,
+        /// Bits a second that it needs.
+        rate: u64,
+        /// The pair of places with the widest way, with what it carries.
+        widest: (String, String, u64),
     },
     /// A place, or all of them, cannot hold what is needed.
     Capacity {
@@ -190,9 +203,12 @@ fn removed(problem: &Problem, domain: &Domain, i: usize, l: usize) -> Removed {
             let short = words::shortage(problem, l, &[i]);
             (short.text, Some(short.origin))
         }
-        Why::Latency(f) => {
+        Why::Flow(f) => {
             let flow = &problem.flows[f];
             let (other, forth) = if flow.from == i { (flow.to, true) } else { (flow.from, false) };
+            if let Some(narrow) = narrow(problem, domain, flow, l, forth) {
+                return Removed { place, reason: narrow, origin: Some(flow.origin.clone()) };
+            }
             let nearest = nearest(problem, l, other, forth, |b| domain.why[other][b] != Why::Excluded);
             let bound = flow.latency.unwrap_or_default();
             let name = &problem.components[other].name;
@@ -207,6 +223,20 @@ fn removed(problem: &Problem, domain: &Domain, i: usize, l: usize) -> Removed {
         Why::Decided => ("not possible with the rest".to_owned(), None),
     };
     Removed { place, reason, origin }
+}
+
+/// What is too narrow about all ways between a place and those of the other end that are near enough.
+fn narrow(problem: &Problem, domain: &Domain, flow: &Flow, l: usize, forth: bool) -> Option<String> {
+    let rate = flow.rate?;
+    let other = if forth { flow.to } else { flow.from };
+    let ends = |b: usize| if forth { (l, b) } else { (b, l) };
+    let near = (0..problem.places.len()).filter(|b| {
+        let (a, b) = (ends(*b).0, ends(*b).1);
+        domain.why[other][if forth { b } else { a }] != Why::Excluded && problem.near(flow.latency, a, b)
+    });
+    let widest = near.map(|b| problem.routes[ends(b).0][ends(b).1].bandwidth.unwrap_or(u64::MAX)).max()?;
+    let name = &problem.components[other].name;
+    (widest < rate).then(|| format!("too narrow: {} of {} to `{name}`", BitRate(widest), BitRate(rate)))
 }
 
 /// The least latency between a place and those of another component.
@@ -353,12 +383,19 @@ fn hitting(groups: &[Vec<usize>]) -> u32 {
 fn latency(problem: &Problem) -> Option<Conflict> {
     let domain = Domain::new(problem);
     for flow in &problem.flows {
-        let Some(bound) = flow.latency else { continue };
         let mut best: Option<(Micros, usize, usize)> = None;
-        let mut kept = false;
+        let mut widest: Option<(u64, usize, usize)> = None;
+        let (mut kept, mut near, mut wide) = (false, false, false);
         for a in domain.possible(flow.from) {
             for b in domain.possible(flow.to) {
-                kept |= problem.reaches(flow.latency, a, b);
+                kept |= problem.reaches(flow, a, b);
+                near |= problem.near(flow.latency, a, b);
+                wide |= problem.wide(flow.rate, a, b);
+                if let Some(carries) = problem.routes[a][b].bandwidth
+                    && widest.is_none_or(|(most, ..)| carries > most)
+                {
+                    widest = Some((carries, a, b));
+                }
                 if let Some(latency) = problem.routes[a][b].latency
                     && best.is_none_or(|(least, ..)| latency < least)
                 {
@@ -366,8 +403,21 @@ fn latency(problem: &Problem) -> Option<Conflict> {
                 }
             }
         }
-        if !kept {
-            let name = |l: usize| problem.places[l].name.clone();
+        let name = |l: usize| problem.places[l].name.clone();
+        // Where each bound could be kept without the other, both are told together.
+        if kept || near && wide {
+            continue;
+        }
+        if let (false, Some(rate), Some((carries, a, b))) = (wide, flow.rate, widest) {
+            return Some(Conflict::Narrow {
+                from: problem.components[flow.from].name.clone(),
+                to: problem.components[flow.to].name.clone(),
+                origin: flow.origin.clone(),
+                rate,
+                widest: (name(a), name(b), carries),
+            });
+        }
+        if let Some(bound) = flow.latency {
             return Some(Conflict::Latency {
                 from: problem.components[flow.from].name.clone(),
                 to: problem.components[flow.to].name.clone(),

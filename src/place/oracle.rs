@@ -190,7 +190,8 @@ fn transfer(problem: &Problem, instances: &[Vec<usize>]) -> Option<i64> {
                     (Some(_), None) => false,
                     (Some(max), Some(is)) => is < max || is == max && !problem.strict_latency,
                 };
-                if !ok {
+                let narrow = matches!((flow.rate, problem.routes[*a][*b].bandwidth), (Some(r), Some(w)) if w < r);
+                if !ok || narrow {
                     continue;
                 }
                 for sum in &sums {

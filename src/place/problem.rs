@@ -106,6 +106,13 @@ pub struct Quota {
     pub limit: Resources,
 }
 
+impl Flow {
+    /// Whether it may not go every way.
+    pub fn bounded(&self) -> bool {
+        self.latency.is_some() || self.rate.is_some()
+    }
+}
+
 impl Component {
     /// What an instance at a place counts as beyond its cost.
     pub fn disliked(&self, place: usize) -> MicroUsd {
@@ -285,13 +292,26 @@ impl Problem {
         if divided { flow.bytes } else { flow.bytes.saturating_mul(instances as u64) }
     }
 
-    /// Whether a flow with this bound may go from place `a` to place `b`.
-    pub fn reaches(&self, bound: Option<Micros>, a: usize, b: usize) -> bool {
+    /// Whether a flow may go from place `a` to place `b`: near enough, and wide enough.
+    pub fn reaches(&self, flow: &Flow, a: usize, b: usize) -> bool {
+        self.near(flow.latency, a, b) && self.wide(flow.rate, a, b)
+    }
+
+    /// Whether place `b` is as near to place `a` as a bound says.
+    pub fn near(&self, bound: Option<Micros>, a: usize, b: usize) -> bool {
         match (bound, self.routes[a][b].latency) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(bound), Some(latency)) if self.strict_latency => latency < bound,
             (Some(bound), Some(latency)) => latency <= bound,
+        }
+    }
+
+    /// Whether the way from place `a` to place `b` carries so many bits a second, or nobody knows what it does.
+    pub fn wide(&self, rate: Option<u64>, a: usize, b: usize) -> bool {
+        match (rate, self.routes[a][b].bandwidth) {
+            (Some(rate), Some(carries)) => carries >= rate,
+            _ => true,
         }
     }
 }

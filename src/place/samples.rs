@@ -71,6 +71,19 @@ fn dislike(shape: Shape, seed: u64, i: usize) -> Vec<MicroUsd> {
     (0..shape.places).map(|_| MicroUsd([0, 5, 20, 80][dice.below(4)] * 1_000_000)).collect()
 }
 
+/// How much ways carry and flows need, from a generator of its own.
+fn narrow(shape: Shape, seed: u64, routes: &mut [Vec<Route>], flows: &mut [Flow]) {
+    let mut dice = Dice::new(seed ^ 0xBA4D);
+    for (a, row) in routes.iter_mut().enumerate() {
+        for (b, route) in row.iter_mut().enumerate() {
+            route.bandwidth = (a != b && dice.below(4) > 0).then(|| 50_000_000 * (1 + dice.below(4) as u64));
+        }
+    }
+    for flow in flows {
+        flow.rate = (dice.below(100) < shape.bounded / 2).then(|| 50_000_000 * (1 + dice.below(4) as u64));
+    }
+}
+
 /// What may not come together, from a generator of its own.
 fn spreads(shape: Shape, seed: u64) -> Vec<Spread> {
     let mut dice = Dice::new(seed ^ 0x5B8D);
@@ -258,6 +271,8 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
         }
     }
     flows.sort_by_key(|f| (f.from, f.to));
+    let mut routes: Vec<Vec<Route>> = routes;
+    narrow(shape, seed, &mut routes, &mut flows);
     Problem {
         places,
         components,

@@ -64,7 +64,7 @@ impl<'a> Haul<'a> {
         let flows = self.problem.flows.iter();
         flows
             .map(|f| {
-                let lost = |a: &&usize| !instances[f.to].iter().any(|b| self.problem.reaches(f.latency, **a, *b));
+                let lost = |a: &&usize| !instances[f.to].iter().any(|b| self.problem.reaches(f, **a, *b));
                 instances[f.from].iter().filter(lost).count()
             })
             .sum()
@@ -96,7 +96,7 @@ impl<'a> Haul<'a> {
                 let mut first = None;
                 let mut gratis = None;
                 let mut options: Vec<(usize, usize)> = Vec::new();
-                for b in instances[flow.to].iter().filter(|b| self.problem.reaches(flow.latency, *a, **b)) {
+                for b in instances[flow.to].iter().filter(|b| self.problem.reaches(flow, *a, **b)) {
                     first = first.or(Some(*b));
                     match self.meter(*a, *b).filter(|_| sent > 0) {
                         None => gratis = gratis.or(Some(*b)),

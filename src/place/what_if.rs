@@ -21,8 +21,10 @@ pub fn unbound(model: &Model, placed: &Placed, component: usize, instance: usize
     let mut free = model.clone();
     free.components[component].permitted.clear();
     free.components[component].required.clear();
+    free.components[component].attributes.clear();
     for flow in free.flows.iter_mut().filter(|f| f.from == component || f.to == component) {
         flow.latency = None;
+        flow.rate = None;
     }
     let problem = formulate(&free, &placed.present, Micros(HOURS_PER_MONTH * 3_600_000_000));
     let here = &placed.monthly.instances[component];

@@ -177,6 +177,7 @@ pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String 
     let too_far = open.iter().find_map(|(place, v)| match v {
         Verdict::TooFar { .. } => Some(format!("{} is too far", model.clusters[*place].name)),
         Verdict::NoRoom => Some(format!("no room on {}", model.clusters[*place].name)),
+        Verdict::TooNarrow { .. } => Some(format!("the way to {} is too narrow", model.clusters[*place].name)),
         Verdict::Crowded(_) => Some(format!("not beside what is on {}", model.clusters[*place].name)),
         _ => None,
     });
@@ -192,6 +193,7 @@ fn excluded(model: &Model, place: usize, verdict: &Verdict) -> Option<ExcludedPl
         Verdict::Excluded(reason, _) => reason.clone(),
         Verdict::NoRoom => "no room".into(),
         Verdict::TooFar { .. } => "too far".into(),
+        Verdict::TooNarrow { .. } => "the way is too narrow".into(),
         Verdict::Crowded(_) => "may not come together with what runs there".into(),
         Verdict::Required(group) => format!("needed where it is ({group})"),
         Verdict::Pinned => "it stays where it runs".into(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{At, Platform, Strategy, ZoneType};
 use crate::{
     money::MicroUsd,
-    quantity::{Bytes, Micros, MilliCpu},
+    quantity::{BitRate, Bytes, Micros, MilliCpu},
 };
 
 /// What components need.
@@ -133,6 +133,9 @@ pub struct Location {
     /// Any of these; empty = anywhere.
     #[serde(default)]
     pub permitted: Vec<At<PlaceSelector>>,
+    /// Compliance tags that every place must carry: all of them.
+    #[serde(default)]
+    pub attributes: Vec<At<String>>,
     /// One instance in each of these.
     #[serde(default)]
     pub required: Vec<At<LocationGroup>>,
@@ -277,6 +280,8 @@ pub struct Flow {
     pub to: At<String>,
     /// Bound on the latency between the two; absent = none.
     pub latency: Option<At<Micros>>,
+    /// Bits a second that the way must carry for every instance of the source; absent = any way will do.
+    pub rate: Option<At<BitRate>>,
     /// What every instance of the source sends; absent = nothing worth counting.
     pub volume: Option<At<Volume>>,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::At;
 use crate::{
     money::MicroUsd,
-    quantity::{Bytes, Micros, MilliCpu},
+    quantity::{BitRate, Bytes, Micros, MilliCpu},
 };
 
 /// A place that can be rented or is owned: one region of one platform.
@@ -254,6 +254,8 @@ pub struct LatencyPair {
     pub p95: Option<Micros>,
     /// Slowest of a hundred.
     pub p99: Option<Micros>,
+    /// Bits a second that the way carries; absent = not known.
+    pub bandwidth: Option<BitRate>,
 }
 
 /// The latency between zones of two types.
@@ -266,4 +268,6 @@ pub struct LatencyDefault {
     pub b: ZoneType,
     /// What bounds are compared with.
     pub p95: Micros,
+    /// Bits a second that the way carries; absent = not known.
+    pub bandwidth: Option<BitRate>,
 }

@@ -8,7 +8,7 @@ use skyplan::{
     place::explain::{Verdict, explain},
 };
 
-use super::placement_cases::{application, expect, invalid, needs, nodes, project, refused, solved, total};
+use super::placement_cases::{HEAD, application, expect, invalid, needs, nodes, project, refused, solved, total};
 use crate::support::project::Project;
 
 /// Components (name, CPUs, GiB, replicas, its other words) in `regions`.
@@ -53,7 +53,7 @@ fn e10_never_together() {
         "{text}"
     );
     assert!(text.contains("allow a `max` of 2"), "{text}");
-    expect(&three(", max: 2"), "320", &[("a", "aws-us"), ("b", "gcp-eu"), ("c", "gcp-eu")]);
+    expect(&three(", max: 2"), "322", &[("a", "aws-us"), ("b", "gcp-eu"), ("c", "gcp-eu")]);
 }
 
 #[test]
@@ -135,4 +135,69 @@ fn what_is_preferred_is_told() {
     let gcp = &all[0].others.iter().find(|(l, _)| *l == 3).unwrap().1;
     assert_eq!(*gcp, Verdict::Weighed { by: MicroUsd(-2_000_000), counted: MicroUsd(20_000_000) });
     assert_eq!(all[0].runner_up, Some((3, MicroUsd(-2_000_000))));
+}
+
+#[test]
+fn a_way_may_be_too_narrow() {
+    let with = |flow: &str| {
+        let project = words(&[
+            ("a", 2, 8, 1, "location: {permitted: [{provider: aws-us}]}"),
+            ("b", 2, 8, 1, "location: {permitted: [{provider: aws-eu}, {provider: gcp-eu}]}"),
+        ]);
+        let data = format!("{HEAD}DataflowPolicy\nname: data\nflows:\n  - {{from: a, to: b, {flow}}}\n");
+        let mut project = project
+            .with("clusters.yaml", "b: gcp-eu, p95: 85ms", "b: gcp-eu, p95: 85ms, bandwidth: 50M")
+            .with("clusters.yaml", "b: aws-eu, p95: 80ms", "b: aws-eu, p95: 80ms, bandwidth: 1G");
+        project.tree.files.insert("data.yaml".into(), data.as_str().into());
+        project
+    };
+    expect(&with("rate: 50M"), "264", &[("a", "aws-us"), ("b", "gcp-eu")]);
+    let wide = with("rate: 100M");
+    expect(&wide, "272", &[("a", "aws-us"), ("b", "aws-eu")]);
+    let placed = solved(&wide);
+    let all = explain(&placed.problem, &placed.solution);
+    let b = all.iter().find(|e| e.component == 1).unwrap();
+    let gcp = &b.others.iter().find(|(l, _)| *l == 3).unwrap().1;
+    assert_eq!(*gcp, Verdict::TooNarrow { flow: 0, carries: 50_000_000, rate: 100_000_000 });
+    // Nothing is known of the way to the edge: any rate will do. Nothing else carries so much.
+    let (code, text) = refused(&with("rate: 2G"));
+    assert_eq!(code, "SKY0411", "{text}");
+    assert!(
+        text.contains("the widest, from `aws-us` to `aws-eu`, carries 1G of 2G") && text.contains("data.yaml:5:5"),
+        "{text}"
+    );
+    assert!(text.contains("ask for a rate of 1G"), "{text}");
+    // Near enough and wide enough, but not both.
+    let (code, text) = refused(
+        &with("rate: 1G, latency: 80ms")
+            .with("clusters.yaml", "p95: 80ms, bandwidth: 1G", "p95: 85ms, bandwidth: 1G")
+            .with("clusters.yaml", "p95: 85ms, bandwidth: 50M", "p95: 80ms, bandwidth: 50M"),
+    );
+    assert_eq!(code, "SKY0406", "{text}");
+    assert!(text.contains("a rate of 50M would do") && text.contains("a latency of 85ms would do"), "{text}");
+    let (code, text) = invalid(&with("rate: 100Mbit"));
+    assert_eq!(code, "SKY0107", "{text}");
+}
+
+#[test]
+fn e15_all_places_carry_a_tag() {
+    let with = |permitted: &str| words(&[("a", 2, 4, 1, &format!("location: {{{permitted}attributes: [gdpr]}}"))]);
+    // Only aws-eu and gcp-eu carry it; the edge would be free.
+    expect(&with(""), "131", &[("a", "gcp-eu")]);
+    let project = with("permitted: [{provider: aws-us}], ");
+    let (code, text) = refused(&project);
+    assert_eq!(code, "SKY0401", "{text}");
+    assert!(text.contains("no place is left for `app/a`"), "{text}");
+    assert!(text.contains("`aws-us`: does not carry the tag `gdpr`"), "{text}");
+    assert!(text.contains("`aws-eu`, `edge`, `gcp-eu`: not permitted (permitted: provider: aws-us)"), "{text}");
+    // Relaxing either line would do.
+    expect(&project.clone().with("needs.yaml", ", attributes: [gdpr]", ""), "133", &[("a", "aws-us")]);
+    expect(&project.with("needs.yaml", "permitted: [{provider: aws-us}], ", ""), "131", &[("a", "gcp-eu")]);
+    // Instances all carry it.
+    let (code, _) = refused(&with("").with(
+        "app.yaml",
+        "sources:",
+        "components: [{name: a, objects: {kind: Deployment, names: [a]}, instances: {min: 3}}]\nsources:",
+    ));
+    assert_eq!(code, "SKY0401");
 }

@@ -109,7 +109,7 @@ impl View {
         for (f, flow) in problem.flows.iter().enumerate() {
             let mut meters: Vec<Option<usize>> = Vec::new();
             for a in domain.possible(flow.from) {
-                for b in domain.possible(flow.to).filter(|b| problem.reaches(flow.latency, a, *b)) {
+                for b in domain.possible(flow.to).filter(|b| problem.reaches(flow, a, *b)) {
                     let meter = relaxation.haul.meter(a, b);
                     if !meters.contains(&meter) {
                         meters.push(meter);
@@ -154,7 +154,7 @@ impl View {
             let mut costs = Vec::with_capacity(sources.len() * targets.len());
             for a in &sources {
                 for b in &targets {
-                    costs.push(if !problem.reaches(flow.latency, *a, *b) {
+                    costs.push(if !problem.reaches(flow, *a, *b) {
                         f64::INFINITY
                     } else if certain[f] {
                         0.0

@@ -11,7 +11,10 @@ use super::{
     rules::{Posed, Rule, raised},
     words,
 };
-use crate::{diagnostic::Origin, quantity::Micros};
+use crate::{
+    diagnostic::Origin,
+    quantity::{BitRate, Micros},
+};
 
 /// Values next to the one that is written that are tried for a number of nodes or instances.
 const NEXT: u32 = 8;
@@ -46,7 +49,7 @@ pub(super) fn line(posed: &Posed<'_>, rule: Rule) -> Line {
         Rule::Rate(f) | Rule::Latency(f) => {
             let flow = &problem.flows[f];
             let what = match (rule, flow.rate) {
-                (Rule::Rate(_), Some(rate)) => format!("at {}", words::rate(rate)),
+                (Rule::Rate(_), Some(rate)) => format!("at {}", BitRate(rate)),
                 _ => format!("within {}{}", words::than(problem), flow.latency.unwrap_or_default()),
             };
             format!("`{}` to `{}` {what}", name(flow.from), name(flow.to))
@@ -174,8 +177,22 @@ fn value(asker: &Asker<'_>, now: &Now<'_>, before: &Problem, rule: Rule) -> Opti
         }
         Rule::Rate(f) => {
             let flow = &posed.problem.flows[f];
-            let text = format!("leave out the rate from `{}` to `{}`", name(flow.from), name(flow.to));
-            Some((text, without()))
+            let rate = flow.rate.unwrap_or_default();
+            let mut steps: Vec<u64> =
+                before.routes.iter().flatten().filter_map(|r| r.bandwidth).filter(|b| *b < rate).collect();
+            steps.sort_unstable();
+            steps.dedup();
+            let ends = format!("from `{}` to `{}`", name(flow.from), name(flow.to));
+            let with = |less: u64| {
+                let mut next = before.clone();
+                next.flows[f].rate = Some(less);
+                next
+            };
+            let most = steps.into_iter().rev().find(|less| asker.possible(&now.open(&with(*less))));
+            Some(match most {
+                Some(less) => (format!("ask for a rate of {} {ends}", BitRate(less)), with(less)),
+                None => (format!("leave out the rate {ends}"), without()),
+            })
         }
         Rule::Group(i, g) => {
             let group = &posed.problem.components[i].groups[g].text;

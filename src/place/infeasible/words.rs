@@ -11,7 +11,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     money::MicroUsd,
-    quantity::{Bytes, MilliCpu},
+    quantity::{BitRate, Bytes, MilliCpu},
 };
 
 /// `less than ` where bounds are strict.
@@ -47,16 +47,6 @@ fn size(n: u64) -> String {
     }
     let tenths = u128::from(n) * 10 / u128::from(GI);
     format!("{}.{}Gi", tenths / 10, tenths % 10)
-}
-
-/// Bits a second as people write them.
-pub(super) fn rate(bits: u64) -> String {
-    for (unit, size) in [("Gbit/s", 1_000_000_000), ("Mbit/s", 1_000_000), ("kbit/s", 1_000)] {
-        if bits >= size && bits.is_multiple_of(size) {
-            return format!("{} {unit}", bits / size);
-        }
-    }
-    format!("{bits} bit/s")
 }
 
 /// What a quota allows: ` (6 CPU, 3 nodes)`.
@@ -247,6 +237,12 @@ fn told(conflict: &Conflict) -> Diagnostic {
                     .label(origin, "no latency between their places is known")
                     .hint("add the pair to a LatencyProfile, or leave the bound out"),
             }
+        }
+        Conflict::Narrow { from, to, origin, rate, widest: (a, b, carries) } => {
+            let (rate, carries) = (BitRate(*rate), BitRate(*carries));
+            Diagnostic::error("SKY0411", format!("no way carries {rate} bits a second from `{from}` to `{to}`"))
+                .label(origin, format!("too narrow: the widest, from `{a}` to `{b}`, carries {carries} of {rate}"))
+                .hint(format!("ask for a rate of {carries}, or permit places with a wider way"))
         }
         Conflict::Capacity { components, short } => {
             let names: Vec<String> = components.iter().map(|(name, _)| format!("`{name}`")).collect();

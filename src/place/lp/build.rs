@@ -349,12 +349,11 @@ impl Model {
             let near: Vec<usize> = near.into_iter().map(|k| targets[k]).collect();
             self.apart(problem, flow, &from, &near, single, f64::from_bits(step));
         }
-        if flow.latency.is_none() {
+        if !flow.bounded() {
             return;
         }
-        let near = |a: usize| -> Vec<usize> {
-            targets.iter().copied().filter(|b| problem.reaches(flow.latency, a, *b)).collect()
-        };
+        let near =
+            |a: usize| -> Vec<usize> { targets.iter().copied().filter(|b| problem.reaches(flow, a, *b)).collect() };
         let reach: Vec<Vec<usize>> = sources.iter().map(|a| near(*a)).collect();
         let mut sets: Vec<Vec<usize>> = reach.clone();
         if single {

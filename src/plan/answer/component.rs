@@ -19,7 +19,7 @@ use crate::{
         desired::Body,
         report,
     },
-    quantity::Micros,
+    quantity::{BitRate, Micros},
 };
 
 /// All about a component.
@@ -218,6 +218,11 @@ impl Facts<'_> {
             Verdict::Pinned => (Standing::Excluded, "it stays where it runs".into(), None),
             Verdict::Excluded(why, origin) => (Standing::Excluded, why.clone(), origin.clone()),
             Verdict::Required(group) => (Standing::Excluded, format!("it is required elsewhere ({group})"), None),
+            Verdict::TooNarrow { flow, carries, rate } => {
+                let origin = Some(self.model.flows[*flow].origin.clone());
+                let text = format!("{} is too narrow: {} of {}", self.way(*flow), BitRate(*carries), BitRate(*rate));
+                (Standing::Excluded, text, origin)
+            }
             Verdict::Crowded(spread) => {
                 let spread = &self.placed.month.spreads[*spread];
                 (Standing::Excluded, spread.text.clone(), Some(spread.origin.clone()))
@@ -234,13 +239,18 @@ impl Facts<'_> {
         OtherPlace { cluster: cluster.name.clone(), site: report::site(cluster), standing, extra, reason, origin }
     }
 
-    fn too_far(&self, flow: usize, latency: Option<Micros>, bound: Micros) -> String {
+    /// `till → orders`.
+    fn way(&self, flow: usize) -> String {
         let flow = &self.model.flows[flow];
         let name = |i: usize| {
             let full = self.model.components[i].name.as_str();
             full.split_once('/').map_or(full, |(_, name)| name).to_owned()
         };
-        let way = format!("{} → {}", name(flow.from), name(flow.to));
+        format!("{} → {}", name(flow.from), name(flow.to))
+    }
+
+    fn too_far(&self, flow: usize, latency: Option<Micros>, bound: Micros) -> String {
+        let way = self.way(flow);
         let sign = if self.model.settings.strict_latency { "<" } else { "≤" };
         match latency {
             Some(latency) => format!("{way} would take {latency} ({sign} {bound})"),
@@ -285,6 +295,10 @@ impl Facts<'_> {
             let excludes = ruled_out(&|v| matches!(v, Verdict::Required(words) if *words == text));
             out.push(Constraint { text: format!("required: {text}"), origin: group.origin.clone(), excludes });
         }
+        for tag in &component.attributes {
+            let text = format!("attributes: {}", tag.text);
+            out.push(Constraint { text, origin: tag.origin.clone(), excludes: by_line(&tag.origin) });
+        }
         for preferred in &component.preferred {
             let text = format!("preferred: {} (up to {}/month dearer)", preferred.places.text, preferred.weight);
             out.push(Constraint { text, origin: preferred.places.origin.clone(), excludes: Vec::new() });
@@ -298,8 +312,15 @@ impl Facts<'_> {
             });
         }
         for (i, flow) in self.model.flows.iter().enumerate().filter(|(_, f)| f.from == index || f.to == index) {
-            let Some(bound) = flow.latency else { continue };
             let name = |i: usize| &self.model.components[i].name;
+            if let Some(rate) = flow.rate {
+                out.push(Constraint {
+                    text: format!("rate {} → {} {}", name(flow.from), name(flow.to), BitRate(rate)),
+                    origin: flow.origin.clone(),
+                    excludes: ruled_out(&|v| matches!(v, Verdict::TooNarrow { flow, .. } if *flow == i)),
+                });
+            }
+            let Some(bound) = flow.latency else { continue };
             let sign = if self.model.settings.strict_latency { "<" } else { "≤" };
             out.push(Constraint {
                 text: format!("latency {} → {} {sign} {bound}", name(flow.from), name(flow.to)),
