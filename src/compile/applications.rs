@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
+    affinity,
     attach::{self, Workload},
     locate::Locator,
     model::{AppObject, Component, PodNeed},
@@ -146,6 +147,7 @@ fn application(
     }
     for (i, (origin, object)) in objects.iter().enumerate() {
         let Some(component) = owner[i].filter(|_| pods::is_workload(object)) else { continue };
+        affinity::check(object, locator, origin, out);
         match pods::need(object) {
             Ok(need) if pods::per_node(object) => components[component].per_node.push(need.size),
             Ok(need) if need.count > 0 => components[component].pods.push(need),
@@ -198,6 +200,8 @@ fn new_component(app: &spec::Application, name: &str, origin: &Origin) -> Compon
         required: Vec::new(),
         compute: Vec::new(),
         dedicated: false,
+        tolerations: Vec::new(),
+        spot: false,
         spread: Vec::new(),
         attributes: Vec::new(),
         preferred: Vec::new(),
@@ -499,6 +503,7 @@ fn resources(spec: &ComponentOverride, component: &mut Component, out: &mut Diag
             count: spec.replicas.as_ref().map_or(1, |r| r.value),
             tolerations: Vec::new(),
             node_selector: BTreeMap::new(),
+            affinity: Vec::new(),
         });
     }
     for need in &mut component.pods {

@@ -10,13 +10,16 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
     money::MicroUsd,
     quantity::{Bytes, MilliCpu, Resources},
-    spec::{self, At, ClusterDriver, Document, EgressTo, ProviderProfile, SpecSet, Zone},
+    spec::{self, At, ClusterDriver, Document, EgressTo, ProviderProfile, SpecSet, Taint, TaintEffect, Zone},
 };
 
 /// More nodes than this nobody means, and Kubernetes does not run (5,000 is its limit).
 const MOST_NODES: u32 = 5_000;
 /// Dearer than this an hour is a slip of the keyboard.
 const MOST_PRICE: MicroUsd = MicroUsd(1_000_000_000_000);
+
+/// Label and taint of nodes that may be taken away at any time.
+pub(crate) const SPOT: &str = "skyplan.io/spot";
 
 /// The kubelet's default limit of pods on a node.
 pub(super) const PODS_PER_NODE: u64 = 110;
@@ -36,6 +39,9 @@ fn check_profile(profile: &ProviderProfile, out: &mut Diagnostics) {
     unique("zone", profile.zones.iter().map(|z| &z.name), out);
     for offering in &profile.offerings {
         not_negative(&offering.price, out);
+        if let Some(spot) = &offering.spot_price {
+            not_negative(spot, out);
+        }
         for zone in offering.zones.iter().flatten() {
             if !profile.zones.iter().any(|z| z.name.value == zone.value) {
                 out.push(dangling("zone", zone, profile.zones.iter().map(|z| z.name.as_str())));
@@ -135,6 +141,7 @@ fn cluster(document: &Document<spec::Cluster>, set: &SpecSet, out: &mut Diagnost
         site,
         pools,
         labels: spec.labels.clone(),
+        taints: spec.taints.iter().map(|t| (t.value.clone(), t.origin.clone())).collect(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
     })
 }
@@ -294,6 +301,22 @@ fn pools(
                 .hint("`max` is bounded by the offering's `available`"),
             );
         }
+        let (mut labels, mut taints) = (pool.labels.clone(), pool.taints.clone());
+        let mut price = offering.price.value;
+        if pool.spot {
+            let (key, value) = (SPOT.to_owned(), "true".to_owned());
+            taints.push(Taint { key: key.clone(), value: value.clone(), effect: TaintEffect::NoSchedule });
+            labels.insert(key, value);
+            match &offering.spot_price {
+                Some(spot) => price = spot.value,
+                None => out.push(
+                    Diagnostic::error("SKY0241", format!("`{}` has no spot price", offering.name.value))
+                        .at(&pool.offering.origin)
+                        .label(&offering.name.origin, "the offering")
+                        .hint("write its `spotPrice`, or take `spot: true` out of the pool"),
+                ),
+            }
+        }
         let name = pool.name.as_ref().map_or_else(|| dns_name(&offering.name), |n| n.value.clone());
         if let Some(other) = pools.iter().find(|p| p.name == name) {
             out.push(
@@ -315,11 +338,12 @@ fn pools(
                 pods: PODS_PER_NODE,
             },
             gpu: offering.gpu.as_ref().map(|g| (g.model.clone(), g.memory.map(|m| m.0))),
-            price: offering.price.value,
+            price,
+            spot: pool.spot,
             min: pool.min,
             max,
-            labels: pool.labels.clone(),
-            taints: pool.taints.clone(),
+            labels,
+            taints,
         });
     }
     pools.sort_by(|a, b| a.name.cmp(&b.name));

@@ -4,6 +4,7 @@
 //! is compiled as far as it goes, so that one run names them all.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod affinity;
 mod applications;
 mod attach;
 mod clusters;
@@ -19,7 +20,7 @@ mod spread;
 mod strategies;
 mod twice;
 
-pub(crate) use self::clusters::egress_between;
+pub(crate) use self::clusters::{SPOT, egress_between};
 
 use self::model::{Model, Settings};
 use crate::{

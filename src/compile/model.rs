@@ -122,6 +122,9 @@ pub struct Cluster {
     pub quota: Option<(Resources, Origin)>,
     /// Labels that selectors match.
     pub labels: BTreeMap<String, String>,
+    /// What keeps components away, each with its line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<(Taint, Origin)>,
     /// What happens when its document goes.
     pub deletion_policy: DeletionPolicy,
 }
@@ -196,6 +199,9 @@ pub struct Pool {
     pub gpu: Option<(String, Option<u64>)>,
     /// Per hour and node.
     pub price: MicroUsd,
+    /// Whether its nodes may be taken away at any time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
     /// Fewest nodes.
     pub min: u32,
     /// Most nodes.
@@ -235,6 +241,12 @@ pub struct Component {
     pub compute: Vec<Compute>,
     /// Whether it has its nodes for itself.
     pub dedicated: bool,
+    /// Taints that it tolerates beyond what its pods say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+    /// Whether it may run on nodes that may be taken away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
     /// What it may not come together with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spread: Vec<Spread>,
@@ -292,6 +304,32 @@ pub struct PodNeed {
     pub tolerations: Vec<Toleration>,
     /// Labels that their nodes must have.
     pub node_selector: BTreeMap<String, String>,
+    /// Required node affinity: any of these, each all of its rules. Empty = none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub affinity: Vec<Vec<LabelRule>>,
+}
+
+/// One `matchExpressions` of a node affinity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelRule {
+    /// Label.
+    pub key: String,
+    /// How it is compared.
+    pub operator: LabelOperator,
+    /// With what.
+    pub values: Vec<String>,
+}
+
+/// How a label is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are Kubernetes'")]
+pub enum LabelOperator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
+    Gt,
+    Lt,
 }
 
 /// What a pod tolerates.

@@ -43,6 +43,21 @@ pub(super) fn pod_spec(object: &Value) -> &Value {
     }
 }
 
+/// The pod template of a workload, to be changed.
+pub(crate) fn pod_spec_mut(object: &mut Value) -> Option<&mut Value> {
+    let path = pod_spec_path(object);
+    object.pointer_mut(path)
+}
+
+/// Where the pod template of a workload stands in it.
+pub(super) fn pod_spec_path(object: &Value) -> &'static str {
+    match group_kind(object).1 {
+        "Pod" => "/spec",
+        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+        _ => "/spec/template/spec",
+    }
+}
+
 /// The labels of a workload's pods.
 pub(super) fn pod_labels(object: &Value) -> &Value {
     match group_kind(object).1 {
@@ -73,6 +88,7 @@ pub(super) fn need(object: &Value) -> Result<PodNeed, String> {
         count: count(object),
         tolerations: list(&spec["tolerations"]).iter().map(toleration).collect(),
         node_selector: texts(&spec["nodeSelector"]),
+        affinity: super::affinity::terms(spec),
     })
 }
 
@@ -213,11 +229,7 @@ fn larger(a: Resources, b: Resources) -> Resources {
 
 /// Every request and limit that is no quantity: where it stands in the object, and what is wrong with it.
 pub(super) fn wrong_amounts(object: &Value) -> Vec<(String, String)> {
-    let base = match group_kind(object).1 {
-        "Pod" => "/spec",
-        "CronJob" => "/spec/jobTemplate/spec/template/spec",
-        _ => "/spec/template/spec",
-    };
+    let base = pod_spec_path(object);
     let spec = pod_spec(object);
     let mut maps = vec![format!("{base}/overhead"), format!("{base}/resources/requests")];
     for field in ["initContainers", "containers"] {

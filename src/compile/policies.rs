@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, Preferred, RequiredGroup, Volume},
+    model::{Cluster, Component, Compute, Flow, NodeKind, PlaceFilter, Preferred, RequiredGroup, Toleration, Volume},
     names::{dangling, nameless},
     strategies,
 };
@@ -14,7 +14,9 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
     money::MicroUsd,
     quantity::Resources,
-    spec::{At, ComponentPolicy, LabelExpression, LabelOperator, PlaceSelector, SpecSet},
+    spec::{
+        At, ComponentPolicy, LabelExpression, LabelOperator, PlaceSelector, SpecSet, TolerationOperator, TolerationSpec,
+    },
 };
 
 /// What a preference is worth at most, a month.
@@ -84,6 +86,8 @@ fn join(
         component.preferred.push(Preferred { places, weight: preferred.weight.value });
     }
     outside(component, set, clusters, out);
+    component.spot = policy.spot;
+    component.tolerations = policy.tolerations.iter().map(|t| toleration(t, out)).collect();
     component.dedicated = policy.dedicated;
     component.strategy = policy.strategy.as_ref().and_then(|s| strategies::strategy(s, set, clusters, component, out));
     if policy.dedicated && policy.compute.is_empty() {
@@ -126,6 +130,30 @@ fn join(
             })
             .collect();
         component.compute.push(Compute { any_of, origin: requirement.origin.clone() });
+    }
+}
+
+/// A toleration as its pods would say it.
+fn toleration(written: &At<TolerationSpec>, out: &mut Diagnostics) -> Toleration {
+    let spec = &written.value;
+    let exists = spec.operator == TolerationOperator::Exists;
+    let wrong = match (exists, &spec.key, &spec.value) {
+        (true, _, Some(_)) => Some("`Exists` tolerates any value: it goes without `value`"),
+        (false, None, _) => Some("`Equal` needs a `key`"),
+        _ => None,
+    };
+    if let Some(text) = wrong {
+        out.push(
+            Diagnostic::error("SKY0242", text)
+                .at(&written.origin)
+                .hint("`{key: gpu, value: \"yes\"}`, `{key: gpu, operator: Exists}`, or `{operator: Exists}` for all"),
+        );
+    }
+    let value = spec.value.clone().unwrap_or_default();
+    Toleration {
+        key: spec.key.clone(),
+        value: (!exists).then_some(value),
+        effect: spec.effect.map(|e| e.word().to_owned()),
     }
 }
 

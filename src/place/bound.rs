@@ -246,7 +246,7 @@ fn table(problem: &Problem, l: usize, tenants: &[usize], sites: &mut Sites<'_>) 
         members.clear();
         members.extend(tenants.iter().enumerate().filter(|(k, _)| mask >> k & 1 == 1).map(|(_, i)| *i));
         let bound = sites.at(l, &members).bound;
-        *cost = if bound >= IMPOSSIBLE { f64::INFINITY } else { (bound + problem.places[l].fee).0 as f64 };
+        *cost = if bound >= IMPOSSIBLE { f64::INFINITY } else { (bound + problem.places[l].entry()).0 as f64 };
     }
     costs
 }

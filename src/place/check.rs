@@ -22,7 +22,7 @@ pub fn check(problem: &Problem, solution: &Solution) -> Result<(), Vec<String>> 
         let mut fees = 0_i128;
         for (l, place) in problem.places.iter().enumerate() {
             nodes += site(problem, solution, l, place, &mut faults);
-            if tenants(solution, l).next().is_some() {
+            if place.kept || tenants(solution, l).next().is_some() {
                 fees += i128::from(place.fee.0);
             }
         }
@@ -196,13 +196,14 @@ fn site(problem: &Problem, solution: &Solution, l: usize, place: &Place, faults:
     let bought = &solution.nodes[l];
     let here: Vec<usize> = tenants(solution, l).collect();
     if here.is_empty() {
-        if bought.iter().any(|n| *n > 0) {
-            faults.push(format!("{}: nodes are bought where nothing runs", place.name));
+        let least = |t: usize| if place.kept { place.offers[t].min } else { 0 };
+        if bought.iter().enumerate().any(|(t, n)| *n != least(t)) {
+            faults.push(format!("{}: other nodes than the least are bought where nothing runs", place.name));
         }
-        return 0;
+        return place.offers.iter().zip(bought).map(|(o, n)| i128::from(o.price.0) * i128::from(*n)).sum();
     }
     let mut own = vec![0_u64; place.offers.len()];
-    let mut pods: Vec<(Resources, Option<&[usize]>)> = Vec::new();
+    let mut pods: Vec<Pod<'_>> = Vec::new();
     for i in here {
         let component = &problem.components[i];
         let nodes = solution.instances[i]
@@ -216,7 +217,8 @@ fn site(problem: &Problem, solution: &Solution, l: usize, place: &Place, faults:
                     faults.push(format!("{}: {} has nodes of its own", place.name, component.name));
                 }
                 for group in groups {
-                    pods.extend((0..group.count).map(|_| (group.size, group.only.as_deref())));
+                    let pod = Pod { size: group.size, only: group.only.as_deref(), free: group.free.as_deref() };
+                    pods.extend((0..group.count).map(|_| pod));
                 }
             }
             Candidate::Allowed(Demand::Dedicated(entries)) => {
@@ -275,16 +277,18 @@ fn serves(entries: &[Requirement], nodes: &[(usize, u32)]) -> bool {
 
 /// Every pod has a node in the catalogue or a free one that holds it, and sums suffice: of every resource,
 /// and of whole units of CPUs and GiB.
-fn sums(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>)], cpus: &[u64], gib: &[u64]) -> bool {
+fn sums(place: &Place, shared: &[u64], pods: &[Pod<'_>], cpus: &[u64], gib: &[u64]) -> bool {
     let holds = |room: &Resources, pod: &Resources| {
         pod.milli_cpu <= room.milli_cpu && pod.memory <= room.memory && pod.gpus <= room.gpus && pod.pods <= room.pods
     };
-    let fits_one = pods.iter().all(|(pod, only)| match only {
-        None => place.free.iter().chain(place.offers.iter().map(|o| &o.usable)).any(|room| holds(room, pod)),
-        Some(only) => only.iter().any(|t| holds(&place.offers[*t].usable, pod)),
+    let fits_one = pods.iter().all(|pod| {
+        let free = |k: &usize| pod.free.map_or(pod.only.is_none(), |free| free.contains(k));
+        let offer = |t: &usize| pod.only.is_none_or(|only| only.contains(t));
+        (0..place.free.len()).filter(free).any(|k| holds(&place.free[k], &pod.size))
+            || (0..place.offers.len()).filter(offer).any(|t| holds(&place.offers[t].usable, &pod.size))
     });
     let enough = |amount: &dyn Fn(&Resources) -> u64| {
-        let wanted: u128 = pods.iter().map(|(pod, _)| u128::from(amount(pod))).sum();
+        let wanted: u128 = pods.iter().map(|pod| u128::from(amount(&pod.size))).sum();
         let free: u128 = place.free.iter().map(|room| u128::from(amount(room))).sum();
         let bought = place.offers.iter().zip(shared).map(|(o, n)| u128::from(amount(&o.usable)) * u128::from(*n));
         wanted <= free + bought.sum::<u128>()
@@ -298,9 +302,17 @@ fn sums(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>)], c
         && gib.iter().all(|n| enough(&|r| r.memory / (n * 1024 * 1024 * 1024)))
 }
 
+/// A pod, the offers and the free nodes that it may run on.
+#[derive(Clone, Copy)]
+struct Pod<'a> {
+    size: Resources,
+    only: Option<&'a [usize]>,
+    free: Option<&'a [usize]>,
+}
+
 /// kube-scheduler with `LeastAllocated`: every pod, largest first, goes to the node with the largest free
 /// share of CPU and memory after it, the first of equals; free nodes first, then offers by name.
-fn schedules(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>)]) -> bool {
+fn schedules(place: &Place, shared: &[u64], pods: &[Pod<'_>]) -> bool {
     struct Room {
         offer: Option<usize>,
         size: Resources,
@@ -315,14 +327,18 @@ fn schedules(place: &Place, shared: &[u64], pods: &[(Resources, Option<&[usize]>
     }
     let share = |size: u64, used: u64| (size > 0).then(|| u128::from(size - used) * 100 / u128::from(size));
     let mut pods = pods.to_vec();
-    pods.sort_by(|(a, _), (b, _)| b.cmp(a));
-    for (pod, only) in &pods {
+    pods.sort_by_key(|pod| std::cmp::Reverse(pod.size));
+    for Pod { size: pod, only, free } in &pods {
         let mut chosen: Option<(u128, usize)> = None;
         for (k, room) in rooms.iter().enumerate() {
             let allowed = match (only, room.offer) {
-                (None, _) => true,
-                (Some(_), None) => false,
+                (None, Some(_)) => true,
                 (Some(only), Some(offer)) => only.contains(&offer),
+                // Free nodes come first.
+                (only, None) => match free {
+                    Some(free) => free.contains(&k),
+                    None => only.is_none(),
+                },
             };
             let used = Resources {
                 milli_cpu: room.used.milli_cpu.saturating_add(pod.milli_cpu),

@@ -24,12 +24,13 @@ use super::{
     wish::{Wish, reserve},
 };
 use crate::{
-    compile::model::{Component, Flow, Model, Volume},
+    address::ResourceAddress,
+    compile::model::{Component, Flow, Model, PodNeed, Toleration, Volume},
     diagnostic::{Diagnostic, Diagnostics},
     digest::digest,
     money::{HOURS_PER_MONTH, MicroUsd},
     observed::{ClusterObserved, Observed},
-    quantity::Micros,
+    quantity::{Micros, Resources},
     spec::ClusterDriver,
     state::{PlacedInstance, PlacementRecord, State},
 };
@@ -134,7 +135,7 @@ pub fn place_as(
                 (c.name.clone(), PlacedInstance { clusters, spec, portions, missing })
             })
             .collect(),
-        monthly: monthly.cost.total(),
+        monthly: monthly.cost.total() + idle_fees(&month, &monthly, &present),
         clusters: names,
     };
     let in_order = order_matters(&problem, &solution);
@@ -248,6 +249,8 @@ fn present(model: &Model, observed: &Observed, state: &State) -> Present {
             }
         }
     }
+    let own = model.clusters.iter().filter(|c| c.driver() != ClusterDriver::Existing).map(|c| c.name.clone());
+    present.standing = own.filter(|c| state.records.contains_key(&ResourceAddress::Cluster(c.clone()))).collect();
     present.incumbents =
         state.placement.components.iter().map(|(name, p)| (name.clone(), p.clusters.clone())).collect();
     let divided = state.placement.components.iter().filter(|(_, p)| !p.portions.is_empty());
@@ -271,6 +274,20 @@ fn flows_of(model: &Model) -> Vec<Vec<&Flow>> {
     all
 }
 
+/// The words of pods that every record speaks of, as they were first written down.
+fn pod_words(pod: &PodNeed) -> impl std::fmt::Debug {
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "read by its Debug")]
+    struct PodNeed<'a> {
+        size: Resources,
+        count: u32,
+        tolerations: &'a [Toleration],
+        node_selector: &'a BTreeMap<String, String>,
+    }
+    let (tolerations, node_selector) = (pod.tolerations.as_slice(), &pod.node_selector);
+    PodNeed { size: pod.size, count: pod.count, tolerations, node_selector }
+}
+
 /// Digest of all words that bear on a component's place, but for prices.
 fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String {
     let flows_of = flows;
@@ -287,7 +304,7 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
     let filters =
         |all: &[crate::compile::model::PlaceFilter]| -> Vec<String> { all.iter().map(|f| f.text.clone()).collect() };
     let mut words = json!([
-        format!("{:?}", component.pods),
+        format!("{:?}", component.pods.iter().map(pod_words).collect::<Vec<_>>()),
         format!("{:?}", component.per_node),
         component.instances,
         filters(&component.permitted),
@@ -298,6 +315,9 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
     ]);
     // Words that most components do not use count only where they do: what was recorded before them holds.
     let mut more: Vec<serde_json::Value> = Vec::new();
+    more.extend(component.pods.iter().filter(|p| !p.affinity.is_empty()).map(|p| json!(["affinity", p.affinity])));
+    more.extend(component.tolerations.iter().map(|t| json!(["toleration", t])));
+    more.extend(component.spot.then(|| json!("spot")));
     more.extend(component.attributes.iter().map(|tag| json!(["tag", tag.text])));
     more.extend(component.spread.iter().map(|s| json!(["spread", s.text])));
     more.extend(component.preferred.iter().map(|p| json!(["preferred", p.places.text, p.weight])));
@@ -327,5 +347,18 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
 /// Monthly cost of a placement, by what it is paid for; moves do not count.
 pub fn monthly_total(placed: &Placed) -> MicroUsd {
     let cost = placed.monthly.cost;
-    cost.nodes + cost.fees + cost.transfer
+    cost.nodes + cost.fees + cost.transfer + idle_fees(&placed.month, &placed.monthly, &placed.present)
+}
+
+/// The fee of a place where nothing runs and that nothing keeps, but that stands until it is removed. It is in the
+/// bill; what is decided counts it as saved.
+pub fn idle_fee(problem: &Problem, solution: &Solution, present: &Present, place: usize) -> MicroUsd {
+    let here = &problem.places[place];
+    let idle = solution.instances.iter().all(|places| !places.contains(&place));
+    if idle && !here.kept && present.standing.contains(&here.name) { here.fee } else { MicroUsd::ZERO }
+}
+
+/// All of them.
+pub fn idle_fees(problem: &Problem, solution: &Solution, present: &Present) -> MicroUsd {
+    (0..problem.places.len()).map(|l| idle_fee(problem, solution, present, l)).sum()
 }

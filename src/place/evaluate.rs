@@ -14,7 +14,7 @@ use super::{
 };
 use crate::money::MicroUsd;
 
-/// What solutions are compared by: cost with what is disliked, moves, open places, names. Less is better.
+/// What solutions are compared by: cost with what is disliked and without what stands anyway, moves, open places, names. Less is better.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) cost: MicroUsd,
@@ -125,10 +125,10 @@ impl<'a> Evaluator<'a> {
                 continue;
             }
             open += 1;
-            let fee = self.problem.places[l].fee;
+            let entry = self.problem.places[l].entry();
             let site = self.sites.at(l, tenants);
-            cost += fee + site.cost.unwrap_or_default();
-            bound += fee + site.bound;
+            cost += entry + site.cost.unwrap_or_default();
+            bound += entry + site.bound;
             broken += usize::from(site.cost.is_none());
         }
         match self.haul.choose(instances) {
@@ -153,7 +153,8 @@ impl<'a> Evaluator<'a> {
         (Trial { broken, rank: Rank { cost, moves, open, instances: instances.to_vec() } }, bound)
     }
 
-    /// Everything about an assignment; `None` when it cannot be. `bound` is clipped to the cost.
+    /// Everything about an assignment; `None` when it cannot be. `bound` is one on its rank's cost, which
+    /// leaves out what is paid anyway, and is clipped.
     pub(super) fn solution(&mut self, instances: &[Vec<usize>], bound: MicroUsd, method: Method) -> Option<Solution> {
         let problem = self.problem;
         if self.crowds.excess(instances) > 0 {
@@ -168,12 +169,18 @@ impl<'a> Evaluator<'a> {
         let mut dedicated: Vec<Vec<Vec<(usize, u32)>>> =
             instances.iter().map(|places| vec![Vec::new(); places.len()]).collect();
         for (l, tenants) in self.tenants.iter().enumerate() {
+            let place = &problem.places[l];
             if tenants.is_empty() {
+                if place.kept {
+                    cost.nodes += place.least();
+                    cost.fees += place.fee;
+                    nodes[l] = place.offers.iter().map(|o| o.min).collect();
+                }
                 continue;
             }
             let site: Rc<Site> = self.sites.at(l, tenants);
             cost.nodes += site.cost?;
-            cost.fees += problem.places[l].fee;
+            cost.fees += place.fee;
             nodes[l].clone_from(&site.nodes);
             for (i, own) in tenants.iter().zip(&site.dedicated) {
                 if let Some(k) = instances[*i].iter().position(|place| *place == l) {
@@ -182,7 +189,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         Some(Solution {
-            bound: bound.min(cost.decided()),
+            bound: (bound + problem.standing()).min(cost.decided()),
             cost,
             method,
             mixed: false,

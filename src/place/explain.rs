@@ -89,7 +89,7 @@ pub enum Verdict {
 pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
     let mut eval = Evaluator::new(problem);
     let shares = shares(problem, solution);
-    let total = solution.cost.decided();
+    let total = solution.cost.decided() - problem.standing();
     let mut all = Vec::new();
     for (i, places) in solution.instances.iter().enumerate() {
         for (k, here) in places.iter().enumerate() {

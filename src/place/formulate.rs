@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::welcome::{at_least, free_refuses, kept_away, node_refuses, pool_refuses, serves};
 use super::{
     problem::{
         Candidate, Component, Demand, Exclusion, Fit, Flow, Group, Meter, Offer, Place, PodGroup, Problem, Quota,
@@ -13,12 +14,11 @@ use super::{
 use crate::{
     compile::{
         egress_between,
-        model::{self, Access, Cluster, Model, NodeKind, PlaceFilter, PodNeed, Pool, Toleration, Volume},
+        model::{self, Access, Cluster, Model, PlaceFilter, PodNeed, Pool, Volume},
     },
     money::{HOURS_PER_MONTH, MicroUsd},
     observed::FreeNode,
     quantity::Micros,
-    spec::{Taint, TaintEffect},
 };
 
 /// What is known of the present when a problem is posed.
@@ -30,6 +30,8 @@ pub struct Present {
     pub unreached: BTreeSet<String>,
     /// Component → clusters it was placed on by the last apply.
     pub incumbents: BTreeMap<String, Vec<String>>,
+    /// Clusters of our own that stand: they are paid for until they are removed.
+    pub standing: BTreeSet<String>,
     /// Components that stay where they are.
     pub pinned: BTreeSet<String>,
     /// Component → cluster → replicas, of those that a strategy divided in the last apply.
@@ -67,20 +69,18 @@ fn place(model: &Model, cluster: &Cluster, present: &Present, seconds: u64) -> P
         pods: size.pods.saturating_sub(per_node.pods),
     };
     let free = match &cluster.access {
-        Access::Existing { .. } => present
-            .free
-            .get(&cluster.name)
-            .into_iter()
-            .flatten()
-            .filter(|n| !n.taints.iter().any(|t| t.effect != TaintEffect::PreferNoSchedule))
-            .map(|n| usable(n.resources()))
-            .collect(),
+        Access::Existing { .. } => {
+            present.free.get(&cluster.name).into_iter().flatten().map(|n| usable(n.resources())).collect()
+        }
         Access::Local { nodes: (count, size) } => vec![usable(*size); *count as usize],
     };
+    let existing = matches!(cluster.access, Access::Existing { .. });
     Place {
         name: cluster.name.clone(),
         origin: cluster.origin.clone(),
-        fee: cluster.fee.per_hour_over(seconds),
+        // Whoever runs an existing cluster pays for it.
+        fee: if existing { MicroUsd::ZERO } else { cluster.fee.per_hour_over(seconds) },
+        kept: !existing && cluster.always(),
         offers: cluster
             .pools
             .iter()
@@ -195,6 +195,9 @@ fn candidate(
     if let Some(tag) = component.attributes.iter().find(|tag| !tag.clusters.contains(&index)) {
         return excluded(format!("does not carry the tag `{}`", tag.text), Some(tag.origin.clone()));
     }
+    if let Some((taint, origin)) = kept_away(cluster, component) {
+        return excluded(format!("the cluster's taint `{}` is not tolerated", taint.words()), Some(origin.clone()));
+    }
     if present.unreached.contains(&cluster.name) {
         return if incumbent {
             // It runs there as far as anybody knows; its needs cannot be checked now.
@@ -219,22 +222,57 @@ fn candidate(
     }
     let mut groups = Vec::new();
     for need in &component.pods {
+        let asked = |p: &Pool| {
+            component.compute.is_empty() || component.compute.iter().flat_map(|c| &c.any_of).any(|k| serves(p, k))
+        };
         let only: Vec<usize> = (0..cluster.pools.len())
-            .filter(|i| {
-                let pool = &cluster.pools[*i];
-                let asked = component.compute.is_empty()
-                    || component.compute.iter().flat_map(|c| &c.any_of).any(|k| serves(pool, k));
-                asked && welcomes(pool, need)
-            })
+            .filter(|i| asked(&cluster.pools[*i]) && pool_refuses(&cluster.pools[*i], need, component).is_none())
             .collect();
         if only.is_empty() && !cluster.pools.is_empty() {
-            let origin = cluster.pools.first().map(|p| p.origin.clone());
-            return excluded("no node pool here takes its pods (taints, node selector or `compute`)".into(), origin);
+            let first = &cluster.pools[0];
+            let why = cluster.pools.iter().find_map(|p| pool_refuses(p, need, component));
+            let why = why.unwrap_or_else(|| "`compute` asks for others".into());
+            return excluded(format!("no node pool here takes its pods: {why}"), Some(first.origin.clone()));
         }
         let all = only.len() == cluster.pools.len();
-        groups.push(PodGroup { size: need.size, count: need.count, only: if all { None } else { Some(only) } });
+        let free = spare(cluster, need, component, present);
+        if let Some(Err(why)) = &free {
+            return excluded(format!("no node here takes its pods: {why}"), Some(cluster.origin.clone()));
+        }
+        groups.push(PodGroup {
+            size: need.size,
+            count: need.count,
+            only: if all { None } else { Some(only) },
+            free: free.and_then(Result::ok),
+        });
     }
     Candidate::Allowed(Demand::Shared(groups))
+}
+
+/// The free nodes of a cluster that take a pod, or why none does; `None` where they all do, or there are none.
+fn spare(
+    cluster: &Cluster,
+    need: &PodNeed,
+    component: &model::Component,
+    present: &Present,
+) -> Option<Result<Vec<usize>, String>> {
+    let refusals: Vec<Option<String>> = match &cluster.access {
+        Access::Local { nodes: (count @ 1.., _) } => {
+            vec![node_refuses(&BTreeMap::new(), "default", need); *count as usize]
+        }
+        Access::Local { .. } => Vec::new(),
+        Access::Existing { .. } => {
+            let nodes = present.free.get(&cluster.name).into_iter().flatten();
+            nodes.map(|n| free_refuses(n, need, component)).collect()
+        }
+    };
+    let all = refusals.iter().all(Option::is_none);
+    let takes: Vec<usize> = (0..refusals.len()).filter(|k| refusals[*k].is_none()).collect();
+    match refusals.into_iter().flatten().next() {
+        _ if all => None,
+        Some(why) if takes.is_empty() => Some(Err(why)),
+        _ => Some(Ok(takes)),
+    }
 }
 
 fn dedicated(component: &model::Component, cluster: &Cluster) -> Candidate {
@@ -242,7 +280,8 @@ fn dedicated(component: &model::Component, cluster: &Cluster) -> Candidate {
     for compute in &component.compute {
         let mut anyof: Vec<(usize, u32)> = Vec::new();
         for kind in &compute.any_of {
-            let fits = cluster.pools.iter().enumerate().filter(|(_, p)| serves(p, kind));
+            let takes = |p: &Pool| component.pods.iter().all(|need| pool_refuses(p, need, component).is_none());
+            let fits = cluster.pools.iter().enumerate().filter(|(_, p)| serves(p, kind) && takes(p));
             anyof.extend(fits.map(|(i, _)| (i, kind.count)));
         }
         anyof.sort_by_key(|(i, count)| (cluster.pools[*i].price.times(u64::from(*count)), *i, *count));
@@ -254,57 +293,6 @@ fn dedicated(component: &model::Component, cluster: &Cluster) -> Candidate {
         requirements.push(Requirement { origin: compute.origin.clone(), anyof });
     }
     Candidate::Allowed(Demand::Dedicated(requirements))
-}
-
-/// Whether nodes of a pool are of a kind: at least its size, its GPU, its name's pattern.
-fn serves(pool: &Pool, kind: &NodeKind) -> bool {
-    let named = kind.pattern.as_ref().is_none_or(|p| glob(p, &pool.offering) || glob(p, &pool.name));
-    let gpu = kind.gpu.as_ref().is_none_or(|wanted| {
-        pool.gpu.as_ref().is_some_and(|(model, memory)| {
-            wanted.model.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(model))
-                && wanted.memory.is_none_or(|m| memory.is_none_or(|have| have >= m.0))
-        })
-    });
-    named && gpu && at_least(&pool.size, &kind.size)
-}
-
-fn at_least(have: &Resources, want: &Resources) -> bool {
-    have.milli_cpu >= want.milli_cpu && have.memory >= want.memory && have.gpus >= want.gpus
-}
-
-/// `*` stands for any text, also none.
-fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
-/// Whether a pool's nodes take a pod: its taints are tolerated, its labels are those asked for.
-fn welcomes(pool: &Pool, need: &PodNeed) -> bool {
-    let labels = need.node_selector.iter().all(|(k, v)| {
-        pool.labels.get(k) == Some(v)
-            || k == "skyplan.io/node-pool" && *v == pool.name
-            || k == "kubernetes.io/os" && v == "linux"
-    });
-    let hard = pool.taints.iter().filter(|t| t.effect != TaintEffect::PreferNoSchedule);
-    labels && hard.into_iter().all(|taint| need.tolerations.iter().any(|t| tolerates(t, taint)))
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let effect = match taint.effect {
-        TaintEffect::NoSchedule => "NoSchedule",
-        TaintEffect::PreferNoSchedule => "PreferNoSchedule",
-        TaintEffect::NoExecute => "NoExecute",
-    };
-    toleration.effect.as_deref().is_none_or(|e| e == effect)
-        && toleration.key.as_ref().is_none_or(|k| *k == taint.key)
-        && toleration.value.as_ref().is_none_or(|v| *v == taint.value)
 }
 
 /// A part of a month, in proportion: monthly volumes and tier bounds scale with the horizon.
@@ -371,35 +359,6 @@ fn routes(model: &Model, seconds: u64) -> (Vec<Meter>, Vec<Vec<Route>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_whole_names() {
-        for (pattern, text, want) in [
-            ("4vCPU-*GB*", "4vCPU-16GB-1xL4", true),
-            ("4vCPU-*GB*", "64vCPU-16GB", false),
-            ("m7i.large", "m7i.large", true),
-            ("m7i.large", "m7i.large2", false),
-            ("*", "anything", true),
-            ("a*b*c", "abc", true),
-            ("a*b*c", "acb", false),
-        ] {
-            assert_eq!(glob(pattern, text), want, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn taints_keep_pods_away_that_do_not_tolerate_them() {
-        let taint = Taint { key: "gpu".into(), value: "yes".into(), effect: TaintEffect::NoSchedule };
-        let toleration = |key: Option<&str>, value: Option<&str>| Toleration {
-            key: key.map(str::to_owned),
-            value: value.map(str::to_owned),
-            effect: None,
-        };
-        assert!(tolerates(&toleration(Some("gpu"), Some("yes")), &taint));
-        assert!(tolerates(&toleration(None, None), &taint));
-        assert!(!tolerates(&toleration(Some("gpu"), Some("no")), &taint));
-        assert!(!tolerates(&toleration(Some("other"), None), &taint));
-    }
 
     #[test]
     fn a_month_is_730_hours() {

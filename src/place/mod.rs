@@ -37,6 +37,7 @@ mod steady;
 pub mod strategy;
 mod transfer;
 pub mod watch;
+mod welcome;
 pub mod what_if;
 mod wide;
 pub mod wish;

@@ -12,7 +12,7 @@ fn subsets(n: usize) -> Vec<Vec<usize>> {
     (0_u32..1 << n).map(|mask| (0..n).filter(|k| mask >> k & 1 == 1).collect()).collect()
 }
 
-fn scheduler(free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[(Resources, Option<Vec<usize>>)]) -> bool {
+fn scheduler(free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[Pod]) -> bool {
     struct N(Option<usize>, [i64; 4], [i64; 4]);
     let four = |r: &Resources| [r.milli_cpu as i64, r.memory as i64, r.gpus as i64, r.pods as i64];
     let mut nodes: Vec<N> = free.iter().map(|f| N(None, four(f), four(f))).collect();
@@ -22,16 +22,19 @@ fn scheduler(free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[(Reso
         }
     }
     let mut largest_first: Vec<_> = pods.iter().collect();
-    largest_first.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
-    for (size, only) in largest_first {
+    largest_first.sort_by_key(|(size, ..)| std::cmp::Reverse(*size));
+    for (size, only, unbought) in largest_first {
         let size = four(size);
         let mut pick: Option<(i64, usize)> = None;
         for (k, node) in nodes.iter().enumerate() {
-            if let Some(only) = only {
-                match node.0 {
-                    Some(t) if only.contains(&t) => {}
-                    _ => continue,
-                }
+            let allowed = match (node.0, only, unbought) {
+                (Some(t), Some(only), _) => only.contains(&t),
+                (Some(_), None, _) => true,
+                (None, _, Some(some)) => some.contains(&k),
+                (None, only, None) => only.is_none(),
+            };
+            if !allowed {
+                continue;
             }
             if (0..4).any(|r| node.2[r] < size[r]) {
                 continue;
@@ -53,8 +56,11 @@ fn scheduler(free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[(Reso
     true
 }
 
+/// A pod: its size, offers and free nodes that it may run on.
+type Pod = (Resources, Option<Vec<usize>>, Option<Vec<usize>>);
+
 /// More nodes of a kind than this are of no use.
-fn top(fit: Fit, usable: &Resources, pods: &[(Resources, Option<Vec<usize>>)]) -> u32 {
+fn top(fit: Fit, usable: &Resources, pods: &[Pod]) -> u32 {
     if fit == Fit::Scheduler {
         return pods.len() as u32;
     }
@@ -63,7 +69,7 @@ fn top(fit: Fit, usable: &Resources, pods: &[(Resources, Option<Vec<usize>>)]) -
     for (cpu, memory) in units {
         let whole = |r: &Resources| [r.milli_cpu / cpu, r.memory / memory, r.gpus, r.pods];
         for r in 0..4 {
-            let need: u64 = pods.iter().map(|(pod, _)| whole(pod)[r]).sum();
+            let need: u64 = pods.iter().map(|(pod, ..)| whole(pod)[r]).sum();
             most = most.max(need.div_ceil(whole(usable)[r].max(1)));
         }
     }
@@ -74,13 +80,7 @@ fn top(fit: Fit, usable: &Resources, pods: &[(Resources, Option<Vec<usize>>)]) -
 const UNITS: [(u64, u64); 4] = [(1, 1), (1_000, 4 << 30), (2_000, 8 << 30), (4_000, 16 << 30)];
 
 /// By sums, or by the scheduler.
-fn fits(
-    fit: Fit,
-    free: &[Resources],
-    offers: &[Offer],
-    counts: &[u32],
-    pods: &[(Resources, Option<Vec<usize>>)],
-) -> bool {
+fn fits(fit: Fit, free: &[Resources], offers: &[Offer], counts: &[u32], pods: &[Pod]) -> bool {
     if fit == Fit::Scheduler {
         return scheduler(free, offers, counts, pods);
     }
@@ -88,15 +88,16 @@ fn fits(
     let within = |a: &Resources, b: &Resources| {
         a.milli_cpu <= b.milli_cpu && a.memory <= b.memory && a.gpus <= b.gpus && a.pods <= b.pods
     };
-    let home = |pod: &Resources, only: &Option<Vec<usize>>| {
-        only.is_none() && free.iter().any(|f| within(pod, f))
+    let home = |(pod, only, there): &Pod| {
+        let may = |k: &usize| there.as_ref().map_or(only.is_none(), |there| there.contains(k));
+        (0..free.len()).filter(may).any(|k| within(pod, &free[k]))
             || (0..offers.len()).any(|t| only.as_ref().is_none_or(|o| o.contains(&t)) && within(pod, &offers[t].usable))
     };
     let whole = |(cpu, memory): (u64, u64), r: &Resources| [r.milli_cpu / cpu, r.memory / memory, r.gpus, r.pods];
-    pods.iter().all(|(pod, only)| home(pod, only))
+    pods.iter().all(home)
         && units.iter().all(|unit| {
             (0..4).all(|r| {
-                let need: u64 = pods.iter().map(|(pod, _)| whole(*unit, pod)[r]).sum();
+                let need: u64 = pods.iter().map(|(pod, ..)| whole(*unit, pod)[r]).sum();
                 let there: u64 = free.iter().map(|f| whole(*unit, f)[r]).sum();
                 let bought: u64 =
                     offers.iter().zip(counts).map(|(o, n)| whole(*unit, &o.usable)[r] * u64::from(*n)).sum();
@@ -113,8 +114,8 @@ fn place(problem: &Problem, l: usize, components: &[usize]) -> Option<i64> {
     for i in components {
         match &problem.components[*i].candidates[l] {
             Candidate::Allowed(Demand::Shared(groups)) => {
-                for PodGroup { size, count, only } in groups {
-                    pods.extend((0..*count).map(|_| (*size, only.clone())));
+                for PodGroup { size, count, only, free } in groups {
+                    pods.extend((0..*count).map(|_| (*size, only.clone(), free.clone())));
                 }
             }
             Candidate::Allowed(Demand::Dedicated(all)) => entries.extend(all.iter().map(|e| e.anyof.clone())),
@@ -252,6 +253,10 @@ pub(super) fn brute_force(problem: &Problem) -> Option<Best> {
         for l in 0..problem.places.len() {
             let here: Vec<usize> = (0..partial.len()).filter(|i| partial[*i].contains(&l)).collect();
             if here.is_empty() {
+                if problem.places[l].kept {
+                    let least = problem.places[l].offers.iter().map(|o| o.price.0 * i64::from(o.min));
+                    cost += problem.places[l].fee.0 + least.sum::<i64>();
+                }
                 continue;
             }
             open += 1;

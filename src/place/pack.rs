@@ -67,7 +67,7 @@ pub(super) fn fits(size: &Resources, left: &Resources) -> bool {
 /// Whether every group has a node that holds one of its pods: free, or of an offer.
 fn housed(yard: &Yard<'_>, groups: &[&PodGroup]) -> bool {
     groups.iter().filter(|g| g.count > 0).all(|g| {
-        g.only.is_none() && yard.free.iter().any(|f| fits(&g.size, f))
+        yard.free.iter().enumerate().any(|(k, f)| g.takes_free(k) && fits(&g.size, f))
             || yard.offers.iter().enumerate().any(|(t, o)| suits(g, t, &o.usable))
     })
 }

@@ -67,13 +67,16 @@ pub struct Place {
     pub name: String,
     /// Its document.
     pub origin: Origin,
-    /// Paid over the horizon when at least one component runs here (control plane); 0 where sunk.
+    /// Paid over the horizon when at least one component runs here (control plane), or when the place is kept; 0
+    /// where others pay it.
     pub fee: MicroUsd,
     /// Nodes that can be bought here, sorted by name. Bought nodes are shared by all components
     /// that are not dedicated.
     pub offers: Vec<Offer>,
     /// What is free on nodes that exist and cost nothing more, node by node.
     pub free: Vec<Resources>,
+    /// It stands whether anything runs here or not: its fee and the least of its nodes are paid anyway.
+    pub kept: bool,
     /// Upper bound on the sum over bought nodes (the gross size of offers), where there is one.
     pub quota: Option<Quota>,
 }
@@ -104,6 +107,19 @@ pub struct Quota {
     pub origin: Origin,
     /// Bounds on the sum of `gross` over bought nodes; `u64::MAX` = none. `pods` counts nodes.
     pub limit: Resources,
+}
+
+impl Place {
+    /// What the least of its nodes costs.
+    pub fn least(&self) -> MicroUsd {
+        self.offers.iter().map(|o| o.price.times(u64::from(o.min))).sum()
+    }
+
+    /// What the first to run here pays beyond the place's nodes: the fee; less than nothing where the place is
+    /// kept, as the least of its nodes is paid anyway.
+    pub fn entry(&self) -> MicroUsd {
+        if self.kept { MicroUsd::ZERO - self.least() } else { self.fee }
+    }
 }
 
 impl Flow {
@@ -185,6 +201,20 @@ pub struct PodGroup {
     pub count: u32,
     /// Offers whose nodes they may run on (indices, sorted); `None` = any that they fit.
     pub only: Option<Vec<usize>>,
+    /// Free nodes that they may run on (indices, sorted); `None` = all where `only` is `None`, else none.
+    pub free: Option<Vec<usize>>,
+}
+
+impl PodGroup {
+    /// Whether its pods may run on any free node.
+    pub fn roams(&self) -> bool {
+        self.free.as_ref().map_or(self.only.is_none(), |free| !free.is_empty())
+    }
+
+    /// Whether its pods may run on this free node.
+    pub fn takes_free(&self, node: usize) -> bool {
+        self.free.as_ref().map_or(self.only.is_none(), |free| free.contains(&node))
+    }
 }
 
 /// One `compute` entry of a dedicated component at a place.
@@ -272,6 +302,12 @@ impl Meter {
 }
 
 impl Problem {
+    /// What is paid wherever anything runs: kept places with the least of their nodes. No part of what
+    /// assignments are compared by.
+    pub fn standing(&self) -> MicroUsd {
+        self.places.iter().filter(|p| p.kept).map(|p| p.fee + p.least()).sum()
+    }
+
     /// Bytes over the horizon that the source's instance at a place sends: all alike, or, where a strategy
     /// has divided the replicas, its part of the whole.
     pub fn bytes(&self, flow: &Flow, place: usize) -> u64 {

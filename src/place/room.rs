@@ -157,7 +157,7 @@ impl Room {
             }
         });
         let mut room = Self {
-            open: dollars(place.fee.0.saturating_add(sunk)),
+            open: dollars(place.entry().0.saturating_add(sunk)),
             free,
             rates,
             bases,

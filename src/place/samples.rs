@@ -159,7 +159,8 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
             },
         });
         let fee = if dice.below(3) == 0 { MicroUsd::ZERO } else { dollars(30 + dice.below(50)) };
-        places.push(Place { name: format!("p{l:02}"), origin: line(l), fee, offers, free, quota });
+        let kept = offers.iter().any(|o| o.min > 0) && l % 2 == 0;
+        places.push(Place { name: format!("p{l:02}"), origin: line(l), fee, offers, free, kept, quota });
     }
     let mut components = Vec::new();
     for i in 0..shape.components {
@@ -174,9 +175,14 @@ pub(super) fn problem(shape: Shape, seed: u64) -> Problem {
             let offers = places[l].offers.len();
             if shared || offers == 0 {
                 let only = (offers > 1 && percent(10)).then(|| vec![dice.below(offers)]);
-                let mut groups = vec![PodGroup { size: pod, count, only }];
+                let spare = places[l].free.len();
+                // Labels and taints of free nodes, from a generator of their own.
+                let mut labels = Dice::new(seed ^ 0xF2EE ^ (i * 64 + l) as u64);
+                let free =
+                    (spare > 0 && labels.below(4) == 0).then(|| (0..spare).filter(|_| labels.below(2) == 0).collect());
+                let mut groups = vec![PodGroup { size: pod, count, only, free }];
                 if two {
-                    groups.push(PodGroup { size: size(500, 1), count: 1, only: None });
+                    groups.push(PodGroup { size: size(500, 1), count: 1, only: None, free: None });
                 }
                 return Candidate::Allowed(Demand::Shared(groups));
             }

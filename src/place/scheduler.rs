@@ -69,8 +69,8 @@ pub(super) fn largest_first(groups: &[&PodGroup]) -> Vec<usize> {
 /// Simulates the scheduler: the largest pods come first, equals in the order of the groups (the order
 /// that a person would roll them out in, and the one that packs best); each goes to the allowed node with
 /// the highest score, of equals to the first (free nodes come first, then offers in order). Says
-/// which group has a pod that finds no node. Pods with `only` do not run on free nodes: those are
-/// of no offer.
+/// which group has a pod that finds no node. Pods with `only` do not run on free nodes, which are
+/// of no offer, but where `free` names them.
 pub(super) fn settle(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32]) -> Result<(), Stuck> {
     settle_in(yard, groups, counts, largest_first(groups))
 }
@@ -94,19 +94,19 @@ pub(super) fn settle_in(yard: &Yard<'_>, groups: &[&PodGroup], counts: &[u32], o
             fits(&group.size, left).then(|| (score(whole, left, &group.size), Reverse(lane), Reverse(k)))
         };
         // After equal pods the ways are those that they left.
-        if before.is_none_or(|before| before.size != group.size || before.only != group.only) {
+        if before
+            .is_none_or(|before| (before.size, &before.only, &before.free) != (group.size, &group.only, &group.free))
+        {
             let mut all = ways.into_vec();
             all.clear();
             for (n, lane) in lanes.iter().enumerate() {
-                let allowed = match (&group.only, lane.offer) {
-                    (None, _) => true,
-                    (Some(only), Some(offer)) => only.contains(&offer),
-                    (Some(_), None) => false,
+                let allowed = |k: usize| match (lane.offer, &group.only) {
+                    (None, _) => group.takes_free(k),
+                    (Some(_), None) => true,
+                    (Some(offer), Some(only)) => only.contains(&offer),
                 };
-                if allowed {
-                    let seen = lane.count.min(lane.taken.len() + 1);
-                    all.extend((0..seen).filter_map(|k| way(&lanes, n, k)));
-                }
+                let seen = lane.count.min(lane.taken.len() + 1);
+                all.extend((0..seen).filter(|k| allowed(*k)).filter_map(|k| way(&lanes, n, k)));
             }
             ways = BinaryHeap::from(all);
         }

@@ -238,7 +238,7 @@ fn demand(wish: &Wish, offers: &[Offer], model: Model) -> Demand {
     let size = Resources { milli_cpu: wish.cpu, memory: wish.memory << 20, gpus: wish.gpu, pods: 1 };
     let count = wish.replicas as u32;
     match model {
-        Model::B => Demand::Shared(vec![PodGroup { size, count, only: None }]),
+        Model::B => Demand::Shared(vec![PodGroup { size, count, only: None, free: None }]),
         Model::A => {
             let fits = |o: &Offer| {
                 size.milli_cpu <= o.usable.milli_cpu && size.memory <= o.usable.memory && size.gpus <= o.usable.gpus
@@ -286,6 +286,7 @@ pub(crate) fn problem(n: usize, offers: usize, seed: u64, model: Model) -> Probl
                 .map(|cpu| Resources { milli_cpu: cpu, memory: (cpu * 4 * 1024 / 1000) << 20, gpus: 0, pods: 1_000 })
                 .into_iter()
                 .collect(),
+            kept: false,
             quota: limit.map(|milli_cpu| Quota {
                 origin: line(),
                 limit: Resources { milli_cpu, memory: none, gpus: none, pods: none },

@@ -46,6 +46,7 @@ impl Fleet {
             fee: usd(fee),
             offers: offers.collect(),
             free: Vec::new(),
+            kept: false,
             quota: None,
         };
         self.0.places.push(place);
@@ -105,7 +106,7 @@ impl Fleet {
 
     fn pods(self, name: &str, at: &[usize], milli_cpu: u64, gib: u64, count: u32) -> Self {
         let size = Resources { milli_cpu, memory: gib << 30, gpus: 0, pods: 1 };
-        self.component(name, at, |_| Demand::Shared(vec![PodGroup { size, count, only: None }]))
+        self.component(name, at, |_| Demand::Shared(vec![PodGroup { size, count, only: None, free: None }]))
     }
 
     /// Required groups of the last component; instances follow their number unless said.

@@ -44,7 +44,7 @@ fn moved(problem: &Problem, placed: &Placed, component: usize, instance: usize, 
     *instances[component].get_mut(instance)? = l;
     instances[component].sort_unstable();
     let value = Evaluator::new(&roomy).value(&instances)?;
-    Some(value.rank.cost - value.dislike - placed.monthly.cost.total())
+    Some(value.rank.cost + roomy.standing() - value.dislike - placed.monthly.cost.total())
 }
 
 /// What the bytes of one flow from one place to another cost a month: its part of their meter, all bytes

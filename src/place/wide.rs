@@ -235,7 +235,7 @@ fn learn(problem: &Problem, eval: &mut Evaluator<'_>, search: &mut Annealer<'_>,
             continue;
         };
         let nodes = build::dollars(cost.0) - own;
-        let more = nodes + build::dollars(place.fee.0) - search.charged(l);
+        let more = nodes + build::dollars(place.entry().0) - search.charged(l);
         if more > 0.5 {
             search.waste(l, (more / nodes / 2.0).clamp(0.004, 0.25));
             learned = true;

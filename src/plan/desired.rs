@@ -14,8 +14,9 @@ use super::{divided, secret::Secrets};
 use crate::{
     address::{ObjectAddress, ResourceAddress},
     compile::{
+        SPOT,
         model::{Access, AppObject, Cluster, Model},
-        pods::group_kind,
+        pods::{group_kind, is_workload, pod_spec_mut},
     },
     diagnostic::{Diagnostic, Diagnostics, Origin},
     observed::{ClusterObserved, Connection, KindRef, Observed},
@@ -127,12 +128,42 @@ pub(super) fn desired(
                     spec.remove("replicas");
                 }
             }
+            tolerate(model, object, &mut body);
             add_object(model, (object, body), cluster, runs, &state.secret_key, &mut all, out);
         }
     }
     namespaces(&mut all, state, observed, &model.lineage);
     dependencies(model, choice, &mut all);
     all
+}
+
+/// Writes the tolerations of a component's policy into its pods.
+fn tolerate(model: &Model, source: &AppObject, body: &mut Value) {
+    if !is_workload(body) {
+        return;
+    }
+    let components = source.components.iter().map(|c| &model.components[*c]);
+    let mut more: Vec<Value> = Vec::new();
+    for component in components {
+        if component.spot {
+            more.push(json!({"key": SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule"}));
+        }
+        for toleration in &component.tolerations {
+            let mut words = json!({"operator": if toleration.value.is_some() { "Equal" } else { "Exists" }});
+            let fields = [("key", &toleration.key), ("value", &toleration.value), ("effect", &toleration.effect)];
+            for (field, text) in fields {
+                if let Some(text) = text.as_ref().filter(|t| !t.is_empty()) {
+                    words[field] = json!(text);
+                }
+            }
+            more.push(words);
+        }
+    }
+    let Some(spec) = pod_spec_mut(body).and_then(Value::as_object_mut).filter(|_| !more.is_empty()) else { return };
+    if let Value::Array(all) = spec.entry("tolerations").or_insert_with(|| json!([])) {
+        let fresh: Vec<Value> = more.into_iter().filter(|m| !all.contains(m)).collect();
+        all.extend(fresh);
+    }
 }
 
 /// Whether the cluster serves the kind outside of namespaces. It knows best, where it can be asked.

@@ -40,9 +40,10 @@ use crate::{
     address::ResourceAddress,
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
+    money::MicroUsd,
     observed::{Connection, Observed, Questions},
     place::{
-        decide::{Placed, place_as},
+        decide::{Placed, idle_fee, place_as},
         problem::Limits,
         wish::{Reconsider, Wish},
     },
@@ -299,7 +300,9 @@ fn idle(model: &Model, placed: &Placed, wanted: &Desired) -> Vec<Note> {
         let text = if stands && nodes > 0 {
             format!("nothing runs on cluster {}; its {nodes} nodes are kept by their pools' `min`", cluster.name)
         } else if stands {
-            format!("nothing runs on cluster {}; it is kept until its document is removed", cluster.name)
+            let fee = idle_fee(&placed.month, &placed.monthly, &placed.present, i);
+            let price = if fee == MicroUsd::ZERO { String::new() } else { format!(", which would save {fee}/month") };
+            format!("nothing runs on cluster {}; it is kept until its document is removed{price}", cluster.name)
         } else if cluster.driver() == ClusterDriver::Existing {
             format!("nothing is placed on cluster {}", cluster.name)
         } else {

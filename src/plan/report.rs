@@ -9,7 +9,7 @@ use crate::{
     money::{HOURS_PER_MONTH, MicroUsd},
     place::{
         self,
-        decide::{Placed, monthly_total},
+        decide::{Placed, idle_fee, idle_fees, monthly_total},
         explain::{Explanation, Verdict, explain},
         problem::Method,
     },
@@ -27,10 +27,17 @@ pub(super) fn cost(model: &Model, placed: &Placed) -> Cost {
         monthly: monthly_total(placed),
         monthly_before: None,
         nodes: monthly.nodes,
-        fees: monthly.fees,
+        fees: monthly.fees + idle_fees(&placed.month, &placed.monthly, &placed.present),
         transfer: monthly.transfer,
-        horizon: (horizon.seconds() != HOURS_PER_MONTH * 3600)
-            .then(|| (horizon, of_horizon.nodes + of_horizon.fees + of_horizon.transfer)),
+        horizon: (horizon.seconds() != HOURS_PER_MONTH * 3600).then(|| {
+            (
+                horizon,
+                of_horizon.nodes
+                    + of_horizon.fees
+                    + of_horizon.transfer
+                    + idle_fees(&placed.problem, &placed.solution, &placed.present),
+            )
+        }),
     }
 }
 
@@ -207,7 +214,8 @@ fn clusters(model: &Model, placed: &Placed) -> Vec<PlacedCluster> {
     let mut out = Vec::new();
     for (i, cluster) in model.clusters.iter().enumerate() {
         let counts = &placed.monthly.nodes[i];
-        if !used(i) && counts.iter().all(|n| *n == 0) {
+        let idle = idle_fee(&placed.month, &placed.monthly, &placed.present, i);
+        if !used(i) && counts.iter().all(|n| *n == 0) && idle == MicroUsd::ZERO {
             continue;
         }
         let place = &placed.month.places[i];
@@ -222,7 +230,7 @@ fn clusters(model: &Model, placed: &Placed) -> Vec<PlacedCluster> {
                 monthly: offer.price.times(u64::from(*n)),
             })
             .collect();
-        let fee = if used(i) { place.fee } else { MicroUsd::ZERO };
+        let fee = if used(i) || place.kept { place.fee } else { idle };
         out.push(PlacedCluster {
             cluster: cluster.name.clone(),
             site: site(cluster),

@@ -30,6 +30,9 @@ pub struct Cluster {
     /// Labels that selectors match.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// What keeps components away that do not tolerate it. `PreferNoSchedule` keeps none away.
+    #[serde(default)]
+    pub taints: Vec<At<Taint>>,
     /// What happens to it when its document goes; default `delete` for what skyplan made.
     pub deletion_policy: Option<DeletionPolicy>,
 }
@@ -91,6 +94,10 @@ pub struct NodePool {
     pub min: u32,
     /// Most nodes; absent = as many as the offering has.
     pub max: Option<u32>,
+    /// Whether its nodes are bought at the offering's `spotPrice`; default false. They carry the label and taint
+    /// `skyplan.io/spot=true:NoSchedule`, and take components with `spot: true` only.
+    #[serde(default)]
+    pub spot: bool,
     /// Labels of its nodes.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -110,6 +117,25 @@ pub struct Taint {
     pub value: String,
     /// What it does to pods that do not tolerate it.
     pub effect: TaintEffect,
+}
+
+impl TaintEffect {
+    /// The word in the specs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoSchedule => "NoSchedule",
+            Self::PreferNoSchedule => "PreferNoSchedule",
+            Self::NoExecute => "NoExecute",
+        }
+    }
+}
+
+impl Taint {
+    /// As `kubectl` writes it: `key=value:effect`.
+    pub fn words(&self) -> String {
+        let value = if self.value.is_empty() { String::new() } else { format!("={}", self.value) };
+        format!("{}{value}:{}", self.key, self.effect.word())
+    }
 }
 
 /// What a taint does to pods that do not tolerate it.

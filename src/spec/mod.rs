@@ -24,7 +24,7 @@ pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBl
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
     LabelExpression, LabelOperator, Location, LocationGroup, PlaceSelector, PreferredPlaces, SpreadBy, SpreadRule,
-    Volume,
+    TolerationOperator, TolerationSpec, Volume,
 };
 pub use project::{
     Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project, STATE_URL, StateSettings,

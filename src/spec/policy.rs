@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Platform, Strategy, ZoneType};
+use super::{At, Platform, Strategy, TaintEffect, ZoneType};
 use crate::{
     money::MicroUsd,
     quantity::{BitRate, Bytes, Micros, MilliCpu},
@@ -41,6 +41,37 @@ pub struct ComponentPolicy {
     /// What may not come together: all of the entries.
     #[serde(default)]
     pub spread: Vec<At<SpreadRule>>,
+    /// Taints of clusters and node pools that it tolerates, as its pods' own; written into its pods.
+    #[serde(default)]
+    pub tolerations: Vec<At<TolerationSpec>>,
+    /// Whether it may run on nodes that may be taken away at any time; default false.
+    #[serde(default)]
+    pub spot: bool,
+}
+
+/// A taint that is tolerated, as in Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TolerationSpec {
+    /// Key; absent with `Exists` = any.
+    pub key: Option<String>,
+    /// How the value is compared; default `Equal`.
+    #[serde(default)]
+    pub operator: TolerationOperator,
+    /// Value, with `Equal`; absent = the empty one.
+    pub value: Option<String>,
+    /// Effect; absent = any.
+    pub effect: Option<TaintEffect>,
+}
+
+/// How a toleration compares values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum TolerationOperator {
+    /// The value is this one.
+    #[default]
+    Equal,
+    /// Any value.
+    Exists,
 }
 
 /// How many instances may be in one place together.

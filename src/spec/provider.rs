@@ -132,6 +132,8 @@ pub struct Offering {
     pub gpu: Option<Gpu>,
     /// US dollars per hour.
     pub price: At<MicroUsd>,
+    /// US dollars per hour for a node that may be taken away at any time.
+    pub spot_price: Option<At<MicroUsd>>,
     /// Zones that have it; absent = all.
     pub zones: Option<Vec<At<String>>>,
     /// How many can be had; absent = unlimited.

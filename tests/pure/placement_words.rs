@@ -4,18 +4,32 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use skyplan::{
+    diagnostic::Diagnostics,
     money::MicroUsd,
-    place::explain::{Verdict, explain},
+    observed::{ClusterObserved, Observed},
+    place::{
+        decide::Placed,
+        explain::{Verdict, explain},
+        problem::{Candidate, Demand},
+    },
+    spec::{Taint, TaintEffect},
+    state::State,
 };
 
-use super::placement_cases::{HEAD, application, expect, invalid, needs, nodes, project, refused, solved, total};
+use super::placement_cases::{
+    HEAD, application, expect, invalid, needs, nodes, project, refused, solve_in, solved, there, total,
+};
 use crate::support::project::Project;
 
 /// Components (name, CPUs, GiB, replicas, its other words) in `regions`.
 fn words(components: &[(&str, u32, u32, u32, &str)]) -> Project {
     let list: Vec<(&str, u32, u32, u32)> = components.iter().map(|(n, c, m, r, _)| (*n, *c, *m, *r)).collect();
     let entries: Vec<(&str, &str)> = components.iter().filter(|c| !c.4.is_empty()).map(|c| (c.0, c.4)).collect();
-    project("regions", &[("app.yaml", application(&list)), ("needs.yaml", needs(&entries))])
+    let mut files = vec![("app.yaml", application(&list))];
+    if !entries.is_empty() {
+        files.push(("needs.yaml", needs(&entries)));
+    }
+    project("regions", &files)
 }
 
 const CLOUDS: &str = "location: {permitted: [{type: cloud}]}";
@@ -200,4 +214,188 @@ fn e15_all_places_carry_a_tag() {
         "components: [{name: a, objects: {kind: Deployment, names: [a]}, instances: {min: 3}}]\nsources:",
     ));
     assert_eq!(code, "SKY0401");
+}
+
+/// What `a` may not do at a cluster, by name.
+#[track_caller]
+fn why_not(project: &Project, cluster: &str) -> String {
+    let placed = solved(project);
+    let at = placed.problem.places.iter().position(|p| p.name == cluster).unwrap();
+    match &placed.problem.components[0].candidates[at] {
+        Candidate::Excluded(e) => format!("{} @{}", e.reason, e.origin.as_ref().map_or(0, |o| o.line)),
+        Candidate::Allowed(_) => String::new(),
+    }
+}
+
+#[test]
+fn taints_of_a_cluster_keep_components_away() {
+    let with = |words_of_a: &str| {
+        words(&[("a", 2, 4, 1, &format!("{CLOUDS}{words_of_a}"))])
+            .with("clusters.yaml", "nodePools: [{offering: s}, {offering: l}]  # gcp", "nodePools: [{offering: s}, {offering: l}]  # gcp\ntaints:\n  - {key: team, value: data, effect: NoSchedule}\n  - {key: soft, effect: PreferNoSchedule}")
+    };
+    let project = with("");
+    expect(&project, "133", &[("a", "aws-us")]);
+    assert_eq!(why_not(&project, "gcp-eu"), "the cluster's taint `team=data:NoSchedule` is not tolerated @21");
+    for tolerates in [
+        "{key: team, value: data}",
+        "{key: team, operator: Exists}",
+        "{operator: Exists}",
+        "{key: team, value: data, effect: NoSchedule}",
+    ] {
+        expect(&with(&format!(", tolerations: [{tolerates}]")), "131", &[("a", "gcp-eu")]);
+    }
+    for other in ["{key: team, value: web}", "{key: data, operator: Exists}", "{operator: Exists, effect: NoExecute}"] {
+        expect(&with(&format!(", tolerations: [{other}]")), "133", &[("a", "aws-us")]);
+    }
+    // The pods may say it themselves.
+    let own = with("").with(
+        "app.yaml",
+        "spec: {containers",
+        "spec: {tolerations: [{key: team, operator: Exists}], containers",
+    );
+    expect(&own, "131", &[("a", "gcp-eu")]);
+    let (code, text) = invalid(&with(", tolerations: [{value: x}]"));
+    assert_eq!(code, "SKY0242", "{text}");
+}
+
+#[test]
+fn required_node_affinity_chooses_pools() {
+    let with = |rules: &str| {
+        let affinity = format!(
+            "spec: {{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{{matchExpressions: [{rules}]}}]}}}}}}, containers"
+        );
+        words(&[("a", 2, 4, 1, "location: {permitted: [{provider: gcp-eu}]}")])
+            .with("app.yaml", "spec: {containers", &affinity)
+            .with(
+                "clusters.yaml",
+                "nodePools: [{offering: s}, {offering: l}]  # gcp",
+                "nodePools: [{offering: s}, {offering: l, labels: {disk: fast, gen: \"7\"}}]",
+            )
+    };
+    for large in [
+        "{key: disk, operator: In, values: [fast, faster]}",
+        "{key: disk, operator: Exists}",
+        "{key: gen, operator: Gt, values: [\"6\"]}",
+    ] {
+        expect(&with(large), "283", &[("a", "gcp-eu")]);
+    }
+    for small in ["{key: disk, operator: NotIn, values: [fast]}", "{key: disk, operator: DoesNotExist}"] {
+        expect(&with(small), "131", &[("a", "gcp-eu")]);
+    }
+    let (code, text) = refused(&with("{key: gen, operator: Lt, values: [\"7\"]}"));
+    assert_eq!(code, "SKY0401", "{text}");
+    assert!(text.contains("no node pool here takes its pods: node affinity by `gen`"), "{text}");
+}
+
+#[test]
+fn free_nodes_are_chosen_by_taints_and_labels() {
+    let project = |pod: &str| {
+        words(&[("a", 2, 4, 2, "location: {permitted: [{cluster: edge}]}")]).with(
+            "app.yaml",
+            "spec: {containers",
+            &format!("spec: {{{pod}containers"),
+        )
+    };
+    let mut observed = there();
+    if let Some(ClusterObserved::Reached { free, .. }) = observed.clusters.get_mut("edge") {
+        let mut gpu = free[0].clone();
+        gpu.name = "n2".into();
+        gpu.taints = vec![Taint { key: "gpu".into(), value: String::new(), effect: TaintEffect::NoSchedule }];
+        gpu.labels = [("disk".to_owned(), "fast".to_owned())].into();
+        free.push(gpu);
+    }
+    let at = |project: &Project| {
+        let placed = solve_in(project, &observed, &State::default()).unwrap();
+        (
+            total(&placed),
+            placed.problem.components[0].candidates[2].clone(),
+            placed.record.components["app/a"].clusters.join(" "),
+        )
+    };
+    let spare = |candidate: &Candidate| match candidate {
+        Candidate::Allowed(Demand::Shared(groups)) => groups[0].free.clone(),
+        other => panic!("{other:?}"),
+    };
+    // Only the first takes pods that tolerate nothing: both fit there.
+    let (cost, edge, place) = at(&project(""));
+    assert_eq!((cost.as_str(), place.as_str(), spare(&edge)), ("0", "edge", Some(vec![0])));
+    let (cost, edge, _) = at(&project("tolerations: [{key: gpu, operator: Exists}], "));
+    assert_eq!((cost.as_str(), spare(&edge)), ("0", None));
+    let (cost, edge, _) = at(&project("tolerations: [{key: gpu, operator: Exists}], nodeSelector: {disk: fast}, "));
+    assert_eq!((cost.as_str(), spare(&edge)), ("0", Some(vec![1])));
+    // The label without the toleration: no node.
+    let (code, edge) = match at_all(&project("nodeSelector: {disk: fast}, "), &observed) {
+        Ok(_) => panic!("there is a placement"),
+        Err(out) => (out.iter().map(|d| d.code.clone()).collect::<String>(), format!("{out:?}")),
+    };
+    assert_eq!(code, "SKY0401");
+    assert!(edge.contains("no node here takes its pods: nodeSelector `disk: fast`"), "{edge}");
+}
+
+fn at_all(project: &Project, observed: &Observed) -> Result<Placed, Diagnostics> {
+    solve_in(project, observed, &State::default())
+}
+
+#[test]
+fn spot_nodes_are_for_those_that_say_so() {
+    let with = |words_of_a: &str| {
+        words(&[("a", 2, 4, 1, &format!("{CLOUDS}{words_of_a}"))])
+            .with("gcp-eu.yaml", "price: 58}", "price: 58, spotPrice: 20}")
+            .with(
+                "clusters.yaml",
+                "nodePools: [{offering: s}, {offering: l}]  # gcp",
+                "nodePools: [{offering: s}, {offering: s, name: cheap, spot: true}]",
+            )
+    };
+    let project = with("");
+    expect(&project, "131", &[("a", "gcp-eu")]);
+    assert_eq!(nodes(&solved(&project)), ["gcp-eu/s: 1"]);
+    let spot = with(", spot: true");
+    expect(&spot, "93", &[("a", "gcp-eu")]);
+    assert_eq!(nodes(&solved(&spot)), ["gcp-eu/cheap: 1"]);
+    let model = spot.model();
+    let pool = &model.clusters.iter().find(|c| c.name == "gcp-eu").unwrap().pools[0];
+    assert_eq!(
+        (pool.labels["skyplan.io/spot"].as_str(), pool.taints[0].words()),
+        ("true", "skyplan.io/spot=true:NoSchedule".into())
+    );
+    // Nothing else there: it needs a word.
+    let only = project.with(
+        "clusters.yaml",
+        "[{offering: s}, {offering: s, name: cheap, spot: true}]",
+        "[{offering: s, name: cheap, spot: true}]",
+    );
+    assert!(
+        why_not(&only, "gcp-eu")
+            .starts_with("no node pool here takes its pods: `cheap` is spot, and it does not say `spot: true`")
+    );
+    let (code, text) = invalid(&spot.with("gcp-eu.yaml", ", spotPrice: 20", ""));
+    assert_eq!(code, "SKY0241", "{text}");
+}
+
+#[test]
+fn e13_what_stands_anyway_is_sunk_and_in_the_bill() {
+    // gcp-eu has a small node in any case: what runs on it costs nothing more, though aws-us were cheaper than
+    // both together.
+    let min = |project: Project| {
+        project.with(
+            "clusters.yaml",
+            "nodePools: [{offering: s}, {offering: l}]  # gcp",
+            "nodePools: [{offering: s, min: 1}, {offering: l}]",
+        )
+    };
+    let anywhere = min(words(&[("a", 2, 4, 1, CLOUDS)]));
+    expect(&anywhere, "131", &[("a", "gcp-eu")]);
+    let placed = solved(&anywhere);
+    let all = explain(&placed.problem, &placed.solution);
+    assert_eq!(all[0].runner_up, Some((1, MicroUsd(133_000_000))), "in aws-us all of it would be more");
+    // Where nothing runs it is paid all the same, control plane and node, and decides nothing.
+    let elsewhere = min(words(&[("a", 2, 4, 1, "location: {permitted: [{platform: aws}]}")]));
+    expect(&elsewhere, "264", &[("a", "aws-us")]);
+    let placed = solved(&elsewhere);
+    assert_eq!(nodes(&placed), ["aws-us/s: 1", "gcp-eu/s: 1"]);
+    assert_eq!((placed.solution.cost.nodes, placed.solution.cost.fees), (MicroUsd(118_000_000), MicroUsd(146_000_000)));
+    // A second component fills it before anything new is bought.
+    let two = min(words(&[("a", 2, 4, 1, CLOUDS), ("b", 8, 32, 1, "location: {permitted: [{provider: aws-us}]}")]));
+    expect(&two, "424", &[("a", "gcp-eu"), ("b", "aws-us")]);
 }

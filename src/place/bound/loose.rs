@@ -18,7 +18,7 @@ const STEPS: u64 = 120;
 /// Linear prices of one place and its whole purchases.
 #[derive(Debug)]
 pub(super) struct Loose {
-    /// The place's fee.
+    /// The place's fee, or less than nothing where the least of its nodes is paid anyway.
     pub(super) fee: f64,
     /// For every tenant: least cost of its dedicated nodes.
     pub(super) own: Vec<f64>,
@@ -59,7 +59,7 @@ impl Loose {
         }
         let measures = measures(&pods, problem.fit);
         let mut loose = Self {
-            fee: place.fee.0 as f64,
+            fee: place.entry().0 as f64,
             own,
             lists: lists(problem, l, &pods, &measures),
             rows: Vec::new(),

@@ -241,7 +241,7 @@ impl Model {
         let none = vec![0; place.offers.len()];
         let yard = Nodes { offers: &place.offers, free: &place.free, quota, reserved: &none, fit: problem.fit };
         let sunk: i64 = place.offers.iter().map(|o| o.price.times(u64::from(o.min)).0).fold(0, i64::saturating_add);
-        let fee = dollars(place.fee.0.saturating_add(sunk));
+        let fee = dollars(place.entry().0.saturating_add(sunk));
         let sure = tenants.iter().any(|i| domain.marks[*i][l] == Mark::In);
         let open = (fee > 0.0).then(|| self.lp.column(fee, f64::from(u8::from(sure)), 1.0));
         if let Some(open) = open.filter(|_| !sure) {

@@ -52,7 +52,7 @@ fn scheduled(yard: &Yard<'_>, groups: &[&PodGroup]) -> Vec<Row> {
             rows.push(Row { need: need - from_free, per_node });
         }
     };
-    let anywhere = groups.iter().any(|g| g.only.is_none());
+    let anywhere = groups.iter().any(|g| g.roams());
     for r in 0..4 {
         let need = sum(groups, |size| each(size)[r]);
         let free = if anywhere { yard.free.iter().fold(0_u64, |n, f| n.saturating_add(each(f)[r])) } else { 0 };
@@ -72,11 +72,8 @@ fn scheduled(yard: &Yard<'_>, groups: &[&PodGroup]) -> Vec<Row> {
         let times = |room: &Resources| {
             (0..4).filter_map(|r| each(room)[r].checked_div(each(&size)[r])).min().unwrap_or(u64::from(u32::MAX))
         };
-        let free = if class.iter().any(|g| g.only.is_none()) {
-            yard.free.iter().map(times).fold(0, u64::saturating_add)
-        } else {
-            0
-        };
+        let free =
+            if class.iter().any(|g| g.roams()) { yard.free.iter().map(times).fold(0, u64::saturating_add) } else { 0 };
         let per_node = yard
             .offers
             .iter()

@@ -101,7 +101,7 @@ fn takes(model: &Model, problem: &Problem, lack: &Lack<'_>) -> String {
 /// Nodes that would hold what is missing, the cheapest first: `3 × large (aws)`.
 fn kinds(model: &Model, strategy: &Strategy, component: &Component, missing: u32) -> Vec<String> {
     let size = component.pods.first().map(|p| p.size).unwrap_or_default();
-    let pods = PodGroup { size, count: missing, only: None };
+    let pods = PodGroup { size, count: missing, only: None, free: None };
     let several = strategy.offered.iter().any(|o| o.provider != strategy.offered[0].provider);
     let mut all: Vec<(MicroUsd, u32, String)> = Vec::new();
     for offered in &strategy.offered {
