@@ -119,7 +119,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn trial(&mut self, instances: &[Vec<usize>]) -> (Trial, MicroUsd) {
         self.settle(instances);
         let (mut cost, mut bound) = (MicroUsd::ZERO, MicroUsd::ZERO);
-        let (mut broken, mut open) = (0, 0);
+        let (mut broken, mut open, mut impossible) = (0, 0, false);
         for (l, tenants) in self.tenants.iter().enumerate() {
             if tenants.is_empty() {
                 continue;
@@ -129,6 +129,7 @@ impl<'a> Evaluator<'a> {
             let site = self.sites.at(l, tenants);
             cost += entry + site.cost.unwrap_or_default();
             bound += entry + site.bound;
+            impossible |= site.bound >= IMPOSSIBLE;
             broken += usize::from(site.cost.is_none());
         }
         match self.haul.choose(instances) {
@@ -142,8 +143,8 @@ impl<'a> Evaluator<'a> {
             }
         }
         let crowded = self.crowds.excess(instances);
-        if crowded > 0 {
-            broken += crowded;
+        broken += crowded;
+        if impossible || crowded > 0 {
             bound = IMPOSSIBLE;
         }
         let moves = self.moves(instances);

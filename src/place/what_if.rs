@@ -22,6 +22,8 @@ pub fn unbound(model: &Model, placed: &Placed, component: usize, instance: usize
     free.components[component].permitted.clear();
     free.components[component].required.clear();
     free.components[component].attributes.clear();
+    free.components.iter_mut().for_each(|c| c.spread.retain(|s| !s.components.contains(&component)));
+    free.clusters.iter_mut().for_each(|c| c.taints.clear());
     for flow in free.flows.iter_mut().filter(|f| f.from == component || f.to == component) {
         flow.latency = None;
         flow.rate = None;

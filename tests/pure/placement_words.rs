@@ -235,7 +235,7 @@ fn taints_of_a_cluster_keep_components_away() {
     };
     let project = with("");
     expect(&project, "133", &[("a", "aws-us")]);
-    assert_eq!(why_not(&project, "gcp-eu"), "the cluster's taint `team=data:NoSchedule` is not tolerated @21");
+    assert_eq!(why_not(&project, "gcp-eu"), "the cluster's taint `team=data:NoSchedule` is not tolerated @22");
     for tolerates in [
         "{key: team, value: data}",
         "{key: team, operator: Exists}",
