@@ -78,9 +78,11 @@ fn relaxing_never_costs() {
         let base = middling(seed);
         let before = cost(&base);
         let mut relaxed = base.clone();
-        match dice.below(4) {
+        match dice.below(6) {
             0 => relaxed.flows.iter_mut().for_each(|f| (f.latency, f.rate) = (None, None)),
             1 => relaxed.places.iter_mut().for_each(|p| p.quota = None),
+            4 => relaxed.spreads.clear(),
+            5 => relaxed.components.iter_mut().for_each(|c| c.dislike.clear()),
             2 => relaxed.places.iter_mut().flat_map(|p| &mut p.offers).for_each(|o| o.max = None),
             _ => relaxed.components.iter_mut().for_each(|c| c.groups.clear()),
         }
