@@ -50,7 +50,7 @@ pub(super) fn strategy(
     }
     let weights = written.weights.iter().map(|w| (policies::filter(&w.selector, set, clusters, out), w.weight));
     let weights = weights.collect();
-    if written.name == StrategyName::Cost {
+    if written.name == StrategyName::Cost && !divided(written) {
         return None;
     }
     Some(Strategy {
@@ -64,6 +64,10 @@ pub(super) fn strategy(
         origin: written.origin.clone(),
         offered: offered(set),
     })
+}
+
+fn divided(written: &crate::spec::Strategy) -> bool {
+    written.divided.as_ref().is_some_and(|d| d.value)
 }
 
 /// Notes fields that a strategy does not read, and what else says where a component runs.
@@ -83,7 +87,12 @@ fn fields(written: &At<crate::spec::Strategy>, component: &Component, out: &mut 
     stray(written.locations.as_ref().map(|n| &n.origin), "locations", &[N::WorstFit, N::BestFit, N::MostTraffic]);
     stray(written.clusters.first().map(|c| &c.origin), "clusters", &[N::ClusterAffinity]);
     stray(written.weights.first().map(|w| &w.origin), "weights", &[N::Weighted, N::Spread]);
-    if name == N::Cost {
+    stray(written.divided.as_ref().map(|d| &d.origin), "divided", &[N::Cost]);
+    if name == N::Cost && written.partial {
+        let d = Diagnostic::error("SKY0261", "`partial` does not go with `Cost`").at(&written.origin);
+        out.push(d.hint("everything is placed where it is cheapest, or nothing is"));
+    }
+    if name == N::Cost && !divided(written) {
         return;
     }
     let mut other = |yes: bool, origin: &Origin, field: &str, hint: &str| {

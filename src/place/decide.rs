@@ -20,7 +20,7 @@ use super::{
     problem::{Candidate, Limits, Problem, Solution},
     search::{Refusal, find},
     steady::{moved, steady},
-    strategy::{self, Division},
+    strategy::{self, Division, Terms},
     wish::{Wish, reserve},
 };
 use crate::{
@@ -95,8 +95,9 @@ pub fn place_as(
     present.pinned.retain(|name| !lacks(recorded, name));
     let mut problem = formulate(model, &present, model.settings.horizon);
     wish.without(&mut problem);
-    present.divisions = strategy::divide(model, &present, &settled, &observed.traffic, &problem)?;
-    strategy::fix(model, &present.divisions, &mut problem);
+    let terms = Terms { model, present: &present, settled: &settled, traffic: &observed.traffic, others: None };
+    let solve = |p| attempt(p, limits, Words { model, present: &present });
+    present.divisions = strategy::divide(&terms, &mut problem, limits, &solve)?;
     let held: Vec<usize> = (0..problem.components.len()).filter(|i| problem.components[*i].pinned).collect();
     let pose = |problem: &mut Problem, present: &Present| {
         wish.without(problem);
@@ -108,7 +109,12 @@ pub fn place_as(
     let kept = if everything { evaluate_recorded(&problem, &incumbents) } else { None };
     let (problem, solution) = match kept {
         Some(solution) => (problem, solution),
-        None => attempt(problem, limits, Words { model, present: &present })?,
+        None => match attempt(problem, limits, Words { model, present: &present }) {
+            Ok(found) => found,
+            Err(faults) => {
+                others_first(model, &mut present, (&settled, &observed.traffic), wish, limits, &held).ok_or(faults)?
+            }
+        },
     };
     if let Err(faults) = check(&problem, &solution) {
         return Err(unsound(&faults).into());
@@ -168,6 +174,30 @@ fn stayed(month: &Problem, instances: &[Vec<usize>]) -> Option<MicroUsd> {
     };
     let all: Vec<Vec<usize>> = month.components.iter().zip(instances).map(stay).collect();
     evaluate_recorded(month, &all).map(|s| s.cost.nodes + s.cost.fees + s.cost.transfer)
+}
+
+/// Strategies took room that others cannot do without: those are placed first, then what is left is divided.
+fn others_first(
+    model: &Model,
+    present: &mut Present,
+    (settled, traffic): (&BTreeSet<String>, &BTreeMap<String, u64>),
+    wish: &Wish,
+    limits: &Limits,
+    held: &[usize],
+) -> Option<(Problem, Solution)> {
+    if std::mem::take(&mut present.divisions).is_empty() {
+        return None;
+    }
+    let mut problem = formulate(model, present, model.settings.horizon);
+    wish.without(&mut problem);
+    let solve = |p| attempt(p, limits, Words { model, present });
+    let (_, first) = solve(strategy::aside(model, problem.clone())).ok()?;
+    let terms = Terms { model, present, settled, traffic, others: Some(&first.instances) };
+    let divisions = strategy::divide(&terms, &mut problem, limits, &solve).ok()?;
+    reserve(&mut problem, model, present, held);
+    let found = solve(problem).ok()?;
+    present.divisions = divisions;
+    Some(found)
 }
 
 /// What is found must pass a check that shares nothing with the search.

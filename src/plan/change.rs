@@ -478,6 +478,9 @@ pub struct PlacedComponent {
     pub component: String,
     /// Where it runs.
     pub cluster: String,
+    /// How many replicas run there, where a strategy has divided them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
     /// Its share of the cost per month.
     pub monthly: MicroUsd,
     /// Why here, in one clause.

@@ -50,6 +50,7 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
         .map(|e| PlacedComponent {
             component: model.components[e.component].name.clone(),
             cluster: name(e.place),
+            replicas: placed.month.components[e.component].portions.get(e.place).copied(),
             monthly: e.share.nodes + e.share.fee + e.share.transfer,
             reason: reason(model, placed, e),
             runner_up: e.runner_up.map(|(place, extra)| RunnerUp { cluster: name(place), extra }),
@@ -143,6 +144,9 @@ fn solver(placed: &Placed) -> String {
 /// Why here, in one clause.
 pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String {
     let component = &model.components[e.component];
+    if let Some((strategy, division)) = component.strategy.as_ref().zip(placed.present.divisions.get(&component.name)) {
+        return division.reason(strategy.name, &model.clusters[e.place].name);
+    }
     let required: Vec<&str> = component
         .required
         .iter()

@@ -79,6 +79,9 @@ pub(super) fn method(report: &PlacementReport) -> String {
         "exact" if report.components.iter().any(saves_elsewhere) => {
             "cheapest for what had to be placed anew (proven); the rest stays".into()
         }
+        "exact" if report.components.iter().any(|c| c.replicas.is_some()) => {
+            "divided by strategies; the rest cheapest beside them (proven)".into()
+        }
         "exact" => "cheapest that meets all constraints (proven)".into(),
         "recorded" => "as it was: nothing that bears on it changed".into(),
         "steady" => format!("fewest moves for about the least cost; {}", gap(report)),

@@ -25,6 +25,8 @@ pub struct Strategy {
     pub weights: Vec<At<Weight>>,
     /// Whether replicas that find no room are left out.
     pub partial: bool,
+    /// Whether the replicas may be split.
+    pub divided: Option<At<bool>>,
 }
 
 /// A rule with what it needs.
@@ -47,10 +49,12 @@ struct Fields {
     /// Whether replicas that find no room are left out; default false: then nothing is placed.
     #[serde(default)]
     partial: bool,
+    /// Whether the replicas may be split over places where that is cheaper; default false. For `Cost`.
+    divided: Option<At<bool>>,
 }
 
 /// Names of the fields, for readers that take maps apart before types are known.
-const FIELDS: &[&str] = &["name", "locations", "clusters", "weights", "partial"];
+const FIELDS: &[&str] = &["name", "locations", "clusters", "weights", "partial", "divided"];
 
 /// A weight of some places.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -65,7 +69,7 @@ pub struct Weight {
 /// Names of rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum StrategyName {
-    /// Whole, where everything together is cheapest.
+    /// Whole, where everything together is cheapest; `divided: true` splits it where that is cheaper.
     #[default]
     Cost,
     /// `replicas` in each of `locations` places, those with the most room first.
@@ -116,7 +120,14 @@ impl<'de> Deserialize<'de> for Strategy {
             }
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Strategy, E> {
                 let name = StrategyName::deserialize(word.into_deserializer())?;
-                Ok(Strategy { name, locations: None, clusters: Vec::new(), weights: Vec::new(), partial: false })
+                Ok(Strategy {
+                    name,
+                    locations: None,
+                    clusters: Vec::new(),
+                    weights: Vec::new(),
+                    partial: false,
+                    divided: None,
+                })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Strategy, A::Error> {
                 Fields::deserialize(MapAccessDeserializer::new(map)).map(|f| Strategy {
@@ -125,6 +136,7 @@ impl<'de> Deserialize<'de> for Strategy {
                     clusters: f.clusters,
                     weights: f.weights,
                     partial: f.partial,
+                    divided: f.divided,
                 })
             }
         }

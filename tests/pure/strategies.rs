@@ -23,6 +23,8 @@ use crate::support::{
     world::World,
 };
 
+mod bought;
+
 const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind: ";
 
 /// A node with this much free: thousandths of a CPU, MiB.
@@ -413,6 +415,30 @@ fn nothing_is_given_away_twice() {
 }
 
 #[test]
+fn others_are_placed_first_where_strategies_leave_them_no_room() {
+    // Two of five CPUs each find no two places once `web` took its two from the largest.
+    let free = |n: u64| vec![node(n * 1000, n * 1024)];
+    let nodes = vec![("c1", free(6)), ("c2", free(5)), ("c3", free(2))];
+    let names = [("c1", ""), ("c2", ""), ("c3", "")];
+    let all = [("big", 5, "dedicated: false"), ("great", 5, "dedicated: false"), ("web", 2, "strategy: WorstFit")];
+    let placed = solved(&project(&names, &all, &[]), &seen(&nodes, &[]), &State::default());
+    assert_eq!(portions(&placed)["web"], "c3 2");
+}
+
+#[test]
+fn a_silent_cluster_keeps_its_part() {
+    let (mut world, mut log) = live(&w());
+    let project = world_w(&[("web", 6, "strategy: Weighted")]);
+    log.run(&mut world, Some(&project.model()));
+    assert_eq!(there(&world, "web"), "c1 2, c2 1, c3 1, c4 1, c5 1");
+    world.clusters.get_mut("c2").unwrap().silent = true;
+    // Nothing is known of it: it keeps its one, the others share what is new.
+    let more = world_w(&[("web", 12, "strategy: Weighted")]);
+    log.run(&mut world, Some(&more.model()));
+    assert_eq!(there(&world, "web"), "c1 3, c2 1, c3 3, c4 2, c5 3");
+}
+
+#[test]
 fn an_autoscaler_gets_its_part() {
     let (mut world, mut log) = live(&w());
     let scaler = "      - apiVersion: autoscaling/v2\n        kind: HorizontalPodAutoscaler\n        metadata: {name: web}\n        \
@@ -476,6 +502,8 @@ fn words_that_do_not_go_together() {
     for (replicas, strategy, words) in [
         (1, "strategy: {name: Weighted, locations: 2}", "`locations` does not go with `Weighted`"),
         (1, "strategy: {name: WorstFit, clusters: [c1]}", "`clusters` does not go with `WorstFit`"),
+        (1, "strategy: {name: Spread, divided: true}", "`divided` does not go with `Spread`"),
+        (1, "strategy: {name: Cost, partial: true}", "`partial` does not go with `Cost`"),
         (1, "strategy: ClusterAffinity", "names no clusters"),
         (1, "strategy: {name: ClusterAffinity, clusters: [c1, c1]}", "named twice"),
         (1, "strategy: {name: ClusterAffinity, clusters: [c9]}", "no Cluster called `c9`"),

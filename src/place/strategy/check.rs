@@ -20,7 +20,7 @@ pub(in super::super) fn check(
 ) -> Result<(), Vec<String>> {
     let mut faults = Vec::new();
     for (i, component) in model.components.iter().enumerate() {
-        let Some(strategy) = &component.strategy else { continue };
+        let Some(strategy) = component.strategy.as_ref().filter(|s| s.replicas > 0) else { continue };
         let name = &component.name;
         let Some(division) = divisions.get(name) else {
             faults.push(format!("{name} is not divided"));

@@ -11,6 +11,7 @@ mod advice;
 pub(super) mod check;
 mod rooms;
 mod share;
+mod split;
 
 use std::{
     cmp::Reverse,
@@ -24,7 +25,8 @@ use self::{
 };
 use super::{
     formulate::Present,
-    problem::{Candidate, Component, Demand, Exclusion, PodGroup, Problem},
+    problem::{Candidate, Component, Demand, Exclusion, Limits, PodGroup, Problem},
+    site,
 };
 use crate::{
     compile::model::{Model, Strategy},
@@ -49,6 +51,14 @@ impl Division {
         self.portions.values().fold(0, |n, p| n.saturating_add(*p))
     }
 
+    /// Why a cluster runs its part, in one clause.
+    pub fn reason(&self, strategy: StrategyName, cluster: &str) -> String {
+        let portion = self.portions.get(cluster).copied().unwrap_or(0);
+        let total = self.total().saturating_add(self.missing);
+        let left = if self.missing == 0 { String::new() } else { format!("; {} find no room", self.missing) };
+        format!("{portion} of {total} replicas ({}{left})", strategy.word())
+    }
+
     /// `3 on c2, 2 on c5`.
     pub fn words(&self) -> String {
         let all: Vec<String> = self.portions.iter().map(|(cluster, n)| format!("{n} on {cluster}")).collect();
@@ -59,28 +69,58 @@ impl Division {
 /// Most replicas that a component may have in all places together.
 const MOST: u32 = 20_000;
 
-/// Divides every component that has a strategy. `settled` are those whose recorded division nothing bears on:
-/// they keep it as long as it fits.
+/// What divisions are made from, besides the problem.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) model: &'a Model,
+    pub(super) present: &'a Present,
+    /// Components whose recorded division nothing bears on: they keep it as long as it fits.
+    pub(super) settled: &'a BTreeSet<String>,
+    /// What clusters receive.
+    pub(super) traffic: &'a BTreeMap<String, u64>,
+    /// Where all other components are to run, where that is decided first.
+    pub(super) others: Option<&'a [Vec<usize>]>,
+}
+
+/// Divides every component that has a strategy, and fixes that in the problem.
 ///
 /// # Errors
 /// Replicas of a component that may not be left out find no room.
 pub(super) fn divide(
-    model: &Model,
-    present: &Present,
-    settled: &BTreeSet<String>,
-    traffic: &BTreeMap<String, u64>,
-    problem: &Problem,
+    terms: &Terms<'_>,
+    problem: &mut Problem,
+    limits: &Limits,
+    solve: split::Solve<'_>,
 ) -> Result<BTreeMap<String, Division>, Diagnostics> {
+    let mut all = by_rule(terms, problem)?;
+    let model = terms.model;
+    let open: Vec<(usize, &Strategy)> = with_strategy(model)
+        .filter(|(i, s)| s.name == StrategyName::Cost && !all.contains_key(&model.components[*i].name))
+        .collect();
+    if !open.is_empty() {
+        all = split::split(terms, problem, &all, &open, limits, solve)?;
+    }
+    fix(model, &all, problem);
+    Ok(all)
+}
+
+/// Components to divide. One with no replicas has nothing to divide: it is somewhere, whole.
+fn with_strategy(model: &Model) -> impl Iterator<Item = (usize, &Strategy)> {
+    let all = model.components.iter().enumerate().filter_map(|(i, c)| Some((i, c.strategy.as_ref()?)));
+    all.filter(|(_, s)| s.replicas > 0)
+}
+
+/// Divides those that a rule divides, and those that stay divided.
+fn by_rule(terms: &Terms<'_>, problem: &Problem) -> Result<BTreeMap<String, Division>, Diagnostics> {
+    let Terms { model, present, settled, traffic, others } = *terms;
     let mut all = BTreeMap::new();
-    let with: Vec<(usize, &Strategy)> =
-        model.components.iter().enumerate().filter_map(|(i, c)| Some((i, c.strategy.as_ref()?))).collect();
-    if with.is_empty() {
+    if with_strategy(model).next().is_none() {
         return Ok(all);
     }
     let mut rooms = Rooms::new(problem);
-    promise_the_others(model, problem, &mut rooms);
+    promise_the_others(model, problem, others, &mut rooms);
     let mut open: Vec<(usize, &Strategy)> = Vec::new();
-    for (i, strategy) in with {
+    for (i, strategy) in with_strategy(model) {
         let name = &model.components[i].name;
         let kept = present.portions.get(name).filter(|_| settled.contains(name));
         match kept.filter(|portions| fits(model, problem, &rooms, i, strategy, portions)) {
@@ -88,6 +128,7 @@ pub(super) fn divide(
                 take(model, problem, &mut rooms, i, strategy, portions);
                 all.insert(name.clone(), Division { portions: portions.clone(), whole: strategy.replicas, missing: 0 });
             }
+            None if strategy.name == StrategyName::Cost => {}
             None => open.push((i, strategy)),
         }
     }
@@ -115,17 +156,33 @@ pub(super) fn divide(
 }
 
 /// Room for what is placed whole and stays, or has no choice.
-fn promise_the_others(model: &Model, problem: &Problem, rooms: &mut Rooms<'_>) {
+fn promise_the_others(model: &Model, problem: &Problem, others: Option<&[Vec<usize>]>, rooms: &mut Rooms<'_>) {
     for (i, component) in problem.components.iter().enumerate().filter(|(i, _)| model.components[*i].strategy.is_none())
     {
         let allowed = |l: &usize| matches!(component.candidates[*l], Candidate::Allowed(_));
-        let possible: Vec<usize> = (0..problem.places.len()).filter(allowed).collect();
+        if let Some(places) = others {
+            places[i].iter().for_each(|l| rooms.promise_whole(i, *l));
+            continue;
+        }
+        let possible = (0..problem.places.len()).filter(|l| allowed(l) && !site::hopeless(problem, *l, i));
+        let possible: Vec<usize> = possible.collect();
         let stays = component.incumbent.iter().copied().filter(allowed);
         let places: Vec<usize> = if possible.len() <= component.min as usize { possible } else { stays.collect() };
         for l in places {
             rooms.promise_whole(i, l);
         }
     }
+}
+
+/// The problem without the needs of components that have a strategy.
+pub(super) fn aside(model: &Model, mut problem: Problem) -> Problem {
+    let divided = problem.components.iter_mut().zip(&model.components).filter(|(_, c)| c.strategy.is_some());
+    for candidate in divided.flat_map(|(c, _)| c.candidates.iter_mut()) {
+        if let Candidate::Allowed(demand) = candidate {
+            *demand = Demand::Shared(Vec::new());
+        }
+    }
+    problem
 }
 
 /// Size of all replicas of a component.

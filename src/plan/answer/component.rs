@@ -172,7 +172,7 @@ impl Facts<'_> {
                 .map(|p| Need { pods: p.count, milli_cpu: p.size.milli_cpu, memory: p.size.memory, gpus: p.size.gpus })
                 .collect(),
             kept,
-            proven: self.placed.solution.method == Method::Exact,
+            proven: self.placed.solution.method == Method::Exact && component.strategy.is_none(),
             instances,
             constraints: self.constraints(index, &explanations),
             resources: resources.map(|r| r.address.clone()).collect(),
