@@ -12,6 +12,8 @@ pub(super) mod check;
 mod rooms;
 mod share;
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::{
     cmp::Reverse,
