@@ -31,6 +31,7 @@ mod pure {
     mod sizes;
     mod stability;
     mod strategies;
+    mod what_if;
 }
 
 mod hard {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::load::parameters::Wanted;
+use crate::load::{parameters::Wanted, suppose::is_path};
 
 /// One reviewed, priced plan over the clusters and workloads of a fleet.
 ///
@@ -64,6 +64,9 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Say why something is as it is: a component's place, a resource, a diagnostic code
     Explain(ExplainArgs),
+    /// Show what would happen if a cluster were lost: for each, what moves, at what price, and what
+    /// could run nowhere
+    Contingency(ContingencyArgs),
     /// Draw a plan: what changes in which order, or where components run
     Graph(GraphArgs),
     /// Look at what skyplan remembers
@@ -137,6 +140,12 @@ impl ProjectArgs {
         let set = self.reading.set.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]);
         set.chain(self.rev.iter().flat_map(|rev| ["--rev".to_owned(), rev.clone()])).collect()
     }
+
+    /// Fields that are supposed to have another value.
+    pub(super) fn supposed(&self) -> Vec<String> {
+        let fields = self.reading.set.iter().filter(|(name, _)| is_path(name));
+        fields.map(|(path, value)| format!("{path} is {value}")).collect()
+    }
 }
 
 /// What texts are read as.
@@ -145,7 +154,8 @@ pub(super) struct ReadingArgs {
     /// The environment that is meant, of those that the Project has
     #[arg(long, global = true, value_name = "NAME", env = "SKYPLAN_ENV", hide_env_values = true)]
     pub(super) env: Option<String>,
-    /// Give a parameter of the Project another value for this run
+    /// Give a parameter of the Project another value for this run; or suppose that a field of a spec has
+    /// another value (`Cluster/edge.zone=a`), for plans that are only looked at
     #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) set: Vec<(String, String)>,
 }
@@ -183,6 +193,9 @@ pub(super) struct PlanArgs {
     pub(super) part: PartArgs,
     #[command(flatten)]
     pub(super) other: OtherArgs,
+    /// Plan as if this cluster were lost: what moves, and at what price; may be given again
+    #[arg(long, value_name = "CLUSTER", conflicts_with_all = ["destroy", "refresh_only", "replay"])]
+    pub(super) without_cluster: Vec<String>,
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
@@ -282,13 +295,29 @@ pub(super) struct RunArgs {
 pub(super) struct ExplainArgs {
     #[command(flatten)]
     pub(super) project: ProjectArgs,
-    /// A component (`web`, `shop/web`), an address (`cluster/edge`) or a code (`SKY0202`)
+    /// A component (`web`, `shop/web`), an address (`cluster/edge`) or a code (`SKY0202`); without one,
+    /// the placement as a whole, and how far prices may move before it changes
     #[arg(value_name = "SUBJECT")]
-    pub(super) subject: String,
+    pub(super) subject: Option<String>,
+    /// Why the component does not run on this cluster, and what it would take
+    #[arg(long, value_name = "CLUSTER", requires = "subject", conflicts_with = "field")]
+    pub(super) why_not: Option<String>,
     /// Where the value of this field of an object comes from
     #[arg(long, value_name = "PATH")]
     pub(super) field: Option<String>,
     /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ContingencyArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    /// Two clusters lost at once, too
+    #[arg(long)]
+    pub(super) pairs: bool,
+    /// Print as JSON (schema: schemas/contingency.json)
     #[arg(long)]
     pub(super) json: bool,
 }

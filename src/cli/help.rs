@@ -12,12 +12,12 @@ use crate::place::mixed_solver;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Begin", &["init", "validate", "schema"]),
     ("Change", &["plan", "apply", "destroy"]),
-    ("Ask", &["status", "show", "explain", "graph", "diff", "output"]),
+    ("Ask", &["status", "show", "explain", "contingency", "graph", "diff", "output"]),
     ("Look after", &["state", "local", "completions"]),
 ];
 
 /// Examples by command, as `--help` shows them.
-const EXAMPLES: [(&str, &str); 14] = [
+const EXAMPLES: [(&str, &str); 15] = [
     (
         "init",
         "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
@@ -35,6 +35,9 @@ const EXAMPLES: [(&str, &str); 14] = [
          skyplan plan --target shop/api     only this, and what it needs\n  \
          skyplan plan --env prod --rev v1.3 of an environment, at a revision\n  \
          skyplan plan --offline --observed answers.json   without asking any cluster\n  \
+         skyplan plan --reoptimize    also moves what would save something elsewhere\n  \
+         skyplan plan --without-cluster edge    what if it were lost\n  \
+         skyplan plan --set project.placement.horizon=8760h   what if a spec said something else\n  \
          skyplan plan --detailed-exitcode   for scripts\n\n\
          Exit status: 0 done, 1 error, 2 there are changes (only with --detailed-exitcode), 3 no placement meets all \
          constraints.",
@@ -62,9 +65,17 @@ const EXAMPLES: [(&str, &str); 14] = [
     ),
     (
         "explain",
-        "  skyplan explain web          why there, at what price, and what excluded each other place\n  \
+        "  skyplan explain              the whole placement, and how far prices may rise\n  \
+         skyplan explain web          why there, at what price, and what excluded each other place\n  \
+         skyplan explain web --why-not gcp      what stands against it, or what it would cost\n  \
          skyplan explain object/edge/apps/Deployment/shop/web\n  \
          skyplan explain object/edge/apps/Deployment/shop/web --field spec.replicas\n  skyplan explain SKY0202      a code",
+    ),
+    (
+        "contingency",
+        "  skyplan contingency          each cluster: does everything find another place, and at what price\n  \
+         skyplan contingency --pairs  two at once, too\n  skyplan contingency --json | jq '.losses[] | select(.holds | not)'\n\n\
+         Exit status: 0 everything finds a place whichever is lost, 1 error, 3 something does not.",
     ),
     (
         "graph",

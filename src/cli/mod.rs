@@ -59,6 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Completions { shell } => commands::completions::run(shell, &output),
             Command::Man { folder } => commands::completions::man(&folder, &output),
             Command::Explain(options) => commands::explain::run(&root, &options, &output).await,
+            Command::Contingency(options) => commands::contingency::run(&root, &options, &output).await,
             Command::State { project, command } => commands::state::run(&root, &project, &command, &output),
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,

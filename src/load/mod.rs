@@ -9,6 +9,7 @@ mod git;
 mod parallel;
 pub mod parameters;
 pub(crate) mod salvage;
+pub mod suppose;
 pub mod tree;
 pub mod yaml;
 
@@ -47,6 +48,7 @@ pub fn read_as(tree: &SourceTree, choice: &Choice) -> (SpecSet, Diagnostics) {
     let mentions = |path: &str| tree.files.get(path).is_some_and(|text| text.contains("${parameters."));
     reader.set.environment =
         parameters::fill(&mut reader.parsed, mentions, &reader.set.unread, choice, &mut reader.out);
+    suppose::suppose(&mut reader.parsed, &choice.set, &mut reader.out);
     reader.documents(tree);
     reader.sources(tree);
     (reader.set, reader.out)

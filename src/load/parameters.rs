@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use super::yaml::{Key, Node, Span, Tree};
+use super::{
+    suppose::is_path,
+    yaml::{Key, Node, Span, Tree},
+};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     spec::{API_VERSION, Unread},
@@ -198,7 +201,7 @@ impl Values {
 
     /// Values of the command line, of the type that is written.
     fn set(&mut self, set: &BTreeMap<String, String>, root: &Node, out: &mut Diagnostics) {
-        for (name, text) in set {
+        for (name, text) in set.iter().filter(|(name, _)| !is_path(name)) {
             let elsewhere = || {
                 list(root.get("environments"))
                     .iter()

@@ -52,8 +52,8 @@ impl<'a> Crowds<'a> {
         self.of[i].iter().map(|s| self.beyond(*s, instances, i, set)).sum()
     }
 
-    /// The first spread of component `i` that an assignment breaks.
-    pub(super) fn broken(&self, instances: &[Vec<usize>], i: usize) -> Option<usize> {
-        self.of[i].iter().copied().find(|s| self.beyond(*s, instances, usize::MAX, &[]) > 0)
+    /// The first spread of component `i` that is broken if it runs in `set`.
+    pub(super) fn broken_by(&self, instances: &[Vec<usize>], i: usize, set: &[usize]) -> Option<usize> {
+        self.of[i].iter().copied().find(|s| self.beyond(*s, instances, i, set) > 0)
     }
 }

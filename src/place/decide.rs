@@ -50,6 +50,8 @@ pub struct Placed {
     pub present: Present,
     /// What staying everywhere would cost a month; `None` where nothing moves, or where that cannot be.
     pub stayed: Option<MicroUsd>,
+    /// Clusters (indices) that take nothing: they are lost, or others use too much of them.
+    pub closed: Vec<usize>,
     /// For every cluster: whether pods must come in order of size to find their nodes.
     pub in_order: Vec<bool>,
     /// What the state will remember.
@@ -85,31 +87,32 @@ pub fn place_as(
     if recorded.clusters == names {
         present.pinned = untouched(model, state, &specs, wish);
     }
-    let lost = |name: &str| {
+    let homeless = |name: &str| {
         let clusters = recorded.components.get(name).map(|p| &p.clusters);
         clusters.is_some_and(|all| all.iter().any(|c| wish.without.contains(c)))
     };
     let unchanged = |name: &&String| recorded.clusters == names && recorded_alike(recorded, &specs, name);
-    let stays = |name: &&String| !lacks(recorded, name) && !lost(name) && !wish.reoptimize.names(name);
+    let stays = |name: &&String| !lacks(recorded, name) && !homeless(name) && !wish.reoptimize.names(name);
     let settled: BTreeSet<String> = recorded.components.keys().filter(unchanged).filter(stays).cloned().collect();
     present.pinned.retain(|name| !lacks(recorded, name));
     let mut problem = formulate(model, &present, model.settings.horizon);
-    wish.without(&mut problem);
+    let lost = wish.without(&mut problem);
     let terms = Terms { model, present: &present, settled: &settled, traffic: &observed.traffic, others: None };
-    let solve = |p| attempt(p, limits, Words { model, present: &present });
+    let solve = |p| attempt(p, limits, Words { model, present: &present, closed: &lost });
     present.divisions = strategy::divide(&terms, &mut problem, limits, &solve)?;
     let held: Vec<usize> = (0..problem.components.len()).filter(|i| problem.components[*i].pinned).collect();
     let pose = |problem: &mut Problem, present: &Present| {
-        wish.without(problem);
-        reserve(problem, model, present, &held);
+        let mut closed = wish.without(problem);
+        closed.extend(reserve(problem, model, present, &held));
+        closed
     };
-    pose(&mut problem, &present);
+    let closed = pose(&mut problem, &present);
     let everything = !problem.components.is_empty() && held.len() == problem.components.len();
     let incumbents: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
     let kept = if everything { evaluate_recorded(&problem, &incumbents) } else { None };
     let (problem, solution) = match kept {
         Some(solution) => (problem, solution),
-        None => match attempt(problem, limits, Words { model, present: &present }) {
+        None => match attempt(problem, limits, Words { model, present: &present, closed: &closed }) {
             Ok(found) => found,
             Err(faults) => {
                 others_first(model, &mut present, (&settled, &observed.traffic), wish, limits, &held).ok_or(faults)?
@@ -145,7 +148,7 @@ pub fn place_as(
         clusters: names,
     };
     let in_order = order_matters(&problem, &solution);
-    Ok(Placed { problem, solution, month, monthly, present, stayed, in_order, record })
+    Ok(Placed { problem, solution, month, monthly, present, stayed, closed, in_order, record })
 }
 
 /// The budgets with the project's gap, where it has one and the budgets have none.
@@ -189,8 +192,8 @@ fn others_first(
         return None;
     }
     let mut problem = formulate(model, present, model.settings.horizon);
-    wish.without(&mut problem);
-    let solve = |p| attempt(p, limits, Words { model, present });
+    let closed = wish.without(&mut problem);
+    let solve = |p| attempt(p, limits, Words { model, present, closed: &closed });
     let (_, first) = solve(strategy::aside(model, problem.clone())).ok()?;
     let terms = Terms { model, present, settled, traffic, others: Some(&first.instances) };
     let divisions = strategy::divide(&terms, &mut problem, limits, &solve).ok()?;

@@ -5,9 +5,10 @@
 //! included. Plain data for others to show.
 
 use super::{
-    evaluate::{Evaluator, permits, pinned},
+    evaluate::{permits, pinned},
     pack::each,
     problem::{Candidate, Demand, Problem, Resources, Solution},
+    shift::Shifts,
 };
 use crate::{diagnostic::Origin, money::MicroUsd, quantity::Micros};
 
@@ -87,15 +88,23 @@ pub enum Verdict {
 
 /// Explains every component and instance of a solution.
 pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
-    let mut eval = Evaluator::new(problem);
+    explain_some(problem, solution, |_| true)
+}
+
+/// The same for one component, by index.
+pub fn explain_one(problem: &Problem, solution: &Solution, component: usize) -> Vec<Explanation> {
+    explain_some(problem, solution, |i| i == component)
+}
+
+fn explain_some(problem: &Problem, solution: &Solution, wanted: impl Fn(usize) -> bool) -> Vec<Explanation> {
+    let mut shifts = Shifts::new(problem, solution);
     let shares = shares(problem, solution);
-    let total = solution.cost.decided() - problem.standing();
     let mut all = Vec::new();
-    for (i, places) in solution.instances.iter().enumerate() {
+    for (i, places) in solution.instances.iter().enumerate().filter(|(i, _)| wanted(*i)) {
         for (k, here) in places.iter().enumerate() {
             let others: Vec<(usize, Verdict)> = (0..problem.places.len())
                 .filter(|l| l != here)
-                .map(|l| (l, verdict(problem, solution, &mut eval, i, k, l, total)))
+                .map(|l| (l, verdict(problem, solution, &mut shifts, (i, k), l)))
                 .collect();
             let runner_up = others
                 .iter()
@@ -116,70 +125,98 @@ pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
 fn verdict(
     problem: &Problem,
     solution: &Solution,
-    eval: &mut Evaluator<'_>,
-    i: usize,
-    k: usize,
+    shifts: &mut Shifts<'_>,
+    (i, k): (usize, usize),
     l: usize,
-    total: MicroUsd,
 ) -> Verdict {
     let component = &problem.components[i];
     if let Candidate::Excluded(e) = &component.candidates[l] {
         return Verdict::Excluded(e.reason.clone(), e.origin.clone());
     }
-    if solution.instances[i].contains(&l) {
+    let now = &solution.instances[i];
+    if now.contains(&l) {
         return Verdict::Taken;
     }
     if pinned(component) {
         return Verdict::Pinned;
     }
-    let mut moved = solution.instances.clone();
-    moved[i][k] = l;
-    moved[i].sort_unstable();
-    if let Some(group) = component.groups.iter().find(|g| !g.places.iter().any(|p| moved[i].contains(p))) {
+    let mut moved = now.clone();
+    moved[k] = l;
+    moved.sort_unstable();
+    if let Some(group) = component.groups.iter().find(|g| !g.places.iter().any(|p| moved.contains(p))) {
         return Verdict::Required(group.text.clone());
     }
-    if !permits(component, &moved[i]) {
+    if !permits(component, &moved) {
         return Verdict::Excluded("not permitted".to_owned(), None);
     }
-    if let Some(far) = too_far(problem, &moved, i) {
+    if let Some(far) = too_far(problem, solution, shifts.flows(i), i, &moved) {
         return far;
     }
-    if let Some(spread) = eval.crowds.broken(&moved, i) {
+    if let Some(spread) = shifts.crowded(i, &moved) {
         return Verdict::Crowded(spread);
     }
-    match eval.value(&moved) {
-        Some(value) => {
-            let more = value.rank.cost - total;
-            match eval.dislike(&moved) - solution.cost.dislike {
-                MicroUsd::ZERO => Verdict::Dearer(more),
-                counted => Verdict::Weighed { by: more - counted, counted },
-            }
-        }
+    let counted = |places: &[usize]| places.iter().map(|l| component.disliked(*l)).sum::<MicroUsd>();
+    match shifts.dearer(&[i], now[k], l) {
+        Some(by) => match counted(&moved) - counted(now) {
+            MicroUsd::ZERO => Verdict::Dearer(by),
+            counted => Verdict::Weighed { by, counted },
+        },
         None => Verdict::NoRoom,
     }
 }
 
-/// A flow of the component that breaks its bound.
-fn too_far(problem: &Problem, instances: &[Vec<usize>], i: usize) -> Option<Verdict> {
-    for (index, flow) in problem.flows.iter().enumerate().filter(|(_, f)| f.from == i || f.to == i) {
-        for a in &instances[flow.from] {
-            if instances[flow.to].iter().any(|b| problem.reaches(flow, *a, *b)) {
+/// A flow of a component, of these, that breaks its bound with the component at other places.
+fn too_far(problem: &Problem, solution: &Solution, flows: &[usize], i: usize, moved: &[usize]) -> Option<Verdict> {
+    let places = |c: usize| if c == i { moved } else { solution.instances[c].as_slice() };
+    for index in flows {
+        let flow = &problem.flows[*index];
+        for a in places(flow.from) {
+            if places(flow.to).iter().any(|b| problem.reaches(flow, *a, *b)) {
                 continue;
             }
             let near = |b: &&usize| problem.near(flow.latency, *a, **b);
             if let Some(rate) = flow.rate
                 && let Some(carries) =
-                    instances[flow.to].iter().filter(near).filter_map(|b| problem.routes[*a][*b].bandwidth).max()
+                    places(flow.to).iter().filter(near).filter_map(|b| problem.routes[*a][*b].bandwidth).max()
             {
-                return Some(Verdict::TooNarrow { flow: index, carries, rate });
+                return Some(Verdict::TooNarrow { flow: *index, carries, rate });
             }
             let bound = flow.latency.unwrap_or_default();
-            let latency = instances[flow.to].iter().filter_map(|b| problem.routes[*a][*b].latency).min();
+            let latency = places(flow.to).iter().filter_map(|b| problem.routes[*a][*b].latency).min();
             let other = if flow.from == i { flow.to } else { flow.from };
-            return Some(Verdict::TooFar { flow: index, other, latency, bound });
+            return Some(Verdict::TooFar { flow: *index, other, latency, bound });
         }
     }
     None
+}
+
+/// What moving all that can from one place to another would save: (from, to, components, saving), the
+/// largest first. Several components share a fee and nodes, so that together they may gain where none does
+/// alone.
+pub fn together(problem: &Problem, solution: &Solution) -> Vec<(usize, usize, Vec<usize>, MicroUsd)> {
+    let mut shifts = Shifts::new(problem, solution);
+    let mut all = Vec::new();
+    for from in 0..problem.places.len() {
+        let here: Vec<usize> =
+            (0..problem.components.len()).filter(|i| solution.instances[*i].contains(&from)).collect();
+        for to in (0..problem.places.len()).filter(|to| *to != from) {
+            let fits = |i: &usize| {
+                let mut moved = solution.instances[*i].clone();
+                moved.iter_mut().filter(|l| **l == from).for_each(|l| *l = to);
+                moved.sort_unstable();
+                permits(&problem.components[*i], &moved)
+            };
+            let movers: Vec<usize> = here.iter().copied().filter(fits).collect();
+            if movers.len() < 2 {
+                continue;
+            }
+            if let Some(by) = shifts.dearer(&movers, from, to).filter(|by| *by < MicroUsd::ZERO) {
+                all.push((from, to, movers, MicroUsd::ZERO - by));
+            }
+        }
+    }
+    all.sort_by(|a, b| b.3.cmp(&a.3));
+    all
 }
 
 /// `amount` · `part` / `whole`, rounded down.

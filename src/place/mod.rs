@@ -13,6 +13,7 @@ pub mod arrival;
 mod bound;
 pub mod check;
 mod crowd;
+pub mod contingency;
 pub mod decide;
 #[cfg(test)]
 pub(crate) use decide::unsound;
@@ -32,6 +33,8 @@ pub mod problem;
 mod room;
 mod scheduler;
 pub mod search;
+pub mod sensitivity;
+mod shift;
 mod site;
 mod steady;
 pub mod strategy;

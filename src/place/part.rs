@@ -51,6 +51,16 @@ pub(super) fn split(problem: &Problem, domain: &Domain) -> Vec<Vec<usize>> {
     parts
 }
 
+/// The problem of some components as if the others were not there: flows to them end, and what may not
+/// come together with them may.
+pub(super) fn keep(problem: &Problem, members: &[usize]) -> Problem {
+    let here = |s: &Spread| {
+        let components: Vec<usize> = s.components.iter().copied().filter(|i| members.contains(i)).collect();
+        (components.len() > 1).then(|| Spread { components, ..s.clone() })
+    };
+    extract(&Problem { spreads: problem.spreads.iter().filter_map(here).collect(), ..problem.clone() }, members)
+}
+
 /// The problem of some components alone; all places stay, so that indices keep their meaning.
 pub(super) fn extract(problem: &Problem, members: &[usize]) -> Problem {
     if members.len() == problem.components.len() {

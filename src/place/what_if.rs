@@ -3,10 +3,17 @@
 
 use super::{
     decide::Placed,
-    evaluate::Evaluator,
+    evaluate::{Evaluator, evaluate_recorded},
     explain::part_of,
     formulate::formulate,
-    problem::{Candidate, Problem},
+    infeasible::{
+        Conflict, Infeasible,
+        relax::Asker,
+        rules::{Rule, Words},
+    },
+    problem::{Candidate, Costs, Group, Limits, Problem, Solution},
+    search::{Refusal, find},
+    steady::steady,
 };
 use crate::{
     compile::model::Model,
@@ -31,7 +38,13 @@ pub fn unbound(model: &Model, placed: &Placed, component: usize, instance: usize
     let problem = formulate(&free, &placed.present, Micros(HOURS_PER_MONTH * 3_600_000_000));
     let here = &placed.monthly.instances[component];
     (0..problem.places.len())
-        .map(|l| if here.contains(&l) { None } else { moved(&problem, placed, component, instance, l) })
+        .map(|l| {
+            if here.contains(&l) || placed.closed.contains(&l) {
+                None
+            } else {
+                moved(&problem, placed, component, instance, l)
+            }
+        })
         .collect()
 }
 
@@ -60,4 +73,61 @@ pub fn transfer(placed: &Placed, flow: usize, from: usize, to: usize) -> MicroUs
     let on_meter = pairs.filter(|(_, a, b)| problem.routes[*a][*b].meter == Some(meter));
     let all = on_meter.fold(0_u64, |sum, (bytes, ..)| sum.saturating_add(bytes));
     part_of(problem.meters[meter].cost(all), u128::from(problem.bytes(&problem.flows[flow], from)), u128::from(all))
+}
+
+/// A component at a place where it does not run.
+#[derive(Clone, Debug)]
+pub enum Forced {
+    /// It can be there.
+    Possible {
+        /// What a month costs if only this instance moves, by what is paid for; `None` where that alone
+        /// cannot be.
+        alone: Option<Costs>,
+        /// The cheapest month with it there.
+        best: Box<Solution>,
+    },
+    /// It cannot be there, as the specs are: the lines that stand against it, and what would do.
+    Impossible(Infeasible),
+    /// The budget ended before that was known.
+    Unknown,
+}
+
+/// What it would take for an instance of a component to run at a place, all others starting from where
+/// they are.
+pub fn forced(model: &Model, placed: &Placed, limits: &Limits, component: usize, place: usize) -> Forced {
+    let mut problem = placed.month.clone();
+    problem.move_cost = MicroUsd::ZERO;
+    for (c, places) in problem.components.iter_mut().zip(&placed.monthly.instances) {
+        c.incumbent.clone_from(places);
+    }
+    let own = &mut problem.components[component];
+    let group = own.groups.len();
+    let (text, origin) = (format!("cluster: {}", problem.places[place].name), own.origin.clone());
+    own.groups.push(Group { places: vec![place], text, origin });
+    match find(&problem, limits) {
+        Ok(best) => {
+            let alone = alone(&placed.month, placed, component, place);
+            Forced::Possible { alone, best: Box::new(steady(&problem, best, model.settings.hysteresis, limits)) }
+        }
+        Err(Refusal { proven: false }) => Forced::Unknown,
+        Err(Refusal { proven: true }) => {
+            let words = Words { model, present: &placed.present, closed: &placed.closed };
+            let asker = Asker::new(&problem, Some(words), limits).holding(Rule::Group(component, group));
+            let (lines, ways) = asker.told(&asker.conflict(&[]));
+            let conflicts = vec![Conflict::Together { lines }];
+            Forced::Impossible(Infeasible { conflicts, ways, over: None, proven: true })
+        }
+    }
+}
+
+/// What a month costs if one instance of a component moves to a place: the one that can at the least cost.
+fn alone(problem: &Problem, placed: &Placed, component: usize, place: usize) -> Option<Costs> {
+    let now = &placed.monthly.instances;
+    let moved = (0..now[component].len()).filter_map(|k| {
+        let mut instances = now.clone();
+        instances[component][k] = place;
+        instances[component].sort_unstable();
+        evaluate_recorded(problem, &instances).map(|s| s.cost)
+    });
+    moved.min_by_key(Costs::total)
 }

@@ -19,6 +19,10 @@ pub struct Wish {
     pub reoptimize: Reconsider,
     /// Clusters that nothing may run on, as if they were lost (`--without-cluster`).
     pub without: BTreeSet<String>,
+    /// What else is supposed that the specs do not say, in words (`--set KIND/NAME.field=value`).
+    pub supposed: Vec<String>,
+    /// How far prices may move is to be told.
+    pub sensitivity: bool,
 }
 
 /// Components that are reconsidered because somebody asked for it.
@@ -46,6 +50,12 @@ impl Reconsider {
 }
 
 impl Wish {
+    /// What is supposed, in words; empty for a plan of what is.
+    pub fn what_if(&self) -> Vec<String> {
+        let without = self.without.iter().map(|name| format!("cluster {name} is lost"));
+        without.chain(self.supposed.iter().cloned()).collect()
+    }
+
     /// The same with full names of components, where a short one means only one.
     pub fn resolved(&self, model: &Model) -> Self {
         let full = |word: &String| {
@@ -60,11 +70,12 @@ impl Wish {
             Reconsider::Only(names) => Reconsider::Only(names.iter().map(full).collect()),
             other => other.clone(),
         };
-        Self { reoptimize, without: self.without.clone() }
+        Self { reoptimize, ..self.clone() }
     }
 
-    /// Takes lost clusters out of a problem.
-    pub(super) fn without(&self, problem: &mut Problem) {
+    /// Takes lost clusters out of a problem; says which they are, by index.
+    pub(super) fn without(&self, problem: &mut Problem) -> Vec<usize> {
+        let mut lost = Vec::new();
         for l in 0..problem.places.len() {
             if !self.without.contains(&problem.places[l].name) {
                 continue;
@@ -72,13 +83,17 @@ impl Wish {
             let reason = "it is planned for without this cluster".to_owned();
             let why = Candidate::Excluded(Exclusion { reason, origin: Some(problem.places[l].origin.clone()) });
             problem.components.iter_mut().for_each(|c| c.candidates[l] = why.clone());
+            lost.push(l);
         }
+        lost
     }
 }
 
 /// Reserves what stays before others' use: where what others use of a cluster leaves too little for what
-/// runs there and is not reconsidered (by index), that stays, and nothing new comes. Its pods are there.
-pub(super) fn reserve(problem: &mut Problem, model: &Model, present: &Present, held: &[usize]) {
+/// runs there and is not reconsidered (by index), that stays, and nothing new comes. Its pods are there. Says
+/// which places these are, by index.
+pub(super) fn reserve(problem: &mut Problem, model: &Model, present: &Present, held: &[usize]) -> Vec<usize> {
+    let mut full = Vec::new();
     for (l, cluster) in model.clusters.iter().enumerate() {
         if !present.free.contains_key(&cluster.name) {
             continue;
@@ -93,6 +108,7 @@ pub(super) fn reserve(problem: &mut Problem, model: &Model, present: &Present, h
         if site.cost.is_some() {
             continue;
         }
+        full.push(l);
         let reason = "others use so much of it that it takes nothing new".to_owned();
         for (i, component) in problem.components.iter_mut().enumerate() {
             component.candidates[l] = match &component.candidates[l] {
@@ -105,4 +121,5 @@ pub(super) fn reserve(problem: &mut Problem, model: &Model, present: &Present, h
             };
         }
     }
+    full
 }

@@ -74,6 +74,10 @@ pub struct Plan {
     /// What a check that shares nothing with the planner found; with an error it may not be applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// What it supposes that is not so (`--without-cluster`, `--set` of a field): such a plan is never
+    /// applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub what_if: Vec<String>,
     /// Whether everything could be planned.
     pub complete: bool,
     /// Whether it may be applied.
@@ -439,9 +443,32 @@ pub struct PlacementReport {
     /// What the moves save a month against staying; absent where staying is not possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saves: Option<MicroUsd>,
-    /// What single moves would save that are not made because nobody asked for them, the largest first.
+    /// What moves would save that are not made because nobody asked for them, the largest first; they
+    /// do not add up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub savings: Vec<Saving>,
+    /// How far the largest prices may rise before something else is cheaper; only where it is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensitivity: Vec<PriceRange>,
+}
+
+/// How far a price may rise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceRange {
+    /// Which: `nodes s on aws`, `control plane of aws`, `data aws to internet`.
+    pub price: String,
+    /// What is paid for it per month.
+    pub monthly: MicroUsd,
+    /// From so much more on, in thousandths of the price, something else is cheaper; absent where that is
+    /// not so up to `lookedUpTo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rise: Option<u64>,
+    /// How far it was looked, in thousandths more.
+    pub looked_up_to: u64,
+    /// Whether that is exact; otherwise it holds for single moves, and several together may be cheaper
+    /// before.
+    pub exact: bool,
 }
 
 /// A component that moves.
@@ -460,8 +487,8 @@ pub struct PlannedMove {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Saving {
-    /// `application/component`.
-    pub component: String,
+    /// Those that would move, as `application/component`: one, or all that can from one cluster to another.
+    pub components: Vec<String>,
     /// Where it runs.
     pub from: String,
     /// Where it would cost less.

@@ -138,7 +138,10 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     }
     if let Some((model, placed)) = &placed {
         plan.notes.extend(idle(model, placed, &wanted));
-        let report = report::placement(model, placed);
+        let mut report = report::placement(model, placed);
+        if inputs.scope.wish.sensitivity {
+            report.sensitivity = report::sensitivity(model, placed, &inputs.limits);
+        }
         plan.notes.extend(report::savings(&report));
         plan.notes.extend(divided::missing(placed));
         plan.notes.sort();
@@ -221,6 +224,7 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         let text = "clusters were not asked: this plan is to be looked at, not to be applied".into();
         notes.push(Note { topic: "offline".into(), text });
     }
+    let what_if = scope.wish.what_if();
     notes.sort();
     let mut clusters: BTreeMap<String, Connection> = BTreeMap::new();
     for change in &changes {
@@ -242,7 +246,8 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         inputs_digest: inputs.inputs_digest.into(),
         cost: Cost { monthly_before: had_placement.then_some(state.placement.monthly), ..Cost::default() },
         clusters,
-        applyable: diff.conflicts.is_empty() && !diff.blind,
+        applyable: diff.conflicts.is_empty() && !diff.blind && what_if.is_empty(),
+        what_if,
         guards,
         destroy,
         targets: scope.targets.clone(),
@@ -256,6 +261,9 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
     }
 }
 
+/// Names that are listed where none is near.
+const MOST_NAMES: usize = 12;
+
 /// Components and clusters that somebody asked about and that there are not.
 fn strangers_to(model: &Model, wish: &Wish) -> Diagnostics {
     let mut out = Diagnostics::new();
@@ -264,6 +272,7 @@ fn strangers_to(model: &Model, wish: &Wish) -> Diagnostics {
             let d = Diagnostic::error("SKY0918", format!("no {what} is called `{word}`"));
             out.push(match did_you_mean(word, known.iter().copied()) {
                 Some(near) => d.hint(format!("did you mean `{near}`?")),
+                None if known.len() > MOST_NAMES => d.hint(format!("there are {}, …", known[..MOST_NAMES].join(", "))),
                 None => d.hint(format!("there are {}", known.join(", "))),
             });
         }

@@ -2,7 +2,7 @@
 
 use super::change::{
     Cost, ExcludedPlace, Note, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, PlannedMove,
-    RunnerUp, Saving,
+    PriceRange, RunnerUp, Saving,
 };
 use crate::{
     compile::model::{Cluster, Model, Volume},
@@ -10,8 +10,9 @@ use crate::{
     place::{
         self,
         decide::{Placed, idle_fee, idle_fees, monthly_total},
-        explain::{Explanation, Verdict, explain},
-        problem::Method,
+        explain::{Explanation, Verdict, explain, together},
+        problem::{Limits, Method},
+        sensitivity::{self, Item},
     },
 };
 
@@ -76,26 +77,28 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
         flows: flows(model, placed),
         moves: moves(model, placed),
         saves: placed.stayed.map(|stayed| stayed - monthly_total(placed)),
-        savings: possible_savings(model, &explanations),
+        savings: possible_savings(model, placed, &explanations),
+        sensitivity: Vec::new(),
     }
 }
 
 /// Components that ran elsewhere.
-fn moves(model: &Model, placed: &Placed) -> Vec<PlannedMove> {
-    let names = |places: Vec<&usize>| places.into_iter().map(|l| model.clusters[*l].name.clone()).collect();
-    let all = placed.problem.components.iter().zip(&placed.solution.instances);
-    let moved = all.filter(|(c, now)| !c.incumbent.is_empty() && c.incumbent != **now);
-    moved
-        .map(|(c, now)| PlannedMove {
-            component: c.name.clone(),
-            from: names(c.incumbent.iter().filter(|l| !now.contains(l)).collect()),
-            to: names(now.iter().filter(|l| !c.incumbent.contains(l)).collect()),
-        })
-        .collect()
+pub(super) fn moves(model: &Model, placed: &Placed) -> Vec<PlannedMove> {
+    let all = placed.problem.components.iter().zip(&placed.solution.instances).enumerate();
+    let moved = all.filter(|(_, (c, now))| !c.incumbent.is_empty() && c.incumbent != **now);
+    moved.map(|(i, (c, now))| planned_move(model, i, &c.incumbent, now)).collect()
+}
+
+/// A component, by index, from some places to others.
+pub(super) fn planned_move(model: &Model, component: usize, from: &[usize], to: &[usize]) -> PlannedMove {
+    let names = |these: &[usize], but: &[usize]| {
+        these.iter().filter(|l| !but.contains(l)).map(|l| model.clusters[*l].name.clone()).collect()
+    };
+    PlannedMove { component: model.components[component].name.clone(), from: names(from, to), to: names(to, from) }
 }
 
 /// Moves that would save more than what it takes to move something that is reconsidered.
-fn possible_savings(model: &Model, explanations: &[Explanation]) -> Vec<Saving> {
+fn possible_savings(model: &Model, placed: &Placed, explanations: &[Explanation]) -> Vec<Saving> {
     let settings = &model.settings;
     let worth = |e: &Explanation, by: MicroUsd| {
         let share = e.share.nodes + e.share.fee + e.share.transfer;
@@ -107,15 +110,62 @@ fn possible_savings(model: &Model, explanations: &[Explanation]) -> Vec<Saving> 
         .filter_map(|e| {
             let (to, by) = e.runner_up.filter(|(_, by)| *by < MicroUsd::ZERO && worth(e, *by))?;
             Some(Saving {
-                component: model.components[e.component].name.clone(),
+                components: vec![model.components[e.component].name.clone()],
                 from: model.clusters[e.place].name.clone(),
                 to: model.clusters[to].name.clone(),
                 monthly: MicroUsd::ZERO - by,
             })
         })
         .collect();
-    all.sort_by(|a, b| (b.monthly, &a.component).cmp(&(a.monthly, &b.component)));
+    // Together where none does alone, or more than the best of them.
+    let best = |from: &str| all.iter().filter(|s| s.from == from).map(|s| s.monthly).max().unwrap_or_default();
+    let share = |i: usize, l: usize| {
+        let own = explanations.iter().find(|e| e.component == i && e.place == l).map(|e| e.share);
+        own.map(|s| s.nodes + s.fee + s.transfer).unwrap_or_default()
+    };
+    let mut groups: Vec<Saving> = Vec::new();
+    for (from, to, movers, monthly) in together(&placed.month, &placed.monthly) {
+        let paid: MicroUsd = movers.iter().map(|i| share(*i, from)).sum();
+        let least = MicroUsd(paid.0 / 10_000 * i64::from(settings.hysteresis.0));
+        let from = model.clusters[from].name.clone();
+        let worth = monthly > least.max(settings.move_cost.times(movers.len() as u64)) && monthly > best(&from);
+        if worth && groups.iter().all(|g| g.from != from) {
+            let components = movers.iter().map(|i| model.components[*i].name.clone()).collect();
+            groups.push(Saving { components, from, to: model.clusters[to].name.clone(), monthly });
+        }
+    }
+    all.extend(groups);
+    all.sort_by(|a, b| (b.monthly, &a.components).cmp(&(a.monthly, &b.components)));
     all
+}
+
+/// How far the largest prices may rise.
+pub(super) fn sensitivity(model: &Model, placed: &Placed, limits: &Limits) -> Vec<PriceRange> {
+    let problem = &placed.month;
+    let place = |l: usize| &model.clusters[l].name;
+    let words = |item: Item| match item {
+        Item::Nodes(l, t) => format!("nodes {} on {}", problem.places[l].offers[t].name, place(l)),
+        Item::Fee(l) => format!("control plane of {}", place(l)),
+        Item::Meter(m) => format!("data {}", problem.meters[m].name),
+    };
+    let range = |r: sensitivity::Range| PriceRange {
+        price: words(r.item),
+        monthly: r.cost,
+        rise: r.changes_at.map(|at| at - 1000),
+        looked_up_to: r.far - 1000,
+        exact: r.proven,
+    };
+    sensitivity::sensitivity(problem, &placed.monthly, limits).into_iter().map(range).collect()
+}
+
+/// Components in few words.
+fn who(components: &[String]) -> String {
+    match components {
+        [one] => one.clone(),
+        [one, two] => format!("{one} and {two}"),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        [] => String::new(),
+    }
 }
 
 /// What single moves would save, in words.
@@ -128,7 +178,10 @@ pub(super) fn savings(report: &PlacementReport) -> Option<Note> {
     };
     let text = format!(
         "moving {} from {} to {} would save {}/month{more}; nothing moves for a price alone: `--reoptimize` reconsiders",
-        first.component, first.from, first.to, first.monthly
+        who(&first.components),
+        first.from,
+        first.to,
+        first.monthly
     );
     Some(Note { topic: "saving".into(), text })
 }

@@ -11,6 +11,7 @@ pub mod placement;
 pub mod plan;
 pub mod status;
 pub mod table;
+pub mod what_if;
 
 /// Colours of a terminal, or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -26,6 +26,11 @@ pub fn render(plan: &Plan, style: Style) -> String {
     if let Some(environment) = &plan.environment {
         out.push_str(&format!("{} {environment}\n\n", style.bold("Environment")));
     }
+    if !plan.what_if.is_empty() {
+        let rows: Vec<Vec<String>> = plan.what_if.iter().map(|what| vec![what.clone()]).collect();
+        let note = style.dim("this plan is to be looked at, it is never applied");
+        out.push_str(&format!("{}  {note}\n{}\n", style.bold("What if"), super::table::columns(&rows, 2)));
+    }
     if let Some(report) = &plan.placement
         && !report.components.is_empty()
     {

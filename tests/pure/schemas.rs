@@ -10,8 +10,9 @@ fn the_published_schemas_are_fresh() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     let plan = ("plan", schemars::schema_for!(skyplan::plan::Plan).to_value());
     let status = ("status", schemars::schema_for!(skyplan::render::status::Status).to_value());
+    let lost = schemars::schema_for!(skyplan::plan::answer::ContingencyAnswer).to_value();
     let kinds = KINDS.iter().map(|kind| (*kind, schema(kind).unwrap()));
-    let all: Vec<(&str, Value)> = kinds.chain([plan, status]).collect();
+    let all: Vec<(&str, Value)> = kinds.chain([plan, status, ("contingency", lost)]).collect();
     let bless = std::env::var_os("SNAPSHOTS").is_some_and(|v| v == "overwrite");
     for (name, schema) in &all {
         let text = serde_json::to_string_pretty(schema).unwrap() + "\n";

@@ -47,6 +47,9 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
     };
     match file {
         Some(mut plan) => {
+            if let Some(d) = supposes(&plan) {
+                return refuse(d, &args.run, output);
+            }
             if let Err(d) = still_true(&plan, &session, &log) {
                 return refuse(d, &args.run, output);
             }
@@ -61,7 +64,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
             execute(&plan, &secrets, &drivers, log, args.allow_deletes, &args.run, output).await
         }
         None => {
-            let asked = asked(false, &args.part, &args.other);
+            let asked = asked(false, &args.part, &args.other, &project);
             planned(&session, &drivers, log, &asked, args.allow_deletes, &args.run, output).await
         }
     }
@@ -90,6 +93,9 @@ pub(super) async fn planned(
     if !args.json {
         output.print(&render::plan::render(&made.plan, output.style));
     }
+    if let Some(d) = supposes(&made.plan) {
+        return refuse(d, args, output);
+    }
     if let Some(d) = hasty(&made.plan).filter(|_| args.yes) {
         return refuse(d, args, output);
     }
@@ -115,6 +121,17 @@ pub(super) async fn planned(
         }
     }
     execute(&made.plan, &made.secrets, drivers, log, allow_deletes, args, output).await
+}
+
+/// A plan of what is not so is never applied.
+fn supposes(plan: &Plan) -> Option<Diagnostic> {
+    let first = plan.what_if.first()?;
+    let more = if plan.what_if.len() > 1 { " and more" } else { "" };
+    Some(
+        Diagnostic::error("SKY0932", "a what-if plan is never applied")
+            .detail(format!("It supposes that {first}{more}."))
+            .hint("write it into the specs, and plan again"),
+    )
 }
 
 /// A placement that was cut off and moves something needs a person.
@@ -389,5 +406,12 @@ mod tests {
         let refused = hasty(&report("deadline", two())).unwrap();
         assert_eq!(Exit::of([&refused.code]), Exit::Refused);
         render::diagnostics::golden(&refused, &[]);
+    }
+
+    #[test]
+    fn golden_of_a_what_if_apply() {
+        let plan = Plan { what_if: vec!["cluster aws is lost".into()], ..Plan::default() };
+        assert!(supposes(&Plan::default()).is_none());
+        render::diagnostics::golden(&supposes(&plan).unwrap(), &[]);
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::{
 pub(in crate::cli) async fn run(root: &Path, args: &DestroyArgs, output: &Output) -> Exit {
     match Session::open_to_plan(root, &args.project, output) {
         Ok((session, log, drivers)) => {
-            let asked = asked(true, &args.part, &OtherArgs::default());
+            let asked = asked(true, &args.part, &OtherArgs::default(), &args.project);
             // `destroy` is the explicit word.
             planned(&session, &drivers, log, &asked, true, &args.run, output).await
         }

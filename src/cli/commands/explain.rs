@@ -14,13 +14,14 @@ use crate::{
         session::Session,
     },
     diagnostic::{Diagnostic, did_you_mean},
-    plan::answer::{Facts, Subject},
+    money::MicroUsd,
+    plan::answer::{Facts, Subject, WhyNotAnswer},
     render::{self, Style, codes},
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output) -> Exit {
-    if is_code(&args.subject) {
-        return code(&args.subject.to_uppercase(), args.json, output);
+    if let Some(word) = args.subject.as_deref().filter(|word| is_code(word)) {
+        return code(&word.to_uppercase(), args.json, output);
     }
     let (session, log, drivers) = match Session::open_to_plan(root, &args.project, output) {
         Ok(all) => all,
@@ -35,11 +36,24 @@ pub(in crate::cli) async fn run(root: &Path, args: &ExplainArgs, output: &Output
         // Nothing can be placed: why not is all there is to explain.
         Err(faults) => return session.show(&faults, output),
     };
-    match facts.subject(&args.subject) {
+    let Some(subject) = &args.subject else {
+        return told(&facts.whole(), args.json, render::what_if::whole, output);
+    };
+    match facts.subject(subject) {
         Err(d) => output.fault(*d),
         Ok(Subject::Component(_)) if args.field.is_some() => output.fault(
             Diagnostic::error("SKY0920", "a component has no fields to ask for")
                 .hint("`--field` is for objects: `skyplan explain object/… --field spec.replicas`"),
+        ),
+        Ok(Subject::Component(index)) if args.why_not.is_some() => {
+            match facts.why_not(index, args.why_not.as_deref().unwrap_or_default()) {
+                Err(d) => output.fault(*d),
+                Ok(answer) => why_not(&answer, &session, args.json, output),
+            }
+        }
+        Ok(Subject::Resource(_)) if args.why_not.is_some() => output.fault(
+            Diagnostic::error("SKY0920", "`--why-not` is about the place of a component")
+                .hint("name a component, such as `shop/web`"),
         ),
         Ok(Subject::Component(index)) => {
             let answer = facts.component(index);
@@ -63,6 +77,22 @@ fn told<T: Serialize>(answer: &T, json: bool, text: fn(&T, Style) -> String, out
         output.print(&text(answer, output.style));
     }
     Exit::Done
+}
+
+/// Prints why a component does not run on a cluster: the lines against it as they stand in the specs.
+fn why_not(answer: &WhyNotAnswer, session: &Session, json: bool, output: &Output) -> Exit {
+    match answer.refusal() {
+        Some(refusal) if !json => {
+            output.print(&render::diagnostics::one(&refusal, &session.sources, output.style));
+            output.print("\n");
+            if let Some(more) = answer.regardless {
+                let more = if more < MicroUsd::ZERO { format!("{more}") } else { format!("+{more}") };
+                output.print(&format!("If only it moved there, whatever the specs say: {more}/month.\n"));
+            }
+            Exit::Done
+        }
+        _ => told(answer, json, render::what_if::why_not, output),
+    }
 }
 
 /// `SKY` and digits, in any case.

@@ -2,6 +2,7 @@
 
 pub(super) mod apply;
 pub(super) mod completions;
+pub(super) mod contingency;
 pub(super) mod destroy;
 pub(super) mod diff;
 pub(super) mod explain;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     cli::{
-        args::{OtherArgs, PartArgs, PlanArgs},
+        args::{OtherArgs, PartArgs, PlanArgs, ProjectArgs},
         exit::Exit,
         output::{Output, write_json},
         planning::{self, Asked},
@@ -35,7 +35,9 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         Ok(all) => all,
         Err(exit) => return exit,
     };
-    let asked = asked(args.destroy, &args.part, &args.other);
+    let mut asked = asked(args.destroy, &args.part, &args.other, &args.project);
+    asked.scope.wish.without = args.without_cluster.iter().cloned().collect();
+    asked.scope.wish.sensitivity = args.json;
     let looked = if args.offline {
         let answered = answers.map_or_else(
             || Ok(Observed::default()),
@@ -71,7 +73,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
 }
 
 /// What the options ask for.
-pub(super) fn asked(destroy: bool, part: &PartArgs, other: &OtherArgs) -> Asked {
+pub(super) fn asked(destroy: bool, part: &PartArgs, other: &OtherArgs, project: &ProjectArgs) -> Asked {
     let reoptimize = match other.reoptimize.as_slice() {
         [] => Reconsider::Nothing,
         words if words.iter().any(|w| w == "*") => Reconsider::All,
@@ -82,7 +84,7 @@ pub(super) fn asked(destroy: bool, part: &PartArgs, other: &OtherArgs) -> Asked 
         excludes: part.excludes.clone(),
         replace: other.replace.iter().cloned().collect(),
         refresh_only: other.refresh_only,
-        wish: Wish { reoptimize, ..Wish::default() },
+        wish: Wish { reoptimize, supposed: project.supposed(), ..Wish::default() },
     };
     Asked { destroy, scope, gap: other.gap, ..Asked::default() }
 }

@@ -3,17 +3,18 @@
 use crate::{
     cli::{exit::Exit, output::Output},
     diagnostic::{Diagnostic, did_you_mean},
-    plan::Plan,
+    plan::{Plan, answer::ContingencyAnswer},
     render::status::Status,
     spec::{KINDS, schema},
 };
 
 pub(in crate::cli) fn run(kind: Option<&str>, output: &Output) -> Exit {
     let Some(kind) = kind else {
-        output.print(&(KINDS.join("\n") + "\nplan\nstatus\n"));
+        output.print(&(KINDS.join("\n") + "\ncontingency\nplan\nstatus\n"));
         return Exit::Done;
     };
     let found = match kind {
+        "contingency" => Some(schemars::schema_for!(ContingencyAnswer).to_value()),
         "plan" => Some(schemars::schema_for!(Plan).to_value()),
         "status" => Some(schemars::schema_for!(Status).to_value()),
         kind => schema(kind),

@@ -45,7 +45,13 @@ impl<'a> Asker<'a> {
             ..limits.clone()
         };
         let left = Cell::new(if few { FEW_ASKED } else { MOST_ASKED });
-        Self { posed: Posed { problem, words }, limits, left }
+        Self { posed: Posed { problem, words, holds: None }, limits, left }
+    }
+
+    /// The same with a rule that is not the user's, and holds in any case.
+    pub(in crate::place) fn holding(mut self, rule: Rule) -> Self {
+        self.posed.holds = Some(rule);
+        self
     }
 
     fn feasible(&self, problem: &Problem) -> Option<bool> {
@@ -100,7 +106,7 @@ impl<'a> Asker<'a> {
 
     /// A conflict with its lines, and what would do: the single lines that suffice, cheapest first, or
     /// the smallest set that does.
-    pub(super) fn told(&self, conflict: &[Rule]) -> (Vec<Line>, Vec<Way>) {
+    pub(in crate::place) fn told(&self, conflict: &[Rule]) -> (Vec<Line>, Vec<Way>) {
         let lines = conflict.iter().map(|rule| values::line(&self.posed, *rule)).collect();
         let mut ways: Vec<Way> = Vec::new();
         for rule in conflict.iter().rev().take(MOST_ALONE) {

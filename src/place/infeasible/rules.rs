@@ -41,6 +41,8 @@ pub(in crate::place) enum Rule {
 pub(in crate::place) struct Words<'a> {
     pub(in crate::place) model: &'a Model,
     pub(in crate::place) present: &'a Present,
+    /// Places (indices) that take nothing, whatever the words say.
+    pub(in crate::place) closed: &'a [usize],
 }
 
 /// A problem, and its words where they are known.
@@ -48,6 +50,8 @@ pub(in crate::place) struct Words<'a> {
 pub(in crate::place) struct Posed<'a> {
     pub(in crate::place) problem: &'a Problem,
     pub(in crate::place) words: Option<Words<'a>>,
+    /// This one is not the user's, and holds in any case.
+    pub(in crate::place) holds: Option<Rule>,
 }
 
 impl Posed<'_> {
@@ -77,6 +81,7 @@ impl Posed<'_> {
         let flows = || problem.flows.iter().enumerate();
         rules.extend(flows().filter(|(_, f)| f.rate.is_some()).map(|(f, _)| Rule::Rate(f)));
         rules.extend(flows().filter(|(_, f)| f.latency.is_some()).map(|(f, _)| Rule::Latency(f)));
+        rules.retain(|rule| Some(*rule) != self.holds);
         rules
     }
 
@@ -127,8 +132,11 @@ impl Posed<'_> {
             component.compute.clear();
         }
         let seconds = words.model.settings.horizon.seconds();
-        problem.components[i].candidates =
-            formulate::component(words.model, &component, words.present, seconds).candidates;
+        let mut candidates = formulate::component(words.model, &component, words.present, seconds).candidates;
+        for l in words.closed {
+            candidates[*l].clone_from(&self.problem.components[i].candidates[*l]);
+        }
+        problem.components[i].candidates = candidates;
     }
 }
 

@@ -121,7 +121,7 @@ impl Now<'_> {
         if let Rule::Permitted(i) = rule {
             out.extend(self.done.iter().filter(|r| **r == Rule::Compute(i)));
         }
-        Posed { problem, words: self.posed.words }.without(&out)
+        Posed { problem, ..*self.posed }.without(&out)
     }
 
     /// The same without all rules that come later.

@@ -10,7 +10,7 @@ use crate::{
     diagnostic::Origin,
     money::MicroUsd,
     place::{
-        explain::{Explanation, Verdict, explain},
+        explain::{Explanation, Verdict, explain_one},
         problem::Method,
         what_if,
     },
@@ -154,8 +154,7 @@ impl Facts<'_> {
     /// All about a component, by index.
     pub fn component(&self, index: usize) -> ComponentAnswer {
         let component = &self.model.components[index];
-        let explanations: Vec<Explanation> =
-            explain(&self.placed.month, &self.placed.monthly).into_iter().filter(|e| e.component == index).collect();
+        let explanations: Vec<Explanation> = explain_one(&self.placed.month, &self.placed.monthly, index);
         let instances = explanations.iter().enumerate().map(|(k, e)| self.instance(index, k, e)).collect();
         let resources = self.desired.resources.values().filter(|r| match &r.body {
             Body::Object { components, .. } => components.contains(&component.name),
@@ -205,7 +204,7 @@ impl Facts<'_> {
         }
     }
 
-    fn other(&self, place: usize, verdict: &Verdict, price: Option<MicroUsd>) -> OtherPlace {
+    pub(super) fn other(&self, place: usize, verdict: &Verdict, price: Option<MicroUsd>) -> OtherPlace {
         let cluster = &self.model.clusters[place];
         let (standing, reason, origin) = match verdict {
             Verdict::Dearer(_) => (Standing::Possible, String::new(), None),

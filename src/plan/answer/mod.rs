@@ -7,11 +7,15 @@
 mod component;
 mod field;
 mod resource;
+mod whole;
+mod why_not;
 
 pub use self::{
     component::{ComponentAnswer, Constraint, FlowAnswer, InstanceAnswer, Need, OtherPlace, Standing},
     field::{FieldAnswer, Written},
     resource::{Next, Remembered, ResourceAnswer},
+    whole::{ContingencyAnswer, LossAnswer, WholeAnswer},
+    why_not::{Bill, LineAgainst, WayOut, WhyNotAnswer},
 };
 use super::{
     Inputs, Plan,
@@ -22,7 +26,10 @@ use crate::{
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, SourceMap, did_you_mean},
     observed::Observed,
-    place::decide::{Placed, place_as},
+    place::{
+        decide::{Placed, place_as},
+        problem::Limits,
+    },
     state::State,
 };
 
@@ -33,6 +40,7 @@ pub struct Facts<'a> {
     observed: &'a Observed,
     sources: &'a SourceMap,
     placed: Placed,
+    limits: Limits,
     desired: Desired,
     /// The plan, or how many errors stand in its way.
     plan: Result<&'a Plan, usize>,
@@ -70,7 +78,8 @@ impl<'a> Facts<'a> {
         };
         let desired = desired(model, &choice, inputs.state, observed, &mut Diagnostics::new());
         let plan = plan.map_err(Diagnostics::len);
-        Ok(Self { model, state: inputs.state, observed, sources, placed, desired, plan })
+        let limits = inputs.limits.clone();
+        Ok(Self { model, state: inputs.state, observed, sources, placed, limits, desired, plan })
     }
 
     /// What a word on the command line means: `app/component`, `component` where only one has the name,

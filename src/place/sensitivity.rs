@@ -1,0 +1,167 @@
+//! How far a price may move before the placement changes, for the largest prices of a placement.
+//!
+//! Few components: by halving, each time with a search for something cheaper. Many: by the single moves
+//! that pay less of the price, which is exact for one move; that the placement changes before is possible
+//! then, that it stays the same beyond is not.
+
+use super::{
+    evaluate::evaluate_recorded,
+    problem::{Limits, Method, Problem, Solution},
+    search::find,
+};
+use crate::money::MicroUsd;
+
+/// Components up to which a search answers.
+const FEW: usize = 12;
+/// Prices that are looked at.
+const LARGEST: usize = 3;
+/// As many times dearer is far enough, and how finely it is looked at, both in thousandths of the price.
+const FAR: u64 = 10_000;
+const FINE: u64 = 5;
+/// Single moves that are valued for one price.
+const MOST_MOVES: usize = 400;
+
+/// A price that a placement pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Nodes of an offer: place, offer.
+    Nodes(usize, usize),
+    /// The fee of a place.
+    Fee(usize),
+    /// A meter.
+    Meter(usize),
+}
+
+/// How far a price may move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Which.
+    pub item: Item,
+    /// What the placement pays for it.
+    pub cost: MicroUsd,
+    /// From so many thousandths of the price on, something else is cheaper; `None` = not up to
+    /// [`Range::far`].
+    pub changes_at: Option<u64>,
+    /// How far it was looked, in thousandths.
+    pub far: u64,
+    /// Whether it stays the cheapest up to there; otherwise no single move is cheaper before.
+    pub proven: bool,
+}
+
+/// What each price comes to in a placement, largest first.
+fn items(problem: &Problem, solution: &Solution) -> Vec<(MicroUsd, Item)> {
+    let mut all = Vec::new();
+    for (l, place) in problem.places.iter().enumerate() {
+        let nodes = place.offers.iter().zip(&solution.nodes[l]).enumerate();
+        all.extend(nodes.map(|(t, (offer, n))| (offer.price.times(u64::from(*n)), Item::Nodes(l, t))));
+        if solution.instances.iter().any(|set| set.contains(&l)) {
+            all.push((place.fee, Item::Fee(l)));
+        }
+    }
+    all.extend((0..problem.meters.len()).map(|m| (paid(problem, solution, Item::Meter(m)), Item::Meter(m))));
+    all.retain(|(cost, _)| *cost > MicroUsd::ZERO);
+    // The first of equals is the first by place.
+    all.sort_by(|(a, _), (b, _)| b.cmp(a));
+    all
+}
+
+/// What a placement pays at a price.
+fn paid(problem: &Problem, solution: &Solution, item: Item) -> MicroUsd {
+    match item {
+        Item::Nodes(l, t) => problem.places[l].offers[t].price.times(u64::from(solution.nodes[l][t])),
+        Item::Fee(l) => {
+            let open = solution.instances.iter().any(|set| set.contains(&l));
+            if open { problem.places[l].fee } else { MicroUsd::ZERO }
+        }
+        Item::Meter(m) => {
+            let flows = problem.flows.iter().zip(&solution.targets);
+            let ways = flows.flat_map(|(flow, targets)| {
+                solution.instances[flow.from].iter().zip(targets).map(move |(a, b)| (flow.bytes, *a, *b))
+            });
+            let on = ways.filter(|(_, a, b)| problem.routes[*a][*b].meter == Some(m));
+            problem.meters[m].cost(on.fold(0, |sum, (bytes, ..)| sum.saturating_add(bytes)))
+        }
+    }
+}
+
+/// The problem with a price at so many thousandths of what it is.
+fn at(problem: &Problem, item: Item, thousandths: u64) -> Problem {
+    let mut problem = problem.clone();
+    let scaled = |price: MicroUsd| {
+        let value = i128::from(price.0) * i128::from(thousandths) / 1000;
+        MicroUsd(i64::try_from(value).unwrap_or(i64::MAX))
+    };
+    match item {
+        Item::Nodes(l, t) => problem.places[l].offers[t].price = scaled(problem.places[l].offers[t].price),
+        Item::Fee(l) => problem.places[l].fee = scaled(problem.places[l].fee),
+        Item::Meter(m) => problem.meters[m].tiers.iter_mut().for_each(|t| t.per_gb = scaled(t.per_gb)),
+    }
+    problem
+}
+
+/// How far the largest prices may rise before something else is cheaper than the placement. Nothing is
+/// pinned in the problem.
+pub fn sensitivity(problem: &Problem, solution: &Solution, limits: &Limits) -> Vec<Range> {
+    let largest: Vec<(MicroUsd, Item)> = items(problem, solution).into_iter().take(LARGEST).collect();
+    let range = |(cost, item)| {
+        if problem.components.len() > FEW {
+            return by_moves(problem, solution, item, cost);
+        }
+        let limits = Limits { nodes: limits.nodes / 10, moves: limits.moves / 10, ..limits.clone() };
+        let mut proven = true;
+        let mut cheaper = |thousandths: u64| {
+            let dear = at(problem, item, thousandths);
+            let stays = evaluate_recorded(&dear, &solution.instances).map(|s| s.cost.total());
+            let best = find(&dear, &limits).ok();
+            proven &= best.as_ref().is_some_and(|b| b.method == Method::Exact);
+            best.zip(stays).is_some_and(|(best, stays)| best.cost.total() < stays)
+        };
+        let changes_at = if cheaper(1000) {
+            Some(1000)
+        } else if cheaper(FAR) {
+            let (mut low, mut high) = (1000, FAR);
+            while high - low > FINE {
+                let mid = u64::midpoint(low, high);
+                if cheaper(mid) { high = mid } else { low = mid }
+            }
+            Some(high)
+        } else {
+            None
+        };
+        Range { item, cost, changes_at, far: FAR, proven }
+    };
+    largest.into_iter().map(range).collect()
+}
+
+/// The first single move that is cheaper when a price rises: each move that pays less of it has a price
+/// from which on it is.
+fn by_moves(problem: &Problem, solution: &Solution, item: Item, cost: MicroUsd) -> Range {
+    let bears = |i: usize| match item {
+        Item::Nodes(l, _) | Item::Fee(l) => solution.instances[i].contains(&l),
+        Item::Meter(_) => problem.flows.iter().any(|f| f.from == i || f.to == i),
+    };
+    let mut first: Option<u64> = None;
+    let mut left = MOST_MOVES;
+    for i in (0..problem.components.len()).filter(|i| bears(*i)) {
+        for l in 0..problem.places.len() {
+            if solution.instances[i].contains(&l) || left == 0 {
+                continue;
+            }
+            left -= 1;
+            for k in 0..solution.instances[i].len() {
+                let mut moved = solution.instances.clone();
+                moved[i][k] = l;
+                moved[i].sort_unstable();
+                let Some(other) = evaluate_recorded(problem, &moved) else { continue };
+                let less = cost - paid(problem, &other, item);
+                let dearer = (other.cost.total() - solution.cost.total()).max(MicroUsd::ZERO);
+                if less > MicroUsd::ZERO {
+                    let rise = i128::from(dearer.0) * 1000 / i128::from(less.0);
+                    let at = 1001_u64.saturating_add(u64::try_from(rise).unwrap_or(u64::MAX));
+                    first = Some(first.map_or(at, |known| known.min(at)));
+                }
+            }
+        }
+    }
+    Range { item, cost, changes_at: first.filter(|at| *at <= FAR), far: FAR, proven: false }
+}

@@ -1,0 +1,1 @@
+skyplan explain till --why-not cloud

@@ -1,0 +1,1 @@
+skyplan plan --set ProviderProfile/lion.offerings[nuc].price=0.2
