@@ -64,8 +64,7 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Say why something is as it is: a component's place, a resource, a diagnostic code
     Explain(ExplainArgs),
-    /// Show what would happen if a cluster were lost: for each, what moves, at what price, and what
-    /// could run nowhere
+    /// Show what the loss of each cluster would mean: what moves, at what price, what cannot run
     Contingency(ContingencyArgs),
     /// Draw a plan: what changes in which order, or where components run
     Graph(GraphArgs),

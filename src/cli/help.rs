@@ -47,7 +47,8 @@ const EXAMPLES: [(&str, &str); 15] = [
         "  skyplan apply                show the plan, ask, do it\n  skyplan apply --yes          without asking\n  \
          skyplan apply plan.json      exactly what was planned, or nothing if it is no longer true\n\n\
          Ctrl-C once ends what is in flight and writes the state; twice stops now. `skyplan apply` goes on from there.\n\n\
-         Exit status: 0 done, 1 error or done in part, 3 no placement, 4 the plan is stale, 5 refused: it deletes too much.",
+         Exit status: 0 done, 1 error or done in part, 3 no placement, 4 the plan is stale, 5 refused: it deletes too much, \
+         or moves something for a search that was cut off.",
     ),
     (
         "destroy",

@@ -42,7 +42,11 @@ fn of(
     if plan.destroy {
         again.push("--destroy".to_owned());
     }
+    if plan.reoptimize.iter().any(|word| word == "*") {
+        again.push("--reoptimize".to_owned());
+    }
     let mut option = |name: &str, value: &str| again.extend([name.to_owned(), value.to_owned()]);
+    plan.reoptimize.iter().filter(|word| *word != "*").for_each(|name| option("--reoptimize", name));
     plan.targets.iter().for_each(|t| option("--target", t));
     plan.excludes.iter().for_each(|e| option("--exclude", e));
     left.iter().for_each(|address| option("--replace", address));
@@ -75,7 +79,9 @@ fn without(args: &[String], option: &str, drop: impl Fn(&str) -> bool) -> Vec<St
 }
 
 /// Options of `apply` that take a value in the next word.
-const VALUED: [&str; 12] = [
+const VALUED: [&str; 14] = [
+    "--gap",
+    "--reoptimize",
     "--parallelism",
     "--timeout",
     "--deadline",
@@ -129,6 +135,22 @@ mod tests {
         let args = ["apply", "--replace", "cluster/a", "--replace=cluster/b", "-y"].map(OsString::from);
         let done = BTreeSet::from(["cluster/a".to_owned()]);
         assert_eq!(of(args, &Plan::default(), &done, &BTreeSet::new()), "skyplan apply --replace=cluster/b -y");
+    }
+
+    #[test]
+    fn what_is_reconsidered_is_reconsidered_again() {
+        let again = |words: &[&str], reoptimize: &[&str]| {
+            let plan = Plan { reoptimize: reoptimize.iter().map(|w| (*w).to_owned()).collect(), ..Plan::default() };
+            of(words.iter().map(OsString::from), &plan, &BTreeSet::new(), &BTreeSet::new())
+        };
+        // Otherwise what has moved by then would move back.
+        assert_eq!(again(&["apply", "p.json"], &["*"]), "skyplan plan --reoptimize -o p.json && skyplan apply p.json");
+        assert_eq!(
+            again(&["apply", "p.json"], &["shop/web"]),
+            "skyplan plan --reoptimize shop/web -o p.json && skyplan apply p.json"
+        );
+        let typed = ["apply", "--reoptimize", "shop/web", "--gap", "1%", "-y"];
+        assert_eq!(again(&typed, &["shop/web"]), "skyplan apply --reoptimize shop/web --gap 1% -y");
     }
 
     #[test]

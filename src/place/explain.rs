@@ -215,7 +215,7 @@ pub fn together(problem: &Problem, solution: &Solution) -> Vec<(usize, usize, Ve
             }
         }
     }
-    all.sort_by(|a, b| b.3.cmp(&a.3));
+    all.sort_by_key(|(.., saving)| std::cmp::Reverse(*saving));
     all
 }
 

@@ -56,6 +56,8 @@ pub fn mixed_solver() -> Option<String> {
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod moves_tests;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod samples;

@@ -5,7 +5,7 @@
 //! then, that it stays the same beyond is not.
 
 use super::{
-    evaluate::evaluate_recorded,
+    evaluate::{Evaluator, evaluate_recorded, permits},
     problem::{Limits, Method, Problem, Solution},
     search::find,
 };
@@ -140,6 +140,7 @@ fn by_moves(problem: &Problem, solution: &Solution, item: Item, cost: MicroUsd) 
         Item::Nodes(l, _) | Item::Fee(l) => solution.instances[i].contains(&l),
         Item::Meter(_) => problem.flows.iter().any(|f| f.from == i || f.to == i),
     };
+    let mut eval = Evaluator::new(problem);
     let mut first: Option<u64> = None;
     let mut left = MOST_MOVES;
     for i in (0..problem.components.len()).filter(|i| bears(*i)) {
@@ -152,7 +153,10 @@ fn by_moves(problem: &Problem, solution: &Solution, item: Item, cost: MicroUsd) 
                 let mut moved = solution.instances.clone();
                 moved[i][k] = l;
                 moved[i].sort_unstable();
-                let Some(other) = evaluate_recorded(problem, &moved) else { continue };
+                if !permits(&problem.components[i], &moved[i]) {
+                    continue;
+                }
+                let Some(other) = eval.solution(&moved, MicroUsd::ZERO, Method::Recorded) else { continue };
                 let less = cost - paid(problem, &other, item);
                 let dearer = (other.cost.total() - solution.cost.total()).max(MicroUsd::ZERO);
                 if less > MicroUsd::ZERO {

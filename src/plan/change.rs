@@ -71,6 +71,9 @@ pub struct Plan {
     /// What was left out of it (`--exclude`), with what depends on that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<String>,
+    /// Components that were reconsidered because somebody asked (`--reoptimize`); `*` = all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reoptimize: Vec<String>,
     /// What a check that shares nothing with the planner found; with an error it may not be applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,

@@ -218,13 +218,13 @@ fn narrowed(scope: &Scope, left: usize) -> Note {
 /// A plan of these changes, but for the placement.
 fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
     let (state, scope) = (inputs.state, &inputs.scope);
+    let what_if = scope.wish.what_if();
     let changes: Vec<change::Change> = diff.changes.into_values().collect();
     let mut notes = diff.notes;
     if diff.blind {
         let text = "clusters were not asked: this plan is to be looked at, not to be applied".into();
         notes.push(Note { topic: "offline".into(), text });
     }
-    let what_if = scope.wish.what_if();
     notes.sort();
     let mut clusters: BTreeMap<String, Connection> = BTreeMap::new();
     for change in &changes {
@@ -235,7 +235,7 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         clusters.extend(known.map(|c| (name.to_owned(), c)));
     }
     let destroy = inputs.model.is_none();
-    let guards = if destroy { Vec::new() } else { guard::guards(&changes, state.records.len()) };
+    let guards = if destroy || !what_if.is_empty() { Vec::new() } else { guard::guards(&changes, state.records.len()) };
     let had_placement = !state.placement.components.is_empty();
     Plan {
         format_version: FORMAT_VERSION.into(),
@@ -252,6 +252,11 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         destroy,
         targets: scope.targets.clone(),
         excludes: scope.excludes.clone(),
+        reoptimize: match &scope.wish.reoptimize {
+            Reconsider::Nothing => Vec::new(),
+            Reconsider::Only(names) => names.iter().cloned().collect(),
+            Reconsider::All => vec!["*".into()],
+        },
         changes,
         unchanged: diff.unchanged,
         conflicts: diff.conflicts,

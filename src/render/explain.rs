@@ -67,6 +67,8 @@ fn head(answer: &ComponentAnswer, instance: &InstanceAnswer, style: Style) -> St
         rows.push(["".into(), "it was placed there before, and nothing that bears on it has changed since".into()]);
     } else if answer.proven {
         rows.push(["".into(), "no cheaper placement of everything exists (proven)".into()]);
+    } else {
+        rows.push(["".into(), "a cheaper placement of everything may exist: `skyplan explain` says how much".into()]);
     }
     if priced(instance) {
         let parts = [("nodes", instance.nodes), ("control plane", instance.fees), ("data", instance.transfer)];

@@ -85,7 +85,7 @@ fn why_not(answer: &WhyNotAnswer, session: &Session, json: bool, output: &Output
         Some(refusal) if !json => {
             output.print(&render::diagnostics::one(&refusal, &session.sources, output.style));
             output.print("\n");
-            if let Some(more) = answer.regardless {
+            if let Some(more) = answer.regardless.filter(|more| *more != MicroUsd::ZERO) {
                 let more = if more < MicroUsd::ZERO { format!("{more}") } else { format!("+{more}") };
                 output.print(&format!("If only it moved there, whatever the specs say: {more}/month.\n"));
             }
