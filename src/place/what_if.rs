@@ -11,7 +11,7 @@ use super::{
         relax::Asker,
         rules::{Rule, Words},
     },
-    problem::{Candidate, Costs, Group, Limits, Problem, Solution},
+    problem::{Candidate, Group, Limits, Problem, Solution},
     search::{Refusal, find},
     steady::steady,
 };
@@ -80,10 +80,10 @@ pub fn transfer(placed: &Placed, flow: usize, from: usize, to: usize) -> MicroUs
 pub enum Forced {
     /// It can be there.
     Possible {
-        /// What a month costs if only this instance moves, by what is paid for; `None` where that alone
-        /// cannot be.
-        alone: Option<Costs>,
-        /// The cheapest month with it there.
+        /// A month if only this instance moves; `None` where that alone cannot be.
+        alone: Option<Box<Solution>>,
+        /// The cheapest month with it there that was found; of many components, one in which it moves alone,
+        /// where it can.
         best: Box<Solution>,
     },
     /// It cannot be there, as the specs are: the lines that stand against it, and what would do.
@@ -91,6 +91,9 @@ pub enum Forced {
     /// The budget ended before that was known.
     Unknown,
 }
+
+/// Components from which on nothing is searched for where one move suffices.
+const MANY: usize = 100;
 
 /// What it would take for an instance of a component to run at a place, all others starting from where
 /// they are.
@@ -104,10 +107,16 @@ pub fn forced(model: &Model, placed: &Placed, limits: &Limits, component: usize,
     let group = own.groups.len();
     let (text, origin) = (format!("cluster: {}", problem.places[place].name), own.origin.clone());
     own.groups.push(Group { places: vec![place], text, origin });
+    let alone = alone(&placed.month, placed, component, place).map(Box::new);
+    if let (Some(alone), true) = (&alone, problem.components.len() > MANY) {
+        return Forced::Possible { best: alone.clone(), alone: Some(alone.clone()) };
+    }
     match find(&problem, limits) {
         Ok(best) => {
-            let alone = alone(&placed.month, placed, component, place);
-            Forced::Possible { alone, best: Box::new(steady(&problem, best, model.settings.hysteresis, limits)) }
+            let found = Box::new(steady(&problem, best, model.settings.hysteresis, limits));
+            let total = |s: &Solution| s.cost.nodes + s.cost.fees + s.cost.transfer;
+            let best = alone.clone().filter(|a| total(a) <= total(&found)).unwrap_or(found);
+            Forced::Possible { alone, best }
         }
         Err(Refusal { proven: false }) => Forced::Unknown,
         Err(Refusal { proven: true }) => {
@@ -120,14 +129,14 @@ pub fn forced(model: &Model, placed: &Placed, limits: &Limits, component: usize,
     }
 }
 
-/// What a month costs if one instance of a component moves to a place: the one that can at the least cost.
-fn alone(problem: &Problem, placed: &Placed, component: usize, place: usize) -> Option<Costs> {
+/// A month in which one instance of a component moves to a place: the one that can at the least cost.
+fn alone(problem: &Problem, placed: &Placed, component: usize, place: usize) -> Option<Solution> {
     let now = &placed.monthly.instances;
     let moved = (0..now[component].len()).filter_map(|k| {
         let mut instances = now.clone();
         instances[component][k] = place;
         instances[component].sort_unstable();
-        evaluate_recorded(problem, &instances).map(|s| s.cost)
+        evaluate_recorded(problem, &instances)
     });
-    moved.min_by_key(Costs::total)
+    moved.min_by_key(|s| s.cost.total())
 }

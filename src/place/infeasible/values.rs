@@ -19,6 +19,9 @@ use crate::{
 /// Values next to the one that is written that are tried for a number of nodes or instances.
 const NEXT: u32 = 8;
 
+/// Places that one line lists.
+const MOST_PLACES: usize = 4;
+
 /// A rule in words.
 pub(super) fn line(posed: &Posed<'_>, rule: Rule) -> Line {
     let problem = posed.problem;
@@ -27,7 +30,10 @@ pub(super) fn line(posed: &Posed<'_>, rule: Rule) -> Line {
         Rule::Permitted(i) => {
             let words = posed.words.map(|w| {
                 let all: Vec<&str> = w.model.components[i].permitted.iter().map(|f| f.text.as_str()).collect();
-                all.join(" or ")
+                match all.len().saturating_sub(MOST_PLACES) {
+                    0 => all.join(" or "),
+                    n => format!("{} or {n} more", all[..MOST_PLACES].join(", ")),
+                }
             });
             format!("`{}` is permitted only at {}", name(i), words.unwrap_or_default())
         }

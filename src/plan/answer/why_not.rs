@@ -140,7 +140,7 @@ impl Facts<'_> {
         match what_if::forced(self.model, &self.placed, &self.limits, component, place) {
             Forced::Possible { alone, best } => {
                 let now = &self.placed.monthly.cost;
-                answer.alone = alone.map(|cost| bill(&cost, now));
+                answer.alone = alone.map(|s| bill(&s.cost, now));
                 answer.cheapest = Some(bill(&best.cost, now));
                 answer.moves = self.other_moves(component, &best);
             }
