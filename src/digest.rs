@@ -32,6 +32,13 @@ pub fn digest_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Digest of texts, one after the other.
+pub fn digest_pages<'a>(pages: impl IntoIterator<Item = &'a String>) -> String {
+    let mut sum = Sha256::new();
+    pages.into_iter().for_each(|page| sum.update(page.as_bytes()));
+    hex(&sum.finalize())
+}
+
 /// Bytes as hexadecimal text.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

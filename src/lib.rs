@@ -17,6 +17,7 @@
 //! | [`packed`] | yes | objects at rest, as compact text |
 //! | [`spec`] | yes | the words a user may write |
 //! | [`load`] | reads | folder or Git revision → texts → specs; only `load::disk` and `load::git` touch the disk |
+//! | [`catalog`] | yes | price files → profiles; what the lock remembers |
 //! | [`compile`] | yes | specs → model: names resolved, policies joined |
 //! | [`observed`] | yes | questions to the world, and its answers |
 //! | [`state`] | yes, but `store` | the log, its entries, what they come to |
@@ -43,6 +44,7 @@ pub mod quantity;
 pub mod money;
 pub mod spec;
 pub mod load;
+pub mod catalog;
 pub mod compile;
 pub mod observed;
 pub mod state;

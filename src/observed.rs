@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    address::ResourceAddress, diagnostic::Diagnostic, packed::Packed, quantity::Resources, spec::ClusterDriver,
+    address::ResourceAddress,
+    diagnostic::Diagnostic,
+    packed::Packed,
+    quantity::{Day, Resources},
+    spec::ClusterDriver,
 };
 
 /// Group, version and kind.
@@ -104,6 +108,9 @@ pub struct Observed {
     /// is planned without it is marked `unverified`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offline: bool,
+    /// The day on which it was found out; `None` where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<Day>,
 }
 
 /// What was found out of one cluster.

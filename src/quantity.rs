@@ -2,12 +2,16 @@
 //! Knows nothing of what they measure.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod day;
+
 use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, Visitor},
 };
+
+pub use self::day::Day;
 
 /// Thousandths of a CPU: `250m` is 250, `2` is 2000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

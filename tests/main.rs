@@ -15,6 +15,7 @@ mod support;
 mod pure {
     mod answers;
     mod architecture;
+    mod catalog;
     mod codes;
     mod compare;
     mod echoes;

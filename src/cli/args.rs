@@ -75,6 +75,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: StateCommand,
     },
+    /// Look at offerings, prices and latencies, and fetch them anew
+    Catalog {
+        #[command(subcommand)]
+        command: CatalogCommand,
+    },
     /// Print the JSON Schema of a kind, for editors
     Schema {
         /// A kind, `plan` or `status`; without one, the kinds are listed
@@ -406,6 +411,47 @@ pub(super) enum StateCommand {
     },
     /// Entries of the log, newest last
     Log,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CatalogCommand {
+    /// Show what can be had at what price, and how old the prices are
+    Show {
+        #[command(flatten)]
+        project: ProjectArgs,
+        /// Only this profile
+        #[arg(value_name = "PROFILE")]
+        profile: Option<String>,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch the sources of the Project's `catalog`, and write profiles and lock file anew
+    Refresh(RefreshArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RefreshArgs {
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
+    /// Only these profiles
+    #[arg(value_name = "PROFILE")]
+    pub(super) profiles: Vec<String>,
+    /// Fetch and write nothing: say whether entries, lock and files agree (exit status 4 if not)
+    #[arg(long, conflicts_with_all = ["profiles", "overwrite", "dry_run"])]
+    pub(super) check: bool,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Write over files that were changed by hand, or that were not written by `refresh`
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// How long one source may take
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(super) timeout: std::time::Duration,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,7 +13,7 @@ pub enum Exit {
     Changes,
     /// No placement meets all constraints.
     Infeasible,
-    /// The plan is no longer true.
+    /// The plan, or the catalogue, is no longer true.
     Stale,
     /// It deletes what needs an explicit word.
     Refused,
@@ -36,7 +36,7 @@ impl Exit {
     /// The status that a diagnostic's code stands for.
     pub(super) fn of(codes: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let codes: Vec<String> = codes.into_iter().map(|c| c.as_ref().to_owned()).collect();
-        if codes.iter().any(|c| c == "SKY0501") {
+        if codes.iter().any(|c| c == "SKY0501" || c == "SKY0923") {
             Self::Stale
         } else if codes.iter().any(|c| c == "SKY0508" || c == "SKY0430") {
             Self::Refused

@@ -13,11 +13,11 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Begin", &["init", "validate", "schema"]),
     ("Change", &["plan", "apply", "destroy"]),
     ("Ask", &["status", "show", "explain", "contingency", "graph", "diff", "output"]),
-    ("Look after", &["state", "local", "completions"]),
+    ("Look after", &["catalog", "state", "local", "completions"]),
 ];
 
 /// Examples by command, as `--help` shows them.
-const EXAMPLES: [(&str, &str); 15] = [
+const EXAMPLES: [(&str, &str); 16] = [
     (
         "init",
         "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
@@ -96,6 +96,15 @@ const EXAMPLES: [(&str, &str); 15] = [
         "output",
         "  skyplan output               all of them\n  skyplan output address       one, as it is, for scripts\n  \
          skyplan output --json",
+    ),
+    (
+        "catalog",
+        "  skyplan catalog show                 offerings, fees, data and latencies, with their age\n  \
+         skyplan catalog show aws-eu --json\n  \
+         skyplan catalog refresh              fetch all sources; prints which prices changed\n  \
+         skyplan catalog refresh aws-eu --dry-run\n  \
+         skyplan catalog refresh --check      for CI: nothing was edited, nothing is missing\n\n\
+         Exit status: 0 done, 1 error, 4 entries, lock and files do not agree (only with --check).",
     ),
     (
         "state",

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod download;
 mod events;
 mod exit;
 mod help;
@@ -61,6 +62,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Explain(options) => commands::explain::run(&root, &options, &output).await,
             Command::Contingency(options) => commands::contingency::run(&root, &options, &output).await,
             Command::State { project, command } => commands::state::run(&root, &project, &command, &output),
+            Command::Catalog { command } => commands::catalog::run(&root, &command, &output).await,
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,
         }

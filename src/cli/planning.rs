@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{output::Output, session::Session};
+use super::{
+    output::Output,
+    session::{Session, today},
+};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     driver::Drivers,
@@ -102,7 +105,7 @@ pub(super) async fn look(
     asked: &Asked,
     output: &Output,
 ) -> Looked {
-    let mut observed = Observed::default();
+    let mut observed = Observed { today: Some(today()), ..Observed::default() };
     let plan = rounds(session, state, drivers, asked, output, &mut observed).await;
     Looked { observed, plan }
 }
@@ -154,7 +157,7 @@ fn endless() -> Diagnostic {
 /// Makes a plan from answers that were had earlier; nobody is asked.
 pub(super) fn offline(session: &Session, state: &State, observed: Observed, asked: &Asked) -> Looked {
     let digest = session.inputs_digest(&state.secret_key);
-    let observed = Observed { offline: true, ..observed };
+    let observed = Observed { offline: true, today: Some(today()), ..observed };
     let _alarm = Alarm::set(session, &asked.watch);
     let plan = match plan::plan(&inputs(session, state, &digest, asked), &observed) {
         Ok(Step::Done(plan, secrets)) => Ok(Planned { plan: *plan, secrets }),

@@ -9,7 +9,7 @@ use std::{
 
 use super::{args::ProjectArgs, exit::Exit, output::Output};
 use crate::{
-    compile::{compile, model::Model},
+    compile::{compile, model::Model, too_old},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
     digest::{digest, digest_bytes, digest_of, hex},
     driver::{Drivers, local::LocalRoot},
@@ -19,6 +19,8 @@ use crate::{
         tree::{SourceTree, read_folder, read_revision},
     },
     plan::secret::is_secret,
+    quantity::Day,
+    spec::SpecSet,
     state::store::{Log, folder_of},
 };
 
@@ -84,6 +86,12 @@ impl Texts {
             environment: set.environment,
             faults,
         }
+    }
+
+    /// The documents for one environment, and what is wrong with them.
+    pub(super) fn documents(&self, environment: Wanted) -> (SpecSet, Diagnostics) {
+        let (set, found) = load::read_as(&self.tree, &Choice { environment, set: self.set.clone() });
+        (set, self.faults.iter().chain(found.iter()).cloned().collect())
     }
 
     /// Digest of the texts and of what was said beside them.
@@ -165,6 +173,10 @@ impl Session {
         if let Some(d) = session.left_behind() {
             output.fault(d);
         }
+        let old = too_old(&session.model, today());
+        if !old.is_empty() {
+            session.show(&old, output);
+        }
         let log = session.log_to_plan();
         session.with_drivers(log, output)
     }
@@ -190,6 +202,12 @@ impl Session {
     pub(super) fn show(&self, diagnostics: &Diagnostics, output: &Output) -> Exit {
         output.diagnostics(diagnostics, &self.sources)
     }
+}
+
+/// The day, in UTC. Builds that are to be repeated say which with `SOURCE_DATE_EPOCH`.
+pub(super) fn today() -> Day {
+    let said = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+    Day::of_seconds(said.unwrap_or_else(|| jiff::Timestamp::now().as_second()))
 }
 
 /// Random bytes of the operating system as hexadecimal text.

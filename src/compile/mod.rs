@@ -16,14 +16,17 @@ mod names;
 mod outputs;
 pub(crate) mod pods;
 mod policies;
+mod prices;
 mod spread;
 mod strategies;
 mod twice;
 
 pub(crate) use self::clusters::{SPOT, egress_between};
+pub use self::prices::too_old;
 
 use self::model::{Model, Settings};
 use crate::{
+    catalog,
     diagnostic::{Diagnostic, Diagnostics},
     money::{HOURS_PER_MONTH, MicroUsd},
     quantity::{Micros, Percent},
@@ -35,6 +38,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut out = Diagnostics::new();
     names::check(set, &mut out);
     environments::check(set, &mut out);
+    catalog::check(set, &mut out);
     let clusters = environments::clusters(set, clusters::compile(set, &mut out));
     let locator = locate::Locator::new(set);
     let mut applications = applications::compile(set, &locator, &mut out);
@@ -59,6 +63,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
                 .hint("this version keeps state at `file://` and a path"),
         );
     }
+    let prices = prices::ages(set, spec, &clusters);
     let model = Model {
         project: spec.name.value.clone(),
         environment: set.environment.clone(),
@@ -72,6 +77,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         latency,
         bandwidth,
         outputs,
+        prices,
     };
     (if out.has_errors() { None } else { Some(model) }, out)
 }

@@ -10,7 +10,7 @@ pub use super::pods::Surge;
 use crate::{
     diagnostic::Origin,
     money::MicroUsd,
-    quantity::{Micros, Percent, Resources},
+    quantity::{Day, Micros, Percent, Resources},
     spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Taint, ZoneType},
 };
 
@@ -44,6 +44,33 @@ pub struct Model {
     /// Values to know after an apply, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
+    /// How old prices are; `None` where no file of the catalogue is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
+}
+
+/// How old the prices of the profiles are that clusters stand on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prices {
+    /// Older ones are warned of.
+    pub max_age: Micros,
+    /// Profiles of the catalogue, sorted by name.
+    pub profiles: Vec<PricesOf>,
+    /// Whether other profiles that clusters stand on were written by hand.
+    pub by_hand: bool,
+}
+
+/// The prices of one profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricesOf {
+    /// Profile.
+    pub profile: String,
+    /// The day that their age is counted from.
+    pub as_of: Day,
+    /// Whether somebody changed the file since.
+    pub edited: bool,
+    /// The day in the lock.
+    pub origin: Origin,
 }
 
 /// A value to know after an apply.

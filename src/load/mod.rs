@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
-    spec::{API_VERSION, Document, KINDS, Manifest, SpecSet, Unread},
+    spec::{API_VERSION, Document, KINDS, LOCK_FILE, LOCK_VERSION, Manifest, SpecSet, Unread},
 };
 
 /// Files of a folder with one of these are that tool's, not ours.
@@ -99,6 +99,10 @@ impl Reader {
     fn documents(&mut self, tree: &SourceTree) {
         let files = std::mem::take(&mut self.parsed);
         for (path, nodes) in files {
+            if &*path == LOCK_FILE {
+                self.lock(nodes, &path);
+                continue;
+            }
             let mut rest = Vec::new();
             for node in nodes {
                 let version = node.get("apiVersion").and_then(Node::text);
@@ -124,6 +128,24 @@ impl Reader {
                 Diagnostic::error("SKY0114", text)
                     .hint("run `skyplan init` to begin a project, or name its folder with -C"),
             );
+        }
+    }
+
+    /// The lock is no document of a kind: nobody writes it by hand.
+    fn lock(&mut self, nodes: Vec<Node>, path: &Arc<str>) {
+        if let Some(node) = nodes.into_iter().next() {
+            let head = node.span;
+            if let Some(Node { value: Tree::UInt(version), span }) = node.get("version")
+                && *version > LOCK_VERSION
+            {
+                let text = format!("the lock is of version {version}, and this skyplan knows {LOCK_VERSION}");
+                return self.out.push(
+                    Diagnostic::error("SKY0132", text)
+                        .at(&span.origin(path))
+                        .hint("use the version of skyplan that wrote it, or a newer one"),
+                );
+            }
+            self.set.lock = typed(&node, head.origin(path), head, &mut self.out);
         }
     }
 

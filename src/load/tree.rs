@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Origin},
+    spec::LOCK_FILE,
+};
 
 pub use super::{disk::read_folder, git::read_revision};
 
@@ -61,7 +64,7 @@ pub(super) trait Store {
     fn read(&self, file: &Self::Place) -> Result<Vec<u8>, String>;
 }
 
-/// Reads the YAML files below a store's root: not those in dot folders, nor in folders that are
+/// Reads the YAML files below a store's root, and the lock file in it: not those in dot folders, nor in folders that are
 /// projects of their own. Links are followed as long as they stay inside the root.
 pub(super) fn walk<S: Store>(store: &S, root: &S::Place, out: &mut Diagnostics) -> SourceTree {
     let mut walk =
@@ -118,7 +121,7 @@ impl<S: Store> Walk<'_, S> {
             }
             match found {
                 Entry::Folder(real) => self.folder(&real, &format!("{relative}/"), depth + 1),
-                Entry::File(real) if is_yaml(name) => self.file(&real, &relative),
+                Entry::File(real) if is_yaml(name) || relative == LOCK_FILE => self.file(&real, &relative),
                 Entry::Outside if is_yaml(name) => self.out.push(
                     Diagnostic::error("SKY0111", format!("`{relative}` is a link out of the project"))
                         .at(&Origin::file(relative))

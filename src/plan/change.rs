@@ -12,7 +12,7 @@ use crate::{
     diagnostic::Origin,
     money::MicroUsd,
     observed::Connection,
-    quantity::Micros,
+    quantity::{Day, Micros},
     spec::DeletionPolicy,
     state::{PlacementRecord, Record, record::NodePoolState},
 };
@@ -453,6 +453,9 @@ pub struct PlacementReport {
     /// How far the largest prices may rise before something else is cheaper; only where it is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitivity: Vec<PriceRange>,
+    /// How old the prices are that this counts with; absent where all are written by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<PricesReport>,
 }
 
 /// How far a price may rise.
@@ -498,6 +501,32 @@ pub struct Saving {
     pub to: String,
     /// How much less everything would cost per month.
     pub monthly: MicroUsd,
+}
+
+/// How old prices are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PricesReport {
+    /// The day on which the plan was made, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_on: Option<Day>,
+    /// Profiles of the catalogue, sorted by name.
+    pub profiles: Vec<ProfilePrices>,
+    /// Whether others are written by hand, and have no day.
+    pub others_by_hand: bool,
+}
+
+/// How old the prices of a profile are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfilePrices {
+    /// Profile.
+    pub profile: String,
+    /// The day that their age is counted from.
+    pub as_of: Day,
+    /// Whether somebody changed the file since it was fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
 }
 
 /// One instance of a component.

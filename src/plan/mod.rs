@@ -145,6 +145,7 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
         plan.notes.extend(report::savings(&report));
         plan.notes.extend(divided::missing(placed));
         plan.notes.sort();
+        report.prices.iter_mut().for_each(|prices| prices.planned_on = observed.today);
         plan.placement = Some(report);
         plan.cost = Cost { monthly_before: plan.cost.monthly_before, ..report::cost(model, placed) };
     }

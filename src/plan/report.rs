@@ -2,7 +2,7 @@
 
 use super::change::{
     Cost, ExcludedPlace, Note, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, PlannedMove,
-    PriceRange, RunnerUp, Saving,
+    PriceRange, PricesReport, ProfilePrices, RunnerUp, Saving,
 };
 use crate::{
     compile::model::{Cluster, Model, Volume},
@@ -79,6 +79,7 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
         saves: placed.stayed.map(|stayed| stayed - monthly_total(placed)),
         savings: possible_savings(model, placed, &explanations),
         sensitivity: Vec::new(),
+        prices: prices(model),
     }
 }
 
@@ -192,6 +193,19 @@ fn solver(placed: &Placed) -> String {
         Some(mixed) => format!("{SOLVER} with {mixed}"),
         None => SOLVER.into(),
     }
+}
+
+/// Days of the prices.
+fn prices(model: &Model) -> Option<PricesReport> {
+    model.prices.as_ref().map(|prices| PricesReport {
+        planned_on: None,
+        profiles: prices
+            .profiles
+            .iter()
+            .map(|p| ProfilePrices { profile: p.profile.clone(), as_of: p.as_of, edited: p.edited })
+            .collect(),
+        others_by_hand: prices.by_hand,
+    })
 }
 
 /// Why here, in one clause.

@@ -2,6 +2,7 @@
 //! colour is said to it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod catalog;
 pub mod codes;
 pub mod diagnostics;
 pub mod explain;

@@ -3,8 +3,8 @@
 use super::{Style, table::columns};
 use crate::{
     money::MicroUsd,
-    plan::change::{Cost, PlacedComponent, PlacementReport, PlannedMove},
-    quantity::Bytes,
+    plan::change::{Cost, PlacedComponent, PlacementReport, PlannedMove, PricesReport, ProfilePrices},
+    quantity::{Bytes, Day},
 };
 
 /// Moves that are shown one by one.
@@ -42,6 +42,9 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
         out.push_str(&format!("{}\n", style.bold("Clusters")));
         out.push_str(&columns(&nodes, 2));
     }
+    if let Some(report) = report.prices.as_ref().filter(|_| priced) {
+        out.push_str(&format!("  {}\n", style.dim(&prices(report))));
+    }
     let flows: Vec<Vec<String>> = report
         .flows
         .iter()
@@ -71,6 +74,39 @@ pub fn render(report: &PlacementReport, cost: &Cost, style: Style) -> String {
         out.push_str(&columns(&flows, 2));
     }
     out
+}
+
+/// `prices: aws-eu 12 days old (2026-11-09), others written by hand`, the oldest first.
+fn prices(report: &PricesReport) -> String {
+    const MOST: usize = 4;
+    let mut all: Vec<&ProfilePrices> = report.profiles.iter().collect();
+    all.sort_by_key(|p| (p.as_of, &p.profile));
+    let mut words: Vec<String> = all.iter().take(MOST).map(|p| one_price(p, report.planned_on)).collect();
+    if all.len() > MOST {
+        words.push(format!("{} newer", all.len() - MOST));
+    }
+    if report.others_by_hand {
+        words.push("others written by hand".into());
+    }
+    format!("prices: {}", words.join(", "))
+}
+
+fn one_price(prices: &ProfilePrices, today: Option<Day>) -> String {
+    let ProfilePrices { profile, as_of, edited } = prices;
+    let edited = if *edited { ", edited since" } else { "" };
+    match today {
+        Some(today) => format!("{profile} {} ({as_of}{edited})", age(*as_of, today)),
+        None => format!("{profile} of {as_of}{edited}"),
+    }
+}
+
+/// `12 days old`.
+pub fn age(from: Day, today: Day) -> String {
+    match from.days_until(today) {
+        0 => "of today".into(),
+        1 => "1 day old".into(),
+        days => format!("{days} days old"),
+    }
 }
 
 pub(super) fn method(report: &PlacementReport) -> String {

@@ -6,6 +6,7 @@
 
 mod application;
 mod at;
+mod catalog;
 mod cluster;
 pub mod fieldpath;
 mod policy;
@@ -20,6 +21,9 @@ pub use application::{
 };
 pub use at::At;
 pub(crate) use at::MARKER;
+pub use catalog::{
+    CatalogEntry, CatalogLock, CatalogSource, Importer, LOCK_FILE, LOCK_VERSION, LockedProfile, LockedSource, PriceRule,
+};
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
@@ -75,6 +79,8 @@ pub struct SpecSet {
     pub deployments: Vec<Document<DeploymentPolicy>>,
     /// Data between components.
     pub dataflows: Vec<Document<DataflowPolicy>>,
+    /// `skyplan.lock`, where there is one.
+    pub lock: Option<Document<CatalogLock>>,
     /// What could not be read: references to it are not dangling.
     pub unread: Unread,
     /// The texts of all files, for places that nothing above remembers.

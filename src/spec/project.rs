@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Visitor};
 use serde_json::Value;
 
-use super::At;
+use super::{At, CatalogEntry};
 use crate::{
     money::MicroUsd,
     quantity::{Micros, Percent},
@@ -40,6 +40,9 @@ pub struct Project {
     /// Values to know after an apply, such as the address of a load balancer.
     #[serde(default)]
     pub outputs: Vec<Output>,
+    /// Profiles that `skyplan catalog refresh` writes, and what from.
+    #[serde(default)]
+    pub catalog: Vec<At<CatalogEntry>>,
 }
 
 /// One of the places that a project is planned for: staging, production.
@@ -156,6 +159,8 @@ pub struct PlacementSettings {
     /// A search that takes longer than this ends with what it has; default `1m`. A placement that was cut
     /// off so is not applied without a person.
     pub deadline: Option<At<Micros>>,
+    /// Prices of the catalogue that are older are warned of; default `90d`.
+    pub prices_max_age: Option<At<Micros>>,
 }
 
 /// Whether a latency equal to the bound meets it.

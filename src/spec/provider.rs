@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::At;
 use crate::{
     money::MicroUsd,
-    quantity::{BitRate, Bytes, Micros, MilliCpu},
+    quantity::{BitRate, Bytes, Day, Micros, MilliCpu},
 };
 
 /// A place that can be rented or is owned: one region of one platform.
@@ -258,6 +258,10 @@ pub struct LatencyPair {
     pub p99: Option<Micros>,
     /// Bits a second that the way carries; absent = not known.
     pub bandwidth: Option<BitRate>,
+    /// The day it was measured.
+    pub measured_at: Option<At<Day>>,
+    /// How many measurements it comes from.
+    pub samples: Option<u64>,
 }
 
 /// The latency between zones of two types.

@@ -11,7 +11,7 @@ use std::{
 use crate::support::project::checkout;
 
 /// Modules without clock, randomness, network, disk and environment.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "diagnostic",
     "address",
     "digest",
@@ -19,6 +19,7 @@ const PURE: [&str; 14] = [
     "quantity",
     "money",
     "spec",
+    "catalog",
     "compile",
     "observed",
     "state",

@@ -7,6 +7,7 @@
 //! | `state.json` | the state; absent = nothing was applied yet |
 //! | `scope.json` | what was asked for besides everything; absent = nothing |
 //! | `observed.json` | all answers to the planner's questions; absent = no cluster is there |
+//! | `today` | the day on which it is planned; absent = nobody says |
 //! | `plan.txt`, `plan.json` | what is expected of the plan; absent = there is none |
 //! | `diagnostics.txt` | what is expected of the diagnostics; absent = there are none |
 //!
@@ -28,6 +29,7 @@ use skyplan::{
     observed::{ClusterObserved, Observed},
     place::problem::Limits,
     plan::{self, Inputs, Scope, Step},
+    quantity::Day,
     render::{self, Style},
     state::State,
 };
@@ -170,6 +172,7 @@ fn present(folder: &Path, project: &Project) -> Files {
         // Where nothing was observed no cluster is there yet.
         let nowhere = model.clusters.iter().map(|c| (c.name.clone(), ClusterObserved::Absent));
         let observed = observed.unwrap_or_else(|| Observed { clusters: nowhere.collect(), ..Observed::default() });
+        let observed = Observed { today: read("today").map(|t| Day::parse(t.trim()).unwrap()), ..observed };
         let inputs = Inputs {
             model: Some(&model),
             project: &model.project,

@@ -1,6 +1,7 @@
 //! One file per command: a `run` that shows, asks, and gives an exit status.
 
 pub(super) mod apply;
+pub(super) mod catalog;
 pub(super) mod completions;
 pub(super) mod contingency;
 pub(super) mod destroy;
