@@ -59,24 +59,21 @@ struct Item<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Size<'a> {
-    #[serde(borrow, default)]
-    resource_type: Cow<'a, str>,
+    #[serde(borrow)]
+    resource_type: Option<Cow<'a, str>>,
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(default)]
-    locations: Vec<String>,
-    #[serde(default)]
-    location_info: Vec<LocationInfo>,
-    #[serde(borrow, default)]
-    capabilities: Vec<Capability<'a>>,
+    // What a size has none of is written as `null`.
+    locations: Option<Vec<String>>,
+    location_info: Option<Vec<LocationInfo>>,
+    #[serde(borrow)]
+    capabilities: Option<Vec<Capability<'a>>>,
 }
 
 #[derive(Deserialize)]
 struct LocationInfo {
-    #[serde(default)]
-    location: String,
-    #[serde(default)]
-    zones: Vec<String>,
+    location: Option<String>,
+    zones: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -263,11 +260,12 @@ fn shape(entry: &CatalogEntry, doc: &Doc<'_>, size: &Size<'_>, faults: &mut Faul
     if faults.is_full() {
         return None;
     }
-    let here = size.locations.is_empty() || size.locations.iter().any(|l| same(l));
-    if !["", "virtualMachines"].contains(&&*size.resource_type) || !here || !wanted(entry, name) {
+    let here = size.locations.as_ref().is_none_or(|all| all.iter().any(|l| same(l)));
+    let machine = size.resource_type.as_ref().is_none_or(|kind| kind == "virtualMachines");
+    if !machine || !here || !wanted(entry, name) {
         return None;
     }
-    let capability = |wanted: &str| size.capabilities.iter().find(|c| c.name == wanted).map(|c| c.value);
+    let capability = |wanted: &str| size.capabilities.iter().flatten().find(|c| c.name == wanted).map(|c| c.value);
     let milli_cpu = doc.vcpus(capability("vCPUs")?, &format!("the CPUs of {name}"), faults)?;
     let memory = doc.memory(capability("MemoryGB")?, 1 << 30, &format!("the memory of {name}"), faults)?;
     let gpus = capability("GPUs").filter(|leaf| content(leaf) != "0");
@@ -281,6 +279,7 @@ fn shape(entry: &CatalogEntry, doc: &Doc<'_>, size: &Size<'_>, faults: &mut Faul
         }
         None => None,
     };
-    let infos = size.location_info.iter().filter(|i| same(&i.location));
-    Some(Shape { milli_cpu, memory, gpu, zones: infos.flat_map(|i| i.zones.clone()).collect() })
+    let infos = size.location_info.iter().flatten().filter(|i| i.location.as_deref().is_none_or(same));
+    let zones = infos.flat_map(|i| i.zones.iter().flatten().cloned()).collect();
+    Some(Shape { milli_cpu, memory, gpu, zones })
 }

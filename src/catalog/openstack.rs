@@ -33,8 +33,8 @@ struct Flavor<'a> {
     ram: Leaf<'a>,
     #[serde(default, rename = "OS-FLV-DISABLED:disabled")]
     disabled: bool,
-    #[serde(borrow, default)]
-    extra_specs: BTreeMap<String, Leaf<'a>>,
+    #[serde(borrow)]
+    extra_specs: Option<BTreeMap<String, Leaf<'a>>>,
 }
 
 pub(super) fn read(entry: &CatalogEntry, docs: &[Doc<'_>], faults: &mut Faults) -> Imported {
@@ -88,7 +88,8 @@ fn price(rule: &PriceRule, milli_cpu: u64, memory: u64) -> Option<Decimal> {
 
 /// `pci_passthrough:alias: a100:2`, or `resources:VGPU: 1`.
 fn gpu(doc: &Doc<'_>, flavor: &Flavor<'_>, faults: &mut Faults) -> Option<Gpu> {
-    if let Some(alias) = flavor.extra_specs.get("pci_passthrough:alias") {
+    let specs = flavor.extra_specs.as_ref()?;
+    if let Some(alias) = specs.get("pci_passthrough:alias") {
         let text = content(alias);
         let (model, count) = text.split_once(':').unwrap_or((&text, "1"));
         let count = count.parse::<u64>().ok().filter(|n| (1..=64).contains(n));
@@ -100,7 +101,7 @@ fn gpu(doc: &Doc<'_>, flavor: &Flavor<'_>, faults: &mut Faults) -> Option<Gpu> {
         }
         return Some(Gpu { model: model.to_owned(), count: count?, memory: None });
     }
-    let count = flavor.extra_specs.get("resources:VGPU")?;
+    let count = specs.get("resources:VGPU")?;
     let count = doc.vcpus(count, &format!("the GPUs of {}", flavor.name), faults)? / 1000;
     Some(Gpu { model: "vgpu".into(), count, memory: None })
 }

@@ -138,6 +138,17 @@ fn azure_joins_prices_and_sizes() {
 }
 
 #[test]
+fn what_is_null_is_as_if_it_were_not_there() {
+    let sizes = SIZES.replacen("\"zones\": [\"1\", \"2\"]", "\"zones\": null", 1);
+    let bare =
+        r#"{"resourceType": "hostGroups", "name": "x", "capabilities": null, "locations": null, "locationInfo": null}"#;
+    let found = read("azure-eu", &[PRICES, &sizes.replacen('[', &format!("[{bare},"), 1)]);
+    assert_eq!(found.offers["Standard_D4s_v5"].zones.len(), 0);
+    let flavors = FLAVORS.replacen("\"extra_specs\": {}", "\"extra_specs\": null", 1);
+    assert_eq!(read("lab", &[&flavors]).offers.len(), 2);
+}
+
+#[test]
 fn azure_pages_are_read_one_after_the_other() {
     let item = |name: &str, price: &str| {
         format!(
