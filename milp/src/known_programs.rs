@@ -42,7 +42,7 @@ fn by_force(program: &Program) -> f64 {
 fn finds_what_trying_everything_finds() {
     for count in [1, 5, 12] {
         let program = knapsack(count);
-        let found = minimise(&program, None, &ALL);
+        let found = minimise(&program, None, &ALL, &|| false);
         assert_eq!(found.end, End::Best);
         let point = found.point.expect("nothing at all is a point");
         let best = by_force(&program);
@@ -54,10 +54,10 @@ fn finds_what_trying_everything_finds() {
 fn a_budget_of_work_ends_it_at_the_same_point_every_time() {
     let program = knapsack(60);
     let few = Budget { iterations: 400, ..ALL };
-    let first = minimise(&program, None, &few);
+    let first = minimise(&program, None, &few, &|| false);
     assert_eq!(first.end, End::Work, "{first:?}");
     for _ in 0..3 {
-        let next = minimise(&program, None, &few);
+        let next = minimise(&program, None, &few, &|| false);
         assert_eq!((&next.point, next.bound.to_bits()), (&first.point, first.bound.to_bits()));
         assert_eq!((next.iterations, next.nodes), (first.iterations, first.nodes));
     }
@@ -69,21 +69,21 @@ fn a_start_is_a_point_at_least_as_good_in_the_end() {
     let none = Budget { iterations: 0, nodes: 0, ..ALL };
     let start: Vec<Option<f64>> = (0..40).map(|i| Some(f64::from(u8::from(i < 12)))).collect();
     let point: Vec<f64> = start.iter().flatten().copied().collect();
-    let found = minimise(&program, Some(&start), &none);
+    let found = minimise(&program, Some(&start), &none, &|| false);
     let reached = found.point.expect("the start is one");
     assert!(value(&program, &reached) <= value(&program, &point) + 1e-6);
     // What is no point at all does no harm.
     let wrong: Vec<Option<f64>> = vec![Some(1.0); 40];
-    assert_eq!(minimise(&program, Some(&wrong), &ALL).end, End::Best);
+    assert_eq!(minimise(&program, Some(&wrong), &ALL, &|| false).end, End::Best);
 }
 
 #[test]
 fn says_when_there_is_nothing() {
     let column = Column { cost: 1.0, least: 0.0, most: 1.0, whole: true };
     let row = Row { entries: vec![(0, 2.0)], least: 1.0, most: 1.0 };
-    let found = minimise(&Program { columns: vec![column], rows: vec![row] }, None, &ALL);
+    let found = minimise(&Program { columns: vec![column], rows: vec![row] }, None, &ALL, &|| false);
     assert_eq!((found.end, found.point), (End::Infeasible, None));
-    let found = minimise(&Program::default(), None, &ALL);
+    let found = minimise(&Program::default(), None, &ALL, &|| false);
     assert_eq!(found.end, End::Best);
 }
 

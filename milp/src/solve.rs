@@ -20,9 +20,10 @@ pub fn version() -> String {
 }
 
 /// Solves a program; `start` is a value for every column, `None` where it is for the solver to fill in.
+/// `enough` is asked now and then whether to stop.
 #[must_use]
-pub fn minimise(program: &Program, start: Option<&[Option<f64>]>, budget: &Budget) -> Found {
-    run(program, start, budget).unwrap_or_else(failed)
+pub fn minimise(program: &Program, start: Option<&[Option<f64>]>, budget: &Budget, enough: &dyn Fn() -> bool) -> Found {
+    run(program, start, budget, enough).unwrap_or_else(failed)
 }
 
 /// Solves a program as if no column had to be whole, by an interior-point method; gives prices.
@@ -85,10 +86,11 @@ fn prepare(program: &Program, seconds: f64) -> Option<Model> {
     Some(model)
 }
 
-/// What the callback sees: the budget, and what it came to.
-struct Meter {
+/// What the callback sees, and what it came to.
+struct Meter<'a> {
     iterations: u64,
-    spent: bool,
+    enough: &'a dyn Fn() -> bool,
+    end: Option<End>,
 }
 
 /// Stops the solver when its iterations are spent.
@@ -102,15 +104,17 @@ extern "C" fn watch(
     // SAFETY: HiGHS calls this with both of its structures valid for the call, or null; `own` is the `Meter`
     // that `run` passed, which outlives the solve and is not touched meanwhile.
     #[expect(unsafe_code, reason = "the solver's callback hands over pointers")]
-    let (out, answer, meter) = unsafe { (out.as_ref(), answer.as_mut(), own.cast::<Meter>().as_mut()) };
+    let (out, answer, meter) = unsafe { (out.as_ref(), answer.as_mut(), own.cast::<Meter<'_>>().as_mut()) };
     let (Some(out), Some(answer), Some(meter)) = (out, answer, meter) else { return };
     if count(out.mip_total_lp_iterations) >= meter.iterations {
-        meter.spent = true;
-        answer.user_interrupt = 1;
+        meter.end = Some(End::Work);
+    } else if (meter.enough)() {
+        meter.end = Some(End::Clock);
     }
+    answer.user_interrupt = c_int::from(meter.end.is_some());
 }
 
-fn run(program: &Program, start: Option<&[Option<f64>]>, budget: &Budget) -> Option<Found> {
+fn run(program: &Program, start: Option<&[Option<f64>]>, budget: &Budget, enough: &dyn Fn() -> bool) -> Option<Found> {
     let mut model = prepare(program, budget.seconds)?;
     model.try_set_option("mip_rel_gap", budget.gap).ok()?;
     model.try_set_option("mip_abs_gap", 1e-6).ok()?;
@@ -121,8 +125,8 @@ fn run(program: &Program, start: Option<&[Option<f64>]>, budget: &Budget) -> Opt
         // A start that is refused is none.
         let _ = model.try_set_solution(Some(&values), None, None, None);
     }
-    let mut meter = Box::new(Meter { iterations: budget.iterations, spent: false });
-    let own: *mut Meter = &raw mut *meter;
+    let mut meter = Box::new(Meter { iterations: budget.iterations, enough, end: None });
+    let own: *mut Meter<'_> = &raw mut *meter;
     // SAFETY: the pointer to the model is its own, valid until it is solved and dropped below; `own` points to a
     // box that is dropped after that.
     #[expect(unsafe_code, reason = "the safe crate has no callbacks")]
@@ -131,14 +135,14 @@ fn run(program: &Program, start: Option<&[Option<f64>]>, budget: &Budget) -> Opt
         highs_sys::Highs_startCallback(model.as_mut_ptr(), highs_sys::kHighsCallbackMipInterrupt);
     }
     let solved = model.try_solve().ok()?;
-    let found = read(&solved, meter.spent);
+    let found = read(&solved, meter.end);
     drop(solved);
     drop(meter);
     Some(found)
 }
 
-fn read(solved: &SolvedModel, spent: bool) -> Found {
-    let end = if spent { End::Work } else { end_of(solved.status()) };
+fn read(solved: &SolvedModel, stopped: Option<End>) -> Found {
+    let end = stopped.unwrap_or_else(|| end_of(solved.status()));
     let feasible = solved.int_info_value(c"primal_solution_status") == Ok(2);
     let bound = solved.double_info_value(c"mip_dual_bound").ok().filter(|b| b.is_finite());
     Found {

@@ -22,13 +22,19 @@ use super::{
 };
 use crate::money::MicroUsd;
 
-/// Kernels to look in first: which part of the gap a choice may cost beyond the best, and which part of
-/// the work it gets.
-const KERNELS: [(f64, u64); 1] = [(0.002, 2)];
 /// Open choices up to which the program is solved as it is.
 const DIRECT: usize = 2_000;
-/// Entries of rows that simplex iterations pass over, for a node of the budget.
-const WORK: u64 = 400_000;
+/// A choice in the kernel costs at most this part of the gap more than the best one; the kernel gets one
+/// of so many parts of the work.
+const KERNEL: f64 = 0.002;
+const SHARE: u64 = 3;
+/// The same for the program that gives the bound: nothing outside of it is cheaper than that part of the
+/// gap above the bound that prices prove.
+const HALF: f64 = 0.5;
+/// Entries of rows that simplex iterations pass over, for a node of the budget; and iterations, where rows
+/// are few.
+const WORK: u64 = 120_000;
+const ITERATIONS: u64 = 3;
 /// The part of a bound that the solver's tolerances may make up.
 const MARGIN: f64 = 1e-5;
 /// Nodes of the solver's tree, and of those in a row that better nothing.
@@ -39,19 +45,11 @@ const LAST_RESORT: f64 = 600.0;
 
 /// A point and prices of the relaxation by an interior-point method: none where it fails.
 pub(super) fn relax(model: &Model) -> Option<(Answer, Proof)> {
-    let program = program::write(model);
-    let t = std::time::Instant::now();
-    let found = skyplan_milp::relax(&program, LAST_RESORT);
+    let found = skyplan_milp::relax(&program::write(model), LAST_RESORT);
     let point = found.point.filter(|_| found.end == End::Best)?;
-    let prices = found.prices[model.lp.blocks.len()..].iter().map(|p| p.max(0.0)).collect();
-    let answer = Answer { point: point[..model.lp.cost.len()].to_vec(), prices };
+    let prices = found.prices.get(model.lp.blocks.len()..)?.to_vec();
+    let answer = Answer { point: point.get(..model.lp.cost.len())?.to_vec(), prices };
     let proof = model.lp.value(&answer.prices);
-    eprintln!(
-        "lp {:.2} s: {:.3} proves {:.3}",
-        t.elapsed().as_secs_f64(),
-        found.bound + model.lp.constant,
-        proof.bound
-    );
     Some((answer, proof))
 }
 
@@ -65,19 +63,28 @@ pub(super) fn improve(
     limits: &Limits,
 ) {
     wide.mixed = true;
-    let mut work = limits.nodes.saturating_mul(WORK);
-    if open(&wide.domain) > DIRECT {
-        for (part, share) in KERNELS {
-            if let Some(kernel) = kernel(problem, wide, model, proof, part) {
-                work = work.saturating_sub(attempt(problem, eval, wide, &kernel, limits, work / share).1);
-                wide.narrow(problem, model, proof);
-            }
+    let mut solve = Solve { problem, limits, left: limits.nodes.saturating_mul(WORK) };
+    let (mut domain, mut outside) = (wide.domain.clone(), IMPOSSIBLE);
+    if open(&domain) > DIRECT {
+        if let Some((kernel, _)) = kernel(problem, wide, model, proof, KERNEL) {
+            let share = solve.left / SHARE;
+            solve.attempt(eval, wide, &kernel, share);
+            wide.narrow(problem, model, proof);
+            domain = wide.domain.clone();
+        }
+        if let Some((half, least)) = kernel(problem, wide, model, proof, HALF) {
+            (domain, outside) = (half, least);
         }
     }
-    let domain = wide.domain.clone();
-    let (found, _) = attempt(problem, eval, wide, &domain, limits, work);
+    let within = solve.attempt(eval, wide, &domain, solve.left);
     let best = wide.best.as_ref().map_or(IMPOSSIBLE, |best| best.cost);
-    wide.bound = wide.bound.max(found.min(best));
+    wide.bound = wide.bound.max(within.min(outside).min(best));
+    wide.narrow(problem, model, proof);
+}
+
+/// Whether a bound is as near to a cost as the solver can tell.
+pub(super) fn settled(cost: MicroUsd, bound: MicroUsd) -> bool {
+    (cost.0 - bound.0) as f64 <= cost.0 as f64 * 2.0 * MARGIN
 }
 
 /// Choices that are not made.
@@ -85,83 +92,65 @@ fn open(domain: &Domain) -> usize {
     (0..domain.marks.len()).map(|i| domain.possible(i).count().saturating_sub(1)).sum()
 }
 
-/// Solves the program of a domain; gives the bound within it and the work that was done.
-fn attempt(
-    problem: &Problem,
-    eval: &mut Evaluator<'_>,
-    wide: &mut Wide,
-    domain: &Domain,
-    limits: &Limits,
-    work: u64,
-) -> (MicroUsd, u64) {
-    let model = build::build(problem, domain);
-    let program = program::write(&model);
-    let start = wide.best.as_ref().and_then(|best| program::start(problem, eval, &model, &program, &best.instances));
-    let pass = (model.lp.columns.len() as u64).max(1);
-    let budget = Budget {
-        iterations: work / pass,
-        nodes: NODES,
-        stall: STALL,
-        gap: limits.gap_ppm as f64 / 1e6,
-        seconds: LAST_RESORT,
-    };
-    let t = std::time::Instant::now();
-    let found = minimise(&program, start.as_deref(), &budget);
-    eprintln!(
-        "mip: open {} cols {} rows {} nz {} budget it {} -> {:?} it {} nodes {} bound {:.2} {:.2} s; best {:?} bound before {:?}",
-        open(domain),
-        program.columns.len(),
-        program.rows.len(),
-        model.lp.columns.len(),
-        budget.iterations,
-        found.end,
-        found.iterations,
-        found.nodes,
-        found.bound + model.lp.constant,
-        t.elapsed().as_secs_f64(),
-        wide.best.as_ref().map(|b| b.cost),
-        wide.bound
-    );
-    if let Some(point) = &found.point {
-        let sets = program::read(&model, point);
-        let cost: f64 = program.columns.iter().zip(point).map(|(c, x)| c.cost * x).sum::<f64>() + model.lp.constant;
-        let broken = wide.offer(problem, eval, &sets);
-        eprintln!(
-            "  point {cost:.2}, broken {broken}, valued {:?}, best {:?}",
-            eval.trial(&sets).0.rank.cost,
-            wide.best.as_ref().map(|b| b.cost)
-        );
+/// Solves programs of one problem until the work is spent.
+struct Solve<'a> {
+    problem: &'a Problem,
+    limits: &'a Limits,
+    left: u64,
+}
+
+impl Solve<'_> {
+    /// Solves the program of a domain with a part of the work; gives the bound within it.
+    fn attempt(&mut self, eval: &mut Evaluator<'_>, wide: &mut Wide, domain: &Domain, work: u64) -> MicroUsd {
+        if self.limits.watch.enough() {
+            return MicroUsd::ZERO;
+        }
+        let model = build::build(self.problem, domain);
+        let program = program::write(&model);
+        let best = wide.best.as_ref();
+        let start = best.and_then(|best| program::start(self.problem, eval, &model, &program, &best.instances));
+        let pass = (model.lp.columns.len() as u64).max(1);
+        let budget = Budget {
+            iterations: (work / pass).min(self.limits.nodes.saturating_mul(ITERATIONS)),
+            nodes: NODES,
+            stall: STALL,
+            gap: self.limits.gap_ppm as f64 / 1e6,
+            seconds: LAST_RESORT,
+        };
+        let found = minimise(&program, start.as_deref(), &budget, &|| self.limits.watch.enough());
+        self.left = self.left.saturating_sub(found.iterations.saturating_mul(pass));
+        if let Some(point) = &found.point {
+            wide.offer(self.problem, eval, &program::read(&model, point));
+        }
+        floor(&found, &model)
     }
-    (floor(&found, &model), found.iterations.saturating_mul(pass))
 }
 
 /// What the solver's bound is worth.
 fn floor(found: &Found, model: &Model) -> MicroUsd {
-    match found.end {
-        End::Best | End::Work | End::Clock if found.bound.is_finite() => {
-            let bound = found.bound + model.lp.constant;
-            let safe = (bound - bound.abs() * MARGIN) * 1e6 - 1.0;
-            MicroUsd((safe.floor() as i64).clamp(0, IMPOSSIBLE.0))
-        }
-        _ => MicroUsd::ZERO,
+    if matches!(found.end, End::Infeasible | End::Failed) || !found.bound.is_finite() {
+        return MicroUsd::ZERO;
     }
+    let bound = found.bound + model.lp.constant;
+    let safe = (bound - bound.abs() * MARGIN) * 1e6 - 1.0;
+    MicroUsd((safe.floor() as i64).clamp(0, IMPOSSIBLE.0))
 }
 
-/// The domain without what costs more than a part of the gap beyond the bound. Not a proof of anything.
-fn kernel(problem: &Problem, wide: &Wide, model: &Model, proof: &Proof, part: f64) -> Option<Domain> {
+/// The domain without choices that cost more than a part of the gap beyond the best ones, and what an
+/// assignment outside of it costs at least.
+fn kernel(problem: &Problem, wide: &Wide, model: &Model, proof: &Proof, part: f64) -> Option<(Domain, MicroUsd)> {
     let best = wide.best.as_ref()?;
-    let most = (best.cost.0 as f64 / 1e6 - proof.bound) * part;
+    let most = (build::dollars(best.cost.0) - proof.bound) * part;
     let mut domain = wide.domain.clone();
-    for (i, block) in model.lp.blocks.iter().enumerate() {
+    for (i, block) in model.lp.blocks.iter().enumerate().filter(|(i, _)| problem.components[*i].max == 1) {
         let least = block.columns.clone().map(|c| proof.reduced[c]).fold(f64::INFINITY, f64::min);
         for column in block.columns.clone() {
             let l = model.places[column];
             let mark = &mut domain.marks[i][l];
-            let dear = proof.reduced[column] - least > most && !best.instances[i].contains(&l);
-            if *mark == Mark::Free && dear && problem.components[i].max == 1 {
+            if *mark == Mark::Free && proof.reduced[column] - least > most && !best.instances[i].contains(&l) {
                 *mark = Mark::Out;
             }
         }
     }
-    domain.propagate(problem).ok().map(|()| domain)
+    domain.propagate(problem).ok().map(|()| (domain, proof.with(most)))
 }

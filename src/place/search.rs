@@ -143,6 +143,8 @@ pub(super) fn wide_outcome(part: &Problem, limits: Limits, root: Domain, any: bo
     let open: usize = (0..part.components.len()).map(|i| found.domain.possible(i).count().saturating_sub(1)).sum();
     let cost = tree.best.as_ref().map(|best| best.cost);
     let many = part.components.iter().filter(|c| c.candidates.iter().any(shares)).count() > SHARING;
+    #[cfg(feature = "highs")]
+    let many = many || part.components.len() >= wide::MANY && cost.is_some_and(|c| super::mip::settled(c, found.bound));
     if cost.is_some() && (any || many || open > OPEN || tree.close_enough(found.bound)) {
         let bound = found.bound.min(cost.unwrap_or(IMPOSSIBLE));
         return Outcome { complete: cost == Some(bound), best: tree.best, bound, mixed: found.mixed };

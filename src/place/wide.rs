@@ -88,12 +88,13 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
         limits.moves.min(limits.moves / MANY_OPEN * open) * VALUES / 100,
     );
     wide.offer(problem, eval, &found);
-    #[cfg_attr(not(feature = "highs"), expect(unused_variables, reason = "nothing else is left to do"))]
     let settled = wide.narrow(problem, &model, &proof);
     #[cfg(feature = "highs")]
-    if !settled {
+    if !settled && limits.nodes > 0 {
         super::mip::improve(problem, eval, &mut wide, &model, &proof, limits);
     }
+    // Without such a solver nothing is left to do.
+    let _ = settled;
     wide
 }
 
