@@ -19,7 +19,7 @@ use crate::{
 pub(super) type Leaf<'a> = &'a RawValue;
 
 /// So many faults of one import are told.
-const MOST_FAULTS: usize = 50;
+const MOST_FAULTS: usize = 20;
 /// A node with more memory than this there is not: 2⁵⁰ bytes.
 const MOST_MEMORY: u128 = 1 << 50;
 /// Nor one with more CPUs.
