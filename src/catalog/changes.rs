@@ -74,6 +74,9 @@ pub fn figures(profile: &ProviderProfile) -> BTreeMap<String, Figure> {
     let mut out = BTreeMap::new();
     for offering in &profile.offerings {
         out.insert(offering.name.value.clone(), Figure::Usd(offering.price.value));
+        if let Some(spot) = &offering.spot_price {
+            out.insert(format!("{} (spot)", offering.name), Figure::Usd(spot.value));
+        }
     }
     if let Some(fee) = &profile.control_plane.price {
         out.insert("control plane".into(), Figure::Usd(fee.value));

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{Imported, importer_version, offers::Band};
 use crate::{
-    money::MicroUsd,
     quantity::{Bytes, MilliCpu},
     spec::{API_VERSION, CatalogEntry, Importer, LOCK_FILE},
 };
@@ -69,7 +68,7 @@ pub fn write(entry: &CatalogEntry, found: &Imported) -> String {
             parts.push(format!("gpu: {{model: {}, count: {}{memory}}}", scalar(&gpu.model), gpu.count));
         }
         parts.push(format!("price: {}", offer.price.exact()));
-        parts.extend(spot(offer.spot));
+        parts.extend(offer.spot.map(|spot| format!("spotPrice: {}", spot.exact())));
         let own: BTreeSet<&str> = offer.zones.iter().map(String::as_str).collect();
         if !own.is_empty() && own != zones {
             let own: Vec<String> = own.into_iter().map(scalar).collect();
@@ -78,11 +77,6 @@ pub fn write(entry: &CatalogEntry, found: &Imported) -> String {
         out.push_str(&format!("- {{{}}}\n", parts.join(", ")));
     }
     out
-}
-
-/// The price of a node that may be taken away, once offerings have a field for it.
-fn spot(_price: Option<MicroUsd>) -> Option<String> {
-    None
 }
 
 fn band(band: &Band) -> String {

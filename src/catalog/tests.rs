@@ -356,7 +356,7 @@ fn what_is_written_is_read_again() {
         for offering in &spec.offerings {
             let offer = &found.offers[&offering.name.value];
             assert_eq!((offering.price.value, offering.vcpus.0), (offer.price, offer.milli_cpu));
-            assert_eq!(offering.memory.0, offer.memory);
+            assert_eq!((offering.memory.0, offering.spot_price.as_ref().map(|p| p.value)), (offer.memory, offer.spot));
         }
         assert_eq!(spec.control_plane.price.as_ref().map(|p| p.value), found.fee);
         // And a note that wants out of its comment stays in it.

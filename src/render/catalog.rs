@@ -69,6 +69,9 @@ struct Offering {
     gpu: Option<String>,
     hourly: MicroUsd,
     monthly: MicroUsd,
+    /// Per hour, as a node that may be taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spot_hourly: Option<MicroUsd>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -155,6 +158,7 @@ fn profile(set: &SpecSet, file: &str, spec: &ProviderProfile, today: Day) -> Pro
             gpu: o.gpu.as_ref().map(|g| format!("{} × {}", g.count, g.model)),
             hourly: o.price.value,
             monthly: o.price.per_hour_over(HOURS_PER_MONTH * 3600),
+            spot_hourly: o.spot_price.as_ref().map(|p| p.value),
         })
         .collect();
     offerings.sort_by(|a, b| (a.hourly, &a.name).cmp(&(b.hourly, &b.name)));
@@ -219,11 +223,14 @@ fn profile_text(profile: &Profile, today: Day, style: Style) -> String {
     let about = format!("{}{region}", profile.platform.word());
     let mut out = head(&profile.name, &about, &profile.origin, &profile.file, today, style);
     if !profile.offerings.is_empty() {
-        let titles = ["OFFERING", "VCPUS", "MEMORY", "GPUS", "$/HOUR", "$/MONTH"];
+        let titles = ["OFFERING", "VCPUS", "MEMORY", "GPUS", "$/HOUR", "$/MONTH", "SPOT $/HOUR"];
         let mut rows = vec![titles.iter().map(|t| style.dim(t)).collect::<Vec<_>>()];
         rows.extend(profile.offerings.iter().map(|o| {
             let gpu = o.gpu.clone().unwrap_or_default();
-            vec![o.name.clone(), o.vcpus.to_string(), o.memory.to_string(), gpu, o.hourly.exact(), cents(o.monthly)]
+            let spot = o.spot_hourly.map(MicroUsd::exact).unwrap_or_default();
+            let size = [o.vcpus.to_string(), o.memory.to_string(), gpu];
+            let price = [o.hourly.exact(), cents(o.monthly), spot];
+            [vec![o.name.clone()], size.into(), price.into()].concat()
         }));
         out.push_str(&columns(&without_empty(rows), 2));
     }

@@ -121,7 +121,7 @@ fn golden_show_and_refresh() {
     run(&["catalog", "refresh", "aws-eu", "gcp-eu", "--dry-run"]);
     run(&["catalog", "refresh", "aws-eu", "gcp-eu"]);
     run(&["catalog", "refresh", "aws-eu", "--json"]);
-    change("catalog/aws-eu.yaml", "price: 0.131}", "price: 0.001}");
+    change("catalog/aws-eu.yaml", "price: 0.131,", "price: 0.001,");
     run(&["catalog", "refresh", "--check"]);
     run(&["catalog", "refresh", "aws-eu"]);
     run(&["plan", "--offline"]);
