@@ -9,8 +9,8 @@
 //! six decimals; volumes are `total` there.
 //!
 //! Not here, because the model cannot say it: D-cases of other subjects (2 and 7 need spot prices, 9
-//! and 13 replicas split over places, 15 and 16 capacity of devices); E4, E8, E11, E13 (other
-//! objectives, failover, replica division, disruption budgets), E16 and E17 (provisioning, time). E10 and
+//! and 13 SkyCluster's copies, 15 and 16 capacity of devices); E4, E8, E11, E13 (other
+//! objectives, failover, division (see `strategies`), disruption budgets), E16 and E17 (provisioning, time). E10 and
 //! what else takes more words than places are in `placement_words`. E19 and E20 are benchmarks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -22,12 +22,14 @@ use skyplan::{
     observed::{ClusterObserved, FreeNode, Observed},
     place::{
         decide::{Placed, place},
-        problem::{Candidate, Demand, Limits, Method},
+        problem::{Limits, Method},
     },
     state::State,
 };
 
 use crate::support::project::{Project, checkout};
+
+mod kinds;
 
 pub(super) const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind: ";
 
@@ -282,58 +284,6 @@ fn d14_a_pattern_of_names() {
         .with("clusters.yaml", "nodePools: [", pools);
     expect(&project, "0.08", &[("x", "a")]);
     assert_eq!(nodes(&solved(&project)), ["a/4vcpu-8gb: 1"]);
-}
-
-#[test]
-fn d17_alternatives_by_price() {
-    // What the nodes of the first entry may be, the cheapest first.
-    let alternatives = |compute: &str| -> Vec<String> {
-        let placed = solved(&on_a(compute));
-        let Candidate::Allowed(Demand::Dedicated(entries)) = &placed.problem.components[0].candidates[0] else {
-            panic!("not dedicated")
-        };
-        let offers = &placed.problem.places[0].offers;
-        let one = |(t, n): &(usize, u32)| format!("{n} × {} {}", offers[*t].offering, offers[*t].price.exact());
-        entries[0].anyof.iter().map(one).collect()
-    };
-    let large = "{anyOf: [{vcpus: 64, memory: 256Gi, gpu: {model: A10G, count: 1}}]}";
-    assert_eq!(alternatives(large), ["1 × 64vCPU-256GB-1xA10G-22GB 4.1"]);
-    let either = "{anyOf: [{vcpus: 48, gpu: {model: A10G, count: 4}}, {gpu: {model: L4}}]}";
-    assert_eq!(alternatives(either), ["1 × 12vCPU-49GB-1xL4-24GB 0.4893", "1 × 48vCPU-192GB-4xA10G-22GB 5.67"]);
-    // A Deployment that asks for no kind of node can run on all of them, on those with GPUs too: the
-    // cheapest is bought, and what is left when that cannot be had.
-    let plain = |pools: &str| {
-        let app = application(&[("x", 1, 1, 1)]).replace("cpu: 1, memory: 1Gi", "cpu: 500m, memory: 256Mi");
-        let all = "[{offering: 2vCPU-4GB}, {offering: 12vCPU-49GB-1xL4-24GB}, {offering: 64vCPU-256GB-1xA10G-22GB}, {offering: 48vCPU-192GB-4xA10G-22GB}]";
-        let on_a = needs(&[("x", "location: {permitted: [{cluster: a}]}")]);
-        solved(&project("points", &[("app.yaml", app), ("needs.yaml", on_a)]).with("clusters.yaml", all, pools))
-    };
-    for (pools, bought) in [
-        ("[{offering: 48vCPU-192GB-4xA10G-22GB}, {offering: 2vCPU-4GB}]", "a/2vcpu-4gb: 1"),
-        ("[{offering: 48vCPU-192GB-4xA10G-22GB}, {offering: 12vCPU-49GB-1xL4-24GB}]", "a/12vcpu-49gb-1xl4-24gb: 1"),
-    ] {
-        assert_eq!(nodes(&plain(pools)), [bought]);
-    }
-}
-
-#[test]
-fn d20_what_leaves_where_for_how_much() {
-    let placed = solved(&dedicated(&[("x", "")], &[]));
-    let ways: Vec<String> = placed
-        .problem
-        .routes
-        .iter()
-        .flatten()
-        .map(|way| {
-            let latency = way.latency.map(|l| l.to_string()).unwrap_or_default();
-            format!(
-                "{latency} {}",
-                way.meter.map_or("free".into(), |m| placed.problem.meters[m].tiers[0].per_gb.exact())
-            )
-        })
-        .collect();
-    // a → a, a → g, g → a, g → g.
-    assert_eq!(ways, ["0ms free", "20ms 0.09", "20ms 0.12", "0ms free"]);
 }
 
 // --- E: regions, shared nodes, dollars a month ------------------------------------------------------
