@@ -115,7 +115,7 @@ pub(super) fn method(report: &PlacementReport) -> String {
         "exact" if report.components.iter().any(saves_elsewhere) => {
             "cheapest for what had to be placed anew (proven); the rest stays".into()
         }
-        "exact" if report.components.iter().any(|c| c.replicas.is_some()) => {
+        "exact" | "steady" if divided(report) && report.cost <= report.bound => {
             "divided by strategies; the rest cheapest beside them (proven)".into()
         }
         "exact" => "cheapest that meets all constraints (proven)".into(),
@@ -124,6 +124,10 @@ pub(super) fn method(report: &PlacementReport) -> String {
         "deadline" => format!("cut off by the deadline: best found by then; {}", gap(report)),
         _ => format!("best found; {}", gap(report)),
     }
+}
+
+fn divided(report: &PlacementReport) -> bool {
+    report.components.iter().any(|c| c.replicas.is_some())
 }
 
 /// How far above the cheapest it is at most.
