@@ -30,10 +30,10 @@ const KERNEL: f64 = 0.002;
 const SHARE: u64 = 3;
 /// The same for the program that gives the bound: nothing outside of it is cheaper than that part of the
 /// gap above the bound that prices prove.
-const HALF: f64 = 0.5;
+const HALF: f64 = 0.4;
 /// Entries of rows that simplex iterations pass over, for a node of the budget; and iterations, where rows
 /// are few.
-const WORK: u64 = 120_000;
+const WORK: u64 = 200_000;
 const ITERATIONS: u64 = 3;
 /// The part of a bound that the solver's tolerances may make up.
 const MARGIN: f64 = 1e-5;
