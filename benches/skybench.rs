@@ -1,7 +1,8 @@
 //! skybench-1: cost, bound, processor time and memory of placements of all sizes: `make bench-place`.
 //!
 //! Every cell runs in a process of its own, so that memory is its own. Prints a table and writes
-//! `benches/results/place-skybench.json`. Arguments: seeds, by default 1 to 3; `--cell` is for itself.
+//! `benches/results/place-skybench.json`, or `place-skybench-highs.json` with HiGHS. Arguments: seeds, by default
+//! 1 to 3; `--cell` is for itself.
 #![allow(
     clippy::print_stdout,
     clippy::cast_precision_loss,
@@ -109,6 +110,8 @@ fn main() {
     }
     let Ok(own) = env::current_exe() else { return };
     let mut runs: Vec<Value> = Vec::new();
+    let solver = skyplan::place::mixed_solver();
+    println!("build: {}", solver.as_deref().unwrap_or("pure Rust"));
     println!("| model | components | offers | seed | CPU s | cost ¢ | bound ¢ | gap % | MB | replan s |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for model in ["A", "B"] {
@@ -140,12 +143,14 @@ fn main() {
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "load": load.trim(),
         "version": env!("CARGO_PKG_VERSION"),
+        "solver": solver,
         "peers": "absent",
         "runs": runs,
     });
+    let name = if solver.is_some() { "place-skybench-highs.json" } else { "place-skybench.json" };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
     let text = serde_json::to_string_pretty(&result).unwrap_or_default() + "\n";
-    if let Err(e) = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("place-skybench.json"), text)) {
+    if let Err(e) = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(name), text)) {
         println!("the results cannot be written: {e}");
     }
 }
