@@ -25,6 +25,8 @@ pub(crate) fn cases() -> Vec<(&'static str, u64, problem::Problem)> {
         dedicated: 0,
         scarce: 0,
         bounded: 30,
+        apart: 0,
+        picky: 0,
     };
     let kinds = [
         ("10 × 10 plain", ten()),
