@@ -20,6 +20,22 @@ fn knapsack(count: usize) -> Program {
     Program { columns: columns.collect(), rows: rows.collect() }
 }
 
+/// Split numbers into halves of equal sums, several times at once: easy to write down, hard to solve.
+fn market_split() -> Program {
+    let (rows, count) = (5, 40);
+    let number = |r: usize, c: usize| ((r + 1) * (c + 3).pow(3) * 31 % 1009 % 100) as f64;
+    let mut program = Program::default();
+    program.columns.resize(count, Column { cost: 0.0, least: 0.0, most: 1.0, whole: true });
+    for r in 0..rows {
+        let off = program.columns.len();
+        program.columns.resize(off + 2, Column { cost: 1.0, least: 0.0, most: 1e4, whole: false });
+        let half = ((0..count).map(|c| number(r, c)).sum::<f64>() / 2.0).floor();
+        let entries = (0..count).map(|c| (c, number(r, c))).chain([(off, 1.0), (off + 1, -1.0)]);
+        program.rows.push(Row { entries: entries.collect(), least: half, most: half });
+    }
+    program
+}
+
 fn value(program: &Program, point: &[f64]) -> f64 {
     program.columns.iter().zip(point).map(|(c, x)| c.cost * x).sum()
 }
@@ -52,8 +68,8 @@ fn finds_what_trying_everything_finds() {
 
 #[test]
 fn a_budget_of_work_ends_it_at_the_same_point_every_time() {
-    let program = knapsack(60);
-    let few = Budget { iterations: 400, ..ALL };
+    let program = market_split();
+    let few = Budget { iterations: 5_000, ..ALL };
     let first = minimise(&program, None, &few, &|| false);
     assert_eq!(first.end, End::Work, "{first:?}");
     for _ in 0..3 {

@@ -48,9 +48,10 @@ pub mod wish;
 /// The mixed-integer solver that is built in, by name and version.
 pub fn mixed_solver() -> Option<String> {
     #[cfg(feature = "highs")]
-    return Some(format!("HiGHS {}", skyplan_milp::version()));
+    let solver = Some(format!("HiGHS {}", skyplan_milp::version()));
     #[cfg(not(feature = "highs"))]
-    None
+    let solver = None;
+    solver
 }
 
 #[cfg(test)]
