@@ -71,7 +71,7 @@ fn paid(problem: &Problem, solution: &Solution, item: Item) -> MicroUsd {
         Item::Nodes(l, t) => problem.places[l].offers[t].price.times(u64::from(solution.nodes[l][t])),
         Item::Fee(l) => {
             let open = solution.instances.iter().any(|set| set.contains(&l));
-            if open { problem.places[l].fee } else { MicroUsd::ZERO }
+            if open || problem.places[l].kept { problem.places[l].fee } else { MicroUsd::ZERO }
         }
         Item::Meter(m) => {
             let flows = problem.flows.iter().zip(&solution.targets);
@@ -111,10 +111,10 @@ pub fn sensitivity(problem: &Problem, solution: &Solution, limits: &Limits) -> V
         let mut proven = true;
         let mut cheaper = |thousandths: u64| {
             let dear = at(problem, item, thousandths);
-            let stays = evaluate_recorded(&dear, &solution.instances).map(|s| s.cost.total());
+            let stays = evaluate_recorded(&dear, &solution.instances).map(|s| s.cost.decided());
             let best = find(&dear, &limits).ok();
             proven &= best.as_ref().is_some_and(|b| b.method == Method::Exact);
-            best.zip(stays).is_some_and(|(best, stays)| best.cost.total() < stays)
+            best.zip(stays).is_some_and(|(best, stays)| best.cost.decided() < stays)
         };
         let changes_at = if cheaper(1000) {
             Some(1000)
@@ -158,7 +158,7 @@ fn by_moves(problem: &Problem, solution: &Solution, item: Item, cost: MicroUsd) 
                 }
                 let Some(other) = eval.solution(&moved, MicroUsd::ZERO, Method::Recorded) else { continue };
                 let less = cost - paid(problem, &other, item);
-                let dearer = (other.cost.total() - solution.cost.total()).max(MicroUsd::ZERO);
+                let dearer = (other.cost.decided() - solution.cost.decided()).max(MicroUsd::ZERO);
                 if less > MicroUsd::ZERO {
                     let rise = i128::from(dearer.0) * 1000 / i128::from(less.0);
                     let at = 1001_u64.saturating_add(u64::try_from(rise).unwrap_or(u64::MAX));

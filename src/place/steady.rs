@@ -90,7 +90,7 @@ fn backwards(problem: &Problem, best: Solution, movers: &[usize], most: MicroUsd
             instances[*i].clone_from(&problem.components[*i].incumbent);
         }
         let permitted = set.iter().all(|i| permits(&problem.components[*i], &instances[*i]));
-        let cost = permitted.then(|| eval.value(&instances)).flatten()?.rank.cost;
+        let cost = permitted.then(|| eval.value(&instances)).flatten()?.rank.cost + problem.standing();
         (cost <= most).then_some((cost, instances))
     };
     // Twice: what goes back may let others follow.

@@ -138,5 +138,5 @@ fn alone(problem: &Problem, placed: &Placed, component: usize, place: usize) -> 
         instances[component].sort_unstable();
         evaluate_recorded(problem, &instances)
     });
-    moved.min_by_key(|s| s.cost.total())
+    moved.min_by_key(|s| s.cost.decided())
 }

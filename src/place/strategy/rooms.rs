@@ -84,7 +84,8 @@ impl<'a> Rooms<'a> {
     pub(super) fn extra(&self, l: usize, ask: &Ask<'_>, replicas: u32) -> MicroUsd {
         let nothing = PodGroup { count: 0, ..ask.pod.clone() };
         let before = self.price(l, &nothing).unwrap_or_default();
-        let fee = if self.promised[l].is_empty() { self.problem.places[l].fee } else { MicroUsd::ZERO };
+        let place = &self.problem.places[l];
+        let fee = if self.promised[l].is_empty() && !place.kept { place.fee } else { MicroUsd::ZERO };
         self.price(l, &ask.pods(replicas)).map_or(pack::IMPOSSIBLE, |after| after - before + fee)
     }
 

@@ -51,13 +51,13 @@ pub(super) fn split(
         let mut problem = bare.clone();
         fix(terms.model, &all, &mut problem);
         let Ok(solution) = find(&problem, limits) else { continue };
-        if best.as_ref().is_none_or(|(least, _)| solution.cost.total() < *least) {
-            best = Some((solution.cost.total(), all));
+        if best.as_ref().is_none_or(|(least, _)| solution.cost.decided() < *least) {
+            best = Some((solution.cost.decided(), all));
         }
     }
     // Whole, for what it costs, or for the reasons why that cannot be.
     match (solve(fixed), best) {
-        (Ok((_, solution)), best) if best.as_ref().is_none_or(|(least, _)| solution.cost.total() <= *least) => {
+        (Ok((_, solution)), best) if best.as_ref().is_none_or(|(least, _)| solution.cost.decided() <= *least) => {
             let mut all = divisions.clone();
             for (i, strategy) in open {
                 let units = [(*i, strategy.replicas)];
