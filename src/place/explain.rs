@@ -210,7 +210,10 @@ pub fn together(problem: &Problem, solution: &Solution) -> Vec<(usize, usize, Ve
             if movers.len() < 2 {
                 continue;
             }
-            if let Some(by) = shifts.dearer(&movers, from, to).filter(|by| *by < MicroUsd::ZERO) {
+            // What is preferred is no saving to miss.
+            let weigh = |l: usize| movers.iter().map(|i| problem.components[*i].disliked(l)).sum::<MicroUsd>();
+            let counted = weigh(to) - weigh(from);
+            if let Some(by) = shifts.dearer(&movers, from, to).filter(|by| by.0 < 0 && (*by + counted).0 < 0) {
                 all.push((from, to, movers, MicroUsd::ZERO - by));
             }
         }

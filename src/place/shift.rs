@@ -78,7 +78,7 @@ impl<'a> Shifts<'a> {
     }
 
     /// How much more everything costs if these components, which run at `from` and not at `to`, run at `to`
-    /// instead; `None` where that cannot be. Whether they may is not looked at.
+    /// instead; `None` where that cannot be. Whether each of them may is not looked at, nor what is disliked.
     pub(super) fn dearer(&mut self, movers: &[usize], from: usize, to: usize) -> Option<MicroUsd> {
         let left: Vec<usize> = self.tenants[from].iter().copied().filter(|i| !movers.contains(i)).collect();
         let mut there: Vec<usize> = self.tenants[to].iter().chain(movers).copied().collect();
@@ -95,9 +95,13 @@ impl<'a> Shifts<'a> {
             true => Some(self.transfer),
             false => self.haul.choose(&self.instances).map(|t| t.cost),
         };
+        let crowded = self.crowds.excess(&self.instances) > 0;
         let is = movers.iter().filter(|i| self.moves(**i)).count();
         for (i, set) in movers.iter().zip(old) {
             self.instances[*i] = set;
+        }
+        if crowded {
+            return None;
         }
         let price = |n: usize| self.problem.move_cost.times(n as u64);
         Some(places + transfer? - self.transfer + price(is) - price(was))

@@ -240,7 +240,15 @@ fn value(asker: &Asker<'_>, now: &Now<'_>, before: &Problem, rule: Rule) -> Opti
             next.places[l].quota = Some(new);
             Some((text, next))
         }
-        Rule::Spread(s) => Some((format!("leave out: {}", posed.problem.spreads[s].text), without())),
+        Rule::Spread(s) => {
+            let spread = &posed.problem.spreads[s];
+            let mut values = spread.most.saturating_add(1)..=spread.most.saturating_add(NEXT);
+            let found = first(&mut values, &|p, most| p.spreads[s].most = most);
+            Some(match found {
+                Some((most, next)) => (format!("allow a `max` of {most} in: {}", spread.text), next),
+                None => (format!("leave out: {}", spread.text), without()),
+            })
+        }
         Rule::Pin(i) => Some((format!("let `{}` move", name(i)), without())),
         Rule::Permitted(i) => {
             let solution = solved()?;
