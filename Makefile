@@ -55,7 +55,7 @@ PARTS := place hostile kill
 test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile or kill
 
 full-place:
-	SKYPLAN_CASES=3000 cargo test --lib --locked place::fuzz
+	SKYPLAN_CASES=3000 cargo test --lib --locked place::
 	@$(if $(WITH_HIGHS),,scripts/highs.sh || true)
 	$(if $(WITH_HIGHS),SKYPLAN_CASES=3000 cargo test --release --lib --locked $(WITH_HIGHS) place::,@echo "not run with HiGHS")
 

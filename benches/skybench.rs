@@ -18,7 +18,7 @@ use skyplan::{
     diagnostic, money,
     place::{
         check::check,
-        problem::{Candidate, Demand, Problem},
+        problem::{Candidate, Demand, Fit, Problem},
         search::{Limits, Solution, solve},
     },
     quantity,
@@ -63,14 +63,20 @@ fn changed(problem: &Problem, found: &Solution) -> Problem {
 }
 
 /// One cell, as JSON.
-fn cell(n: usize, offers: usize, seed: u64, model: Model) -> Value {
-    let problem = skybench::problem(n, offers, seed, model);
+fn cell(n: usize, offers: usize, seed: u64, name: &str) -> Value {
+    let (model, fit) = match name {
+        "A" => (Model::A, Fit::Scheduler),
+        "B packed" => (Model::B, Fit::Scheduler),
+        "B aggregated" => (Model::B, Fit::Sum),
+        _ => (Model::B, Fit::Cover),
+    };
+    let problem = Problem { fit, ..skybench::problem(n, offers, seed, model) };
     let base = memory();
     let (begun, clock) = (processor(), Instant::now());
     let found = solve(&problem, &Limits::default());
     let (seconds, wall) = (processor() - begun, clock.elapsed().as_secs_f64());
     let mut cell = json!({
-        "components": n, "offers": offers, "seed": seed, "model": format!("{model:?}"),
+        "components": n, "offers": offers, "seed": seed, "model": name,
         "cpuSeconds": (seconds * 1e4).round() / 1e4, "wallSeconds": (wall * 1e3).round() / 1e3,
         "peakMb": memory().round(), "problemMb": base.round(),
     });
@@ -100,8 +106,7 @@ fn main() {
         && flag == "--cell"
     {
         let number = |text: &str| text.parse().unwrap_or(0);
-        let model = if model == "A" { Model::A } else { Model::B };
-        println!("{}", cell(number(n), number(offers), number(seed) as u64, model));
+        println!("{}", cell(number(n), number(offers), number(seed) as u64, model.as_str()));
         return;
     }
     let mut seeds: Vec<u64> = args.iter().filter_map(|a| a.parse().ok()).collect();
@@ -114,7 +119,7 @@ fn main() {
     println!("build: {}", solver.as_deref().unwrap_or("pure Rust"));
     println!("| model | components | offers | seed | CPU s | cost ¢ | bound ¢ | gap % | MB | replan s |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    for model in ["A", "B"] {
+    for model in ["A", "B", "B aggregated", "B packed"] {
         for n in [5, 20, 50, 100, 300] {
             for offers in [10, 50, 200, 500] {
                 for seed in &seeds {
@@ -140,6 +145,7 @@ fn main() {
     let result = json!({
         "bench": "skybench-1",
         "command": "make bench-place",
+        "seeds": seeds.clone(),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "load": load.trim(),
         "version": env!("CARGO_PKG_VERSION"),

@@ -340,20 +340,16 @@ fn schedules(place: &Place, shared: &[u64], pods: &[Pod<'_>]) -> bool {
                     None => only.is_none(),
                 },
             };
-            let used = Resources {
-                milli_cpu: room.used.milli_cpu.saturating_add(pod.milli_cpu),
-                memory: room.used.memory.saturating_add(pod.memory),
-                gpus: room.used.gpus.saturating_add(pod.gpus),
-                pods: room.used.pods.saturating_add(pod.pods),
-            };
-            let fits = used.milli_cpu <= room.size.milli_cpu
-                && used.memory <= room.size.memory
-                && used.gpus <= room.size.gpus
-                && used.pods <= room.size.pods;
+            let (size, used) = (&room.size, &room.used);
+            let fits = pod.milli_cpu <= size.milli_cpu - used.milli_cpu
+                && pod.memory <= size.memory - used.memory
+                && pod.gpus <= size.gpus - used.gpus
+                && pod.pods <= size.pods - used.pods;
             if !(allowed && fits) {
                 continue;
             }
-            let shares = [share(room.size.milli_cpu, used.milli_cpu), share(room.size.memory, used.memory)];
+            let shares =
+                [share(size.milli_cpu, used.milli_cpu + pod.milli_cpu), share(size.memory, used.memory + pod.memory)];
             let known = shares.iter().flatten().count() as u128;
             let score = shares.iter().flatten().sum::<u128>() / known.max(1);
             if chosen.is_none_or(|(best, _)| best < score) {

@@ -151,6 +151,8 @@ impl<'a> Evaluator<'a> {
         let more = self.move_cost(moves) + self.dislike(instances);
         cost += more;
         bound = (bound + more).min(IMPOSSIBLE);
+        // More than can be counted is more than can be paid.
+        broken += usize::from(broken == 0 && cost >= IMPOSSIBLE);
         (Trial { broken, rank: Rank { cost, moves, open, instances: instances.to_vec() } }, bound)
     }
 
@@ -188,6 +190,9 @@ impl<'a> Evaluator<'a> {
                     dedicated[*i][k].clone_from(own);
                 }
             }
+        }
+        if cost.total() >= IMPOSSIBLE {
+            return None;
         }
         Some(Solution {
             bound: (bound + problem.standing()).min(cost.decided()),

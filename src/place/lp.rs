@@ -5,6 +5,7 @@
 //! alone: a solver's word for its optimum is never taken. Knows numbers, not places.
 
 pub(super) mod build;
+mod cuts;
 pub(super) mod first_order;
 
 use std::ops::Range;
@@ -31,8 +32,18 @@ pub(super) struct Lp {
     pub(super) caps: Vec<f64>,
     /// Rows whose prices may be cut down together so that columns do not pay below nothing.
     pub(super) yards: Vec<Yard>,
+    /// Rows that are added only where they are found to matter.
+    pub(super) spare: Vec<Spare>,
     /// Dollars that are certain.
     pub(super) constant: f64,
+}
+
+/// A row of a yard that is not there yet.
+#[derive(Clone, Debug)]
+pub(super) struct Spare {
+    pub(super) yard: usize,
+    pub(super) entries: Vec<(usize, f64)>,
+    pub(super) limit: f64,
 }
 
 /// One component's columns.
@@ -47,6 +58,8 @@ pub(super) struct Block {
 #[derive(Clone, Debug)]
 pub(super) struct Yard {
     pub(super) rows: Range<usize>,
+    /// More such rows, which follow from whole numbers.
+    pub(super) cuts: Vec<usize>,
     /// Rows that bound nodes: what they are charged, nodes may earn beyond their cost.
     pub(super) quotas: Range<usize>,
     pub(super) nodes: Range<usize>,
@@ -161,7 +174,7 @@ impl Lp {
     /// Lowers a yard's prices until no node earns more than it costs.
     fn moderate(&self, yard: &Yard, prices: &mut [f64]) {
         let mut paid = vec![0.0; yard.nodes.len()];
-        for row in yard.rows.clone() {
+        for row in yard.rows.clone().chain(yard.cuts.iter().copied()) {
             for (column, value) in self.entries(row).filter(|(c, _)| yard.nodes.contains(c)) {
                 paid[column - yard.nodes.start] -= prices[row] * value;
             }
@@ -175,8 +188,8 @@ impl Lp {
         let worth = paid.iter().zip(&worth);
         let factor = worth.filter(|(paid, _)| **paid > 0.0).map(|(paid, cost)| cost / paid).fold(1.0, f64::min);
         if factor < 1.0 {
-            for price in &mut prices[yard.rows.clone()] {
-                *price *= factor;
+            for row in yard.rows.clone().chain(yard.cuts.iter().copied()) {
+                prices[row] *= factor;
             }
         }
     }

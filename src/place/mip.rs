@@ -43,16 +43,6 @@ const STALL: u64 = 5_000;
 /// Seconds after which something must be wrong.
 const LAST_RESORT: f64 = 600.0;
 
-/// A point and prices of the relaxation by an interior-point method: none where it fails.
-pub(super) fn relax(model: &Model) -> Option<(Answer, Proof)> {
-    let found = skyplan_milp::relax(&program::write(model), LAST_RESORT);
-    let point = found.point.filter(|_| found.end == End::Best)?;
-    let prices = found.prices.get(model.lp.blocks.len()..)?.to_vec();
-    let answer = Answer { point: point.get(..model.lp.cost.len())?.to_vec(), prices };
-    let proof = model.lp.value(&answer.prices);
-    Some((answer, proof))
-}
-
 /// Betters the best assignment and the bound.
 pub(super) fn improve(
     problem: &Problem,
@@ -105,7 +95,8 @@ impl Solve<'_> {
         if self.limits.watch.enough() {
             return MicroUsd::ZERO;
         }
-        let model = build::build(self.problem, domain);
+        let mut model = build::build(self.problem, domain);
+        model.lp.complete();
         let program = program::write(&model);
         let best = wide.best.as_ref();
         let start = best.and_then(|best| program::start(self.problem, eval, &model, &program, &best.instances));

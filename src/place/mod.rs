@@ -59,6 +59,8 @@ mod fuzz;
 #[cfg(test)]
 mod moves_tests;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod samples;

@@ -218,7 +218,7 @@ impl Room {
             return 0.0;
         }
         let mut spent = 0.0;
-        let mut quota = self.quotas.clone();
+        let mut quota = std::borrow::Cow::Borrowed(&self.quotas[..]);
         for (m, k) in &self.sole {
             if left[*m] > 1e-6 {
                 let kind = &self.kinds[*k];
@@ -228,7 +228,7 @@ impl Room {
                 }
                 spent += count * kind.price;
                 left.iter_mut().zip(&kind.holds).for_each(|(n, h)| *n -= count * h);
-                quota.iter_mut().zip(&kind.gross).for_each(|(q, g)| *q -= count * g);
+                quota.to_mut().iter_mut().zip(&kind.gross).for_each(|(q, g)| *q -= count * g);
             }
         }
         if quota.iter().any(|q| *q < 0.0) {
@@ -250,12 +250,8 @@ impl Room {
                     break;
                 }
                 let price = spent + count * kind.price;
-                let worth: f64 = left
-                    .iter()
-                    .zip(&kind.holds)
-                    .zip(&self.rates)
-                    .map(|((n, h), r)| (n - count * h).max(0.0) * r)
-                    .fold(0.0, f64::max);
+                let worth: f64 =
+                    left.iter().zip(&kind.holds).zip(&self.rates).map(|((n, h), r)| (n - count * h).max(0.0) * r).sum();
                 if price + worth < best {
                     let covered = |holds: Option<&[f64]>| {
                         (0..left.len()).all(|m| left[m] - count * kind.holds[m] - holds.map_or(0.0, |h| h[m]) <= 1e-6)

@@ -48,6 +48,8 @@ const LOOK: u64 = 1_000;
 /// share nodes: its bound is dear for large sets of them.
 const OPEN: usize = 400;
 const SHARING: usize = 40;
+/// Components from which on less work is left to the tree after the relaxation and its local search.
+const LESS: u64 = 20;
 /// Places of each component that the local search looks at first.
 const KERNEL: usize = 7;
 
@@ -149,7 +151,8 @@ pub(super) fn wide_outcome(part: &Problem, limits: Limits, root: Domain, any: bo
         let bound = found.bound.min(cost.unwrap_or(IMPOSSIBLE));
         return Outcome { complete: cost == Some(bound), best: tree.best, bound, mixed: found.mixed };
     }
-    // The local search has been.
+    // The local search has been, and a bound that prices did not close is seldom closed by more work.
+    tree.work /= 1 + part.components.len() as u64 / LESS;
     tree.limits.moves /= 20;
     let rest = tree.run(found.domain, any);
     Outcome { bound: rest.bound.max(found.bound), mixed: found.mixed, ..rest }

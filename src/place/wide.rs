@@ -9,7 +9,7 @@ use super::{
     domain::{Domain, Mark},
     evaluate::{Evaluator, Rank, Trial, permits},
     lp::{Answer, Block, Proof, Solver, build, build::Model, first_order::FirstOrder},
-    problem::{Component, Limits, Problem},
+    problem::{Component, Fit, Limits, Problem},
 };
 use crate::money::MicroUsd;
 
@@ -17,15 +17,20 @@ use crate::money::MicroUsd;
 pub(super) const MANY: usize = 13;
 /// Multiplications of the relaxation's solver for a node of the budget, and for an entry of the rows
 /// between two looks at what it has come to.
-const WORK: u64 = 160_000;
+const WORK: u64 = 120_000;
 const LOOK: u64 = 400;
+/// Parts of the work, in hundredths, after which cuts are added.
+const CUTS: [u64; 3] = [35, 50, 65];
 /// Steps of the local search for a move of the budget, and exact values for a hundred moves.
-const STEPS: u64 = 2;
+const STEPS: u64 = 6;
 const VALUES: u64 = 1;
 /// Components to place from which on the local search takes all of its steps.
 const MANY_OPEN: u64 = 60;
 /// Places that the local search tries for every component.
 const OPTIONS: usize = 10;
+/// How much dearer than its cheapest place an option of a component may look, in parts of what a component
+/// costs about: the next only where the one before made no placement.
+const WITHIN: [f64; 3] = [0.03, 0.5, f64::INFINITY];
 /// Rounds in which the local search learns what nodes really hold.
 const ROUNDS: u64 = 10;
 /// Dollars by which a step may look dearer and still be valued exactly.
@@ -48,46 +53,22 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
     let mut wide = Wide { best: None, bound: MicroUsd::ZERO, domain: root.clone(), mixed: false };
     let stay: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
     wide.offer(problem, eval, &stay);
-    let model = build::build(problem, root);
-    let (answer, proof) = relax(&model, limits);
+    let mut model = build::build(problem, root);
+    let (answer, proof) = relax(&mut model, limits);
     wide.bound = wide.bound.max(proof.floor());
     let start = round(&model, &answer, &proof, problem);
     wide.offer(problem, eval, &start);
     if wide.narrow(problem, &model, &proof) {
         return wide;
     }
-    let options = options(&model, &answer, &proof, problem, wide.best.as_ref());
-    let scale = proof.bound.abs() / problem.components.len() as f64 + 1.0;
-    let mut search = Annealer::new(problem, &model, &answer.prices, &options, scale);
-    let open = options.iter().filter(|places| places.len() > 1).count() as u64;
-    let steps = limits.moves.min(limits.moves / MANY_OPEN * open) * STEPS;
-    let mut sets = start;
-    for seed in 0..ROUNDS {
-        if limits.watch.enough() {
-            break;
-        }
-        // Twice from warm on: the second time with what was learned.
-        let warm = seed == 0 || seed == ROUNDS / 2;
-        sets = search.run(&sets, if warm { steps } else { steps / 10 }, seed, !warm);
-        let broken = wide.offer(problem, eval, &sets);
-        if broken {
-            search.insist();
-        }
-        if !learn(problem, eval, &mut search, &sets) && !broken {
+    // Few choices first; more where those do not make a placement.
+    for within in WITHIN {
+        let options = options(&model, &answer, &proof, problem, wide.best.as_ref(), within);
+        wide.search(problem, eval, &model, &answer, &proof, &options, &start, limits);
+        if wide.best.is_some() || limits.watch.enough() {
             break;
         }
     }
-    wide.offer(problem, eval, &sets);
-    let from = wide.best.as_ref().map_or(sets, |best| best.instances.clone());
-    let found = polish(
-        problem,
-        eval,
-        &mut search,
-        &options,
-        &from,
-        limits.moves.min(limits.moves / MANY_OPEN * open) * VALUES / 100,
-    );
-    wide.offer(problem, eval, &found);
     let settled = wide.narrow(problem, &model, &proof);
     #[cfg(feature = "highs")]
     if !settled && limits.nodes > 0 {
@@ -99,6 +80,49 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
 }
 
 impl Wide {
+    /// Looks for a good assignment within options.
+    #[allow(clippy::too_many_arguments, reason = "all that is known")]
+    fn search(
+        &mut self,
+        problem: &Problem,
+        eval: &mut Evaluator<'_>,
+        model: &Model,
+        answer: &Answer,
+        proof: &Proof,
+        options: &[Vec<usize>],
+        start: &[Vec<usize>],
+        limits: &Limits,
+    ) {
+        let scale = proof.bound.abs() / problem.components.len() as f64 + 1.0;
+        let mut search = Annealer::new(problem, model, &answer.prices, options, scale);
+        let open = options.iter().filter(|places| places.len() > 1).count() as u64;
+        let moves = limits.moves.min(limits.moves / MANY_OPEN * open);
+        let steps = moves * STEPS;
+        let mut sets = start.to_vec();
+        for seed in 0..ROUNDS {
+            if limits.watch.enough() {
+                break;
+            }
+            // Twice from warm on: the second time with what was learned.
+            let warm = seed == 0 || seed == ROUNDS / 2;
+            sets = search.run(&sets, if warm { steps } else { steps / 10 }, seed, !warm);
+            let broken = self.offer(problem, eval, &sets);
+            if broken {
+                search.insist();
+            }
+            if !learn(problem, eval, &mut search, &sets) && !broken {
+                break;
+            }
+        }
+        if problem.fit != Fit::Scheduler {
+            sets = search.run(&sets, steps / 3, ROUNDS, true);
+        }
+        self.offer(problem, eval, &sets);
+        let from = self.best.as_ref().map_or(sets, |best| best.instances.clone());
+        let found = polish(problem, eval, &mut search, options, &from, moves * VALUES / 100);
+        self.offer(problem, eval, &found);
+    }
+
     /// Keeps an assignment when it is possible and the best; says whether it breaks something.
     pub(super) fn offer(&mut self, problem: &Problem, eval: &mut Evaluator<'_>, sets: &[Vec<usize>]) -> bool {
         if !problem.components.iter().zip(sets).all(|(c, set)| permits(c, set)) {
@@ -140,32 +164,35 @@ impl Wide {
     }
 }
 
-/// Solves the relaxation until it stands or the work is spent.
-fn relax(model: &Model, limits: &Limits) -> (Answer, Proof) {
-    #[cfg(feature = "highs")]
-    if limits.nodes > 0
-        && let Some(found) = super::mip::relax(model)
-    {
-        return found;
-    }
-    let mut work = limits.nodes.saturating_mul(WORK);
+/// Solves the relaxation until it stands or the work is spent, and cuts off what whole nodes cannot be.
+fn relax(model: &mut Model, limits: &Limits) -> (Answer, Proof) {
+    let all = limits.nodes.saturating_mul(WORK);
+    let mut work = all;
     let mut solver = FirstOrder::new(&model.lp, None);
     let mut answer = solver.advance(&model.lp, 0);
     let mut proof = model.lp.value(&answer.prices);
-    let mut still = 0;
+    let (mut still, mut cuts) = (0, 0);
     let look = (LOOK * model.lp.columns.len() as u64).max(1);
     while work > 0 && !limits.watch.enough() {
         let next = solver.advance(&model.lp, look.min(work));
         work = work.saturating_sub(look);
         let proves = model.lp.value(&next.prices);
         still = if proves.bound > proof.bound + proof.bound.abs() * 1e-7 { 0 } else { still + 1 };
+        let due = CUTS.get(cuts).is_some_and(|part| all - work >= all / 100 * part);
+        if due || still > 3 {
+            cuts += 1;
+            if cuts > CUTS.len() || model.lp.cut(&next) == 0 {
+                break;
+            }
+            still = 0;
+            answer.prices.resize(model.lp.limits.len(), 0.0);
+            solver = solver.resume(&model.lp, next.clone());
+        }
         if proves.bound > proof.bound {
             (answer, proof) = (next, proves);
+            answer.prices.resize(model.lp.limits.len(), 0.0);
         } else {
             answer.point = next.point;
-        }
-        if still > 3 {
-            break;
         }
     }
     (answer, proof)
@@ -200,14 +227,24 @@ fn round(model: &Model, answer: &Answer, proof: &Proof, problem: &Problem) -> Ve
 }
 
 /// Places that the relaxation finds good for every component.
-fn options(model: &Model, answer: &Answer, proof: &Proof, problem: &Problem, best: Option<&Rank>) -> Vec<Vec<usize>> {
+fn options(
+    model: &Model,
+    answer: &Answer,
+    proof: &Proof,
+    problem: &Problem,
+    best: Option<&Rank>,
+    within: f64,
+) -> Vec<Vec<usize>> {
+    let within = proof.bound.abs() / problem.components.len() as f64 * within;
     let mut all = Vec::with_capacity(model.lp.blocks.len());
     for (i, (block, component)) in model.lp.blocks.iter().zip(&problem.components).enumerate() {
         let mut order: Vec<usize> = block.columns.clone().collect();
         let rank = |c: &usize| if answer.point[*c] > 0.01 { f64::NEG_INFINITY } else { proof.reduced[*c] };
         order.sort_by(|a, b| rank(a).total_cmp(&rank(b)).then(a.cmp(b)));
         let ranked = || order.iter().map(|c| model.places[*c]);
-        let mut places: Vec<usize> = ranked().take(OPTIONS + component.min as usize).collect();
+        let least = order.iter().map(|c| proof.reduced[*c]).fold(f64::INFINITY, f64::min);
+        let near = order.iter().filter(|c| proof.reduced[**c] <= least + within).count().max(2);
+        let mut places: Vec<usize> = ranked().take(near.min(OPTIONS) + component.min as usize).collect();
         for group in &component.groups {
             places.extend(ranked().filter(|l| group.places.contains(l)).take(2));
         }

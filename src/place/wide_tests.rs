@@ -12,7 +12,7 @@ use super::{
     search::{solve, wide_outcome},
 };
 
-const CASES: u64 = 200;
+const CASES: u64 = 60;
 
 fn cases() -> u64 {
     std::option_env!("SKYPLAN_CASES").and_then(|n| n.parse().ok()).unwrap_or(CASES)
@@ -93,7 +93,7 @@ fn wide_problems_are_found_again() {
 #[test]
 fn sums_and_size_classes_agree_with_brute_force() {
     let (mut solved, mut cheaper) = (0, 0);
-    for seed in 0..cases() / 2 {
+    for seed in 0..2 * cases() {
         let fit = if seed % 2 == 0 { Fit::Cover } else { Fit::Sum };
         let problem = Problem { fit, ..problem(Shape::small(seed / 2), seed / 2) };
         match (solve(&problem, &Limits::default()), brute_force(&problem)) {
@@ -111,5 +111,5 @@ fn sums_and_size_classes_agree_with_brute_force() {
             (found, expected) => panic!("seed {seed}: {found:?} against {expected:?}"),
         }
     }
-    assert!(solved > cases() / 6 && cheaper > 0, "{solved} solved, {cheaper} cheaper than the scheduler allows");
+    assert!(solved > cases() / 2 && cheaper > 0, "{solved} solved, {cheaper} cheaper than the scheduler allows");
 }

@@ -52,7 +52,7 @@ impl Loose {
                     let least = entries.iter().filter_map(|e| {
                         e.anyof.iter().map(|(t, n)| place.offers[*t].price.times(u64::from(*n)).0).min()
                     });
-                    own[k] = least.sum::<i64>() as f64;
+                    own[k] = least.fold(0_i64, i64::saturating_add) as f64;
                 }
                 Candidate::Excluded(_) => {}
             }
@@ -107,7 +107,11 @@ impl Loose {
                 .collect()
         };
         let cost = |counts: &[u32]| -> i64 {
-            place.offers.iter().zip(counts).map(|(o, n)| o.price.times(u64::from(*n)).0).sum()
+            place
+                .offers
+                .iter()
+                .zip(counts)
+                .fold(0_i64, |sum, (o, n)| sum.saturating_add(o.price.times(u64::from(*n)).0))
         };
         let least: Vec<u32> = place.offers.iter().map(|o| o.min).collect();
         // Grows purchases offer by offer in order, so that each is met once.

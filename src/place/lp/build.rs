@@ -15,7 +15,7 @@ use super::{
         problem::{Candidate, Demand, Fit, Flow, PodGroup, Problem, Resources},
         transfer::Haul,
     },
-    Block, Lp, Yard,
+    Block, Lp, Spare, Yard,
 };
 
 /// Entries from which on flows get no more rows: a bound on memory.
@@ -283,20 +283,26 @@ impl Model {
             if whole <= there && open.is_none() || entries.is_empty() {
                 continue;
             }
-            if let Some(last) = self.sites[l].measures.last_mut() {
-                last.1 = Some(self.lp.limits.len());
-            }
             // Numbers near one make for quick solving.
             let unit = 1.0 / entries.iter().map(|(_, takes)| *takes).fold(0.0, f64::max);
             entries.iter_mut().for_each(|(_, takes)| *takes *= unit);
             let bought = useful.iter().zip(first..).map(|(t, c)| (c, -measure.of(&place.offers[*t].usable) * unit));
             entries.extend(bought.filter(|(_, holds)| *holds != 0.0));
-            if let Some(open) = open.filter(|_| there > 0.0) {
-                entries.push((open, -there * unit));
-                self.lp.row(entries, 0.0, f64::INFINITY);
-            } else {
-                self.lp.row(entries, there * unit, f64::INFINITY);
+            let limit = match open.filter(|_| there > 0.0) {
+                Some(open) => {
+                    entries.push((open, -there * unit));
+                    0.0
+                }
+                None => there * unit,
+            };
+            if measure.unit > 0 {
+                self.lp.spare.push(Spare { yard: self.lp.yards.len(), entries, limit });
+                continue;
             }
+            if let Some(last) = self.sites[l].measures.last_mut() {
+                last.1 = Some(self.lp.limits.len());
+            }
+            self.lp.row(entries, limit, f64::INFINITY);
         }
         let rows = from..self.lp.limits.len();
         for resource in 0..4 {
@@ -316,7 +322,7 @@ impl Model {
             self.lp.row(entries.collect::<Vec<_>>(), left / unit, f64::INFINITY);
         }
         let quotas = rows.end..self.lp.limits.len();
-        self.lp.yards.push(Yard { rows, quotas, nodes: first..first + useful.len() });
+        self.lp.yards.push(Yard { rows, cuts: Vec::new(), quotas, nodes: first..first + useful.len() });
     }
 
     /// Transfer and latency of one flow.

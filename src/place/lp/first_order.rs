@@ -4,6 +4,8 @@
 //! Needs no factorisation: a step costs two looks at every entry, and memory little more than the
 //! rows themselves. Good prices come early, exact ones late; what they prove is computed elsewhere.
 
+#![allow(clippy::cast_possible_truncation, reason = "what prices prove is computed elsewhere, in full")]
+
 use super::{Answer, Block, Lp, Solver};
 
 /// A run of the method.
@@ -17,7 +19,7 @@ pub(in super::super) struct FirstOrder {
     now: State,
     next: State,
     anchor: State,
-    ahead: Vec<f64>,
+    ahead: Vec<f32>,
     /// Steps since the last restart, and in all.
     since: u32,
     done: u32,
@@ -37,15 +39,15 @@ const SOME: f64 = 0.8;
 struct Scaled {
     starts: Vec<u32>,
     columns: Vec<u32>,
-    values: Vec<f64>,
+    values: Vec<f32>,
     /// The same by column.
     from: Vec<u32>,
     rows: Vec<u32>,
-    by_column: Vec<f64>,
-    cost: Vec<f64>,
-    limits: Vec<f64>,
-    caps: Vec<f64>,
-    boxes: Vec<(f64, f64)>,
+    by_column: Vec<f32>,
+    cost: Vec<f32>,
+    limits: Vec<f32>,
+    caps: Vec<f32>,
+    boxes: Vec<(f32, f32)>,
     row_scale: Vec<f64>,
     column_scale: Vec<f64>,
 }
@@ -53,8 +55,8 @@ struct Scaled {
 /// A point and prices.
 #[derive(Clone, Debug)]
 struct State {
-    x: Vec<f64>,
-    y: Vec<f64>,
+    x: Vec<f32>,
+    y: Vec<f32>,
 }
 
 impl Scaled {
@@ -90,14 +92,19 @@ impl Scaled {
         let mut scaled = Self {
             starts: lp.starts.iter().map(|s| *s as u32).collect(),
             columns: lp.columns.clone(),
-            values: lp.values.clone(),
+            values: vec![0.0; lp.columns.len()],
             from: vec![0; columns + 1],
             rows: vec![0; lp.columns.len()],
             by_column: vec![0.0; lp.columns.len()],
-            cost: lp.cost.iter().zip(&column_scale).map(|(c, s)| c * s).collect(),
-            limits: lp.limits.iter().zip(&row_scale).map(|(l, s)| l * s).collect(),
-            caps: lp.caps.iter().zip(&row_scale).map(|(c, s)| c / s).collect(),
-            boxes: lp.boxes.iter().zip(&column_scale[blocked..]).map(|((a, b), s)| (a / s, b / s)).collect(),
+            cost: lp.cost.iter().zip(&column_scale).map(|(c, s)| (c * s) as f32).collect(),
+            limits: lp.limits.iter().zip(&row_scale).map(|(l, s)| (l * s) as f32).collect(),
+            caps: lp.caps.iter().zip(&row_scale).map(|(c, s)| (c / s) as f32).collect(),
+            boxes: lp
+                .boxes
+                .iter()
+                .zip(&column_scale[blocked..])
+                .map(|((a, b), s)| ((a / s) as f32, (b / s) as f32))
+                .collect(),
             row_scale,
             column_scale,
         };
@@ -111,7 +118,7 @@ impl Scaled {
         for row in 0..rows {
             for k in lp.starts[row]..lp.starts[row + 1] {
                 let column = lp.columns[k] as usize;
-                scaled.values[k] *= scaled.row_scale[row] * scaled.column_scale[column];
+                scaled.values[k] = (lp.values[k] * scaled.row_scale[row] * scaled.column_scale[column]) as f32;
                 let at = next[column] as usize;
                 scaled.rows[at] = row as u32;
                 scaled.by_column[at] = scaled.values[k];
@@ -121,62 +128,89 @@ impl Scaled {
         scaled
     }
 
-    fn times(&self, row: usize, x: &[f64]) -> f64 {
+    fn times(&self, row: usize, x: &[f32]) -> f32 {
         let all = self.starts[row] as usize..self.starts[row + 1] as usize;
-        self.columns[all.clone()].iter().zip(&self.values[all]).map(|(c, v)| x[*c as usize] * v).sum()
+        product(&self.columns[all.clone()], &self.values[all], x)
     }
 
-    fn across(&self, column: usize, y: &[f64]) -> f64 {
+    fn across(&self, column: usize, y: &[f32]) -> f32 {
         let all = self.from[column] as usize..self.from[column + 1] as usize;
-        self.rows[all.clone()].iter().zip(&self.by_column[all]).map(|(r, v)| y[*r as usize] * v).sum()
+        product(&self.rows[all.clone()], &self.by_column[all], y)
     }
 
     /// Largest singular value, by repeated multiplication.
     fn norm(&self) -> f64 {
         let (rows, columns) = (self.limits.len(), self.cost.len());
-        let mut x: Vec<f64> = (0..columns).map(|c| 1.0 + (c % 7) as f64 * 0.1).collect();
-        let mut size = 0.0;
+        let mut x: Vec<f32> = (0..columns).map(|c| 1.0 + (c % 7) as f32 * 0.1).collect();
+        let mut norm = 0.0;
         for _ in 0..25 {
-            let length = x.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-300);
-            x.iter_mut().for_each(|v| *v /= length);
-            let y: Vec<f64> = (0..rows).map(|r| self.times(r, &x)).collect();
-            size = y.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let size = length(&x).max(1e-30) as f32;
+            x.iter_mut().for_each(|v| *v /= size);
+            let y: Vec<f32> = (0..rows).map(|r| self.times(r, &x)).collect();
+            norm = length(&y);
             x = (0..columns).map(|c| self.across(c, &y)).collect();
         }
-        size.max(1e-9)
+        norm.max(1e-9)
     }
 }
 
+/// Σ values · x over positions, in four sums that do not wait for each other.
+fn product(positions: &[u32], values: &[f32], x: &[f32]) -> f32 {
+    let (mut positions, mut values) = (positions.chunks_exact(4), values.chunks_exact(4));
+    let mut sums = [0.0; 4];
+    for (p, v) in positions.by_ref().zip(values.by_ref()) {
+        for k in 0..4 {
+            sums[k] += x[p[k] as usize] * v[k];
+        }
+    }
+    for (p, v) in positions.remainder().iter().zip(values.remainder()) {
+        sums[0] += x[*p as usize] * v;
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
+}
+
+/// Sum and number of the values above a threshold, without branches.
+fn above(values: &[f32], threshold: f32) -> (f32, f32) {
+    let (mut sums, mut counts) = ([0.0_f32; 4], [0.0_f32; 4]);
+    let mut fours = values.chunks_exact(4);
+    for four in fours.by_ref() {
+        for k in 0..4 {
+            let one = if four[k] > threshold { 1.0 } else { 0.0 };
+            sums[k] += one * four[k];
+            counts[k] += one;
+        }
+    }
+    for v in fours.remainder() {
+        if *v > threshold {
+            sums[0] += v;
+            counts[0] += 1.0;
+        }
+    }
+    (sums.iter().sum(), counts.iter().sum())
+}
+
 /// Nearest point with entries in 0..=1 that sum to `min..=max`.
-fn project(values: &mut [f64], min: f64, max: f64, sorted: &mut Vec<f64>) {
-    let clipped: f64 = values.iter().map(|v| v.clamp(0.0, 1.0)).sum();
-    let target = if clipped < min {
+fn project(values: &mut [f32], min: f32, max: f32, sorted: &mut Vec<f32>) {
+    let clipped = || values.iter().map(|v| v.clamp(0.0, 1.0)).sum::<f32>();
+    let target = if min == max || clipped() < min {
         min
-    } else if clipped > max {
+    } else if clipped() > max {
         max
     } else {
         values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
         return;
     };
     if target == 1.0 {
-        // The usual case, without sorting: raise the threshold until it holds.
-        let mut threshold = f64::NEG_INFINITY;
-        let (mut sum, mut count) = (values.iter().sum::<f64>(), values.len() as f64);
+        // The usual case, without sorting: raise the threshold until it holds. It is above the largest less one.
+        let mut threshold = values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - 1.0;
+        let mut last = 0.0;
         loop {
-            let next = (sum - 1.0) / count;
-            if next <= threshold {
+            let (sum, count) = above(values, threshold);
+            if count == last || count == 0.0 {
                 break;
             }
-            threshold = next;
-            let (mut kept, mut number) = (0.0, 0.0);
-            for v in values.iter().filter(|v| **v > threshold) {
-                kept += v;
-                number += 1.0;
-            }
-            if number == count || number == 0.0 {
-                break;
-            }
-            (sum, count) = (kept, number);
+            last = count;
+            threshold = threshold.max((sum - 1.0) / count);
         }
         values.iter_mut().for_each(|v| *v = (*v - threshold).max(0.0));
         return;
@@ -185,7 +219,7 @@ fn project(values: &mut [f64], min: f64, max: f64, sorted: &mut Vec<f64>) {
     sorted.clear();
     sorted.extend(values.iter().flat_map(|v| [*v, *v - 1.0]));
     sorted.sort_by(|a, b| b.total_cmp(a));
-    let sum = |t: f64, values: &[f64]| values.iter().map(|v| (v - t).clamp(0.0, 1.0)).sum::<f64>();
+    let sum = |t: f32, values: &[f32]| values.iter().map(|v| (v - t).clamp(0.0, 1.0)).sum::<f32>();
     let (mut low, mut high) = (0, sorted.len() - 1);
     while high - low > 1 {
         let middle = usize::midpoint(low, high);
@@ -198,8 +232,12 @@ fn project(values: &mut [f64], min: f64, max: f64, sorted: &mut Vec<f64>) {
 }
 
 /// Squared distance.
-fn apart(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+fn apart(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum()
+}
+
+fn length(v: &[f32]) -> f64 {
+    v.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt()
 }
 
 impl FirstOrder {
@@ -209,18 +247,17 @@ impl FirstOrder {
         let mut now = State { x: vec![0.0; lp.cost.len()], y: vec![0.0; lp.limits.len()] };
         if let Some(start) = start {
             for (x, (v, s)) in now.x.iter_mut().zip(start.point.iter().zip(&scaled.column_scale)) {
-                *x = v / s;
+                *x = (v / s) as f32;
             }
             for (y, (v, s)) in now.y.iter_mut().zip(start.prices.iter().zip(&scaled.row_scale)) {
-                *y = v / s;
+                *y = (v / s) as f32;
             }
         } else {
             for block in &lp.blocks {
                 let part = block.min / block.columns.len().max(1) as f64;
-                now.x[block.columns.clone()].fill(part.min(1.0));
+                now.x[block.columns.clone()].fill(part.min(1.0) as f32);
             }
         }
-        let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         let (c, b) = (length(&scaled.cost), length(&scaled.limits));
         Self {
             step: 0.998 / scaled.norm(),
@@ -238,16 +275,25 @@ impl FirstOrder {
         }
     }
 
+    /// The same for a relaxation with more rows, from where this one came to.
+    pub(in super::super) fn resume(&self, lp: &Lp, mut answer: Answer) -> Self {
+        answer.prices.resize(lp.limits.len(), 0.0);
+        let mut next = Self::new(lp, Some(&answer));
+        next.weight = self.weight;
+        next.done = self.done / 2;
+        next
+    }
+
     /// One step from `now` to `next`.
     fn step(&mut self) {
         let Self { scaled, now, next, ahead, .. } = self;
-        let (tau, sigma) = (self.step / self.weight, self.step * self.weight);
+        let (tau, sigma) = ((self.step / self.weight) as f32, (self.step * self.weight) as f32);
         for (column, x) in next.x.iter_mut().enumerate() {
             *x = now.x[column] - tau * (scaled.cost[column] + scaled.across(column, &now.y));
         }
         let mut sorted = Vec::new();
         for block in &self.blocks {
-            project(&mut next.x[block.columns.clone()], block.min, block.max, &mut sorted);
+            project(&mut next.x[block.columns.clone()], block.min as f32, block.max as f32, &mut sorted);
         }
         let blocked = next.x.len() - scaled.boxes.len();
         for (x, (least, most)) in next.x[blocked..].iter_mut().zip(&scaled.boxes) {
@@ -266,7 +312,9 @@ impl FirstOrder {
     fn error(&self) -> f64 {
         let Self { scaled, now, next, ahead, .. } = self;
         let cross: f64 = (0..now.y.len())
-            .map(|r| (next.y[r] - now.y[r]) * (scaled.times(r, ahead) - scaled.times(r, &now.x)) / 2.0)
+            .map(|r| {
+                f64::from(next.y[r] - now.y[r]) * f64::from(scaled.times(r, ahead) - scaled.times(r, &now.x)) / 2.0
+            })
             .sum();
         let (dx, dy) = (apart(&next.x, &now.x), apart(&next.y, &now.y));
         (self.weight * dx + dy / self.weight - 2.0 * self.step * cross).max(0.0).sqrt()
@@ -305,7 +353,7 @@ impl Solver for FirstOrder {
                     self.last = error;
                 }
             }
-            let part = 1.0 / f64::from(self.since + 2);
+            let part = 1.0 / (self.since + 2) as f32;
             let keep = 1.0 - part;
             let points = self.now.x.iter_mut().zip(self.next.x.iter().zip(&self.anchor.x));
             let prices = self.now.y.iter_mut().zip(self.next.y.iter().zip(&self.anchor.y));
@@ -315,8 +363,8 @@ impl Solver for FirstOrder {
             self.since += 1;
         }
         Answer {
-            point: self.next.x.iter().zip(&self.scaled.column_scale).map(|(x, s)| x * s).collect(),
-            prices: self.next.y.iter().zip(&self.scaled.row_scale).map(|(y, s)| y * s).collect(),
+            point: self.next.x.iter().zip(&self.scaled.column_scale).map(|(x, s)| f64::from(*x) * s).collect(),
+            prices: self.next.y.iter().zip(&self.scaled.row_scale).map(|(y, s)| f64::from(*y) * s).collect(),
         }
     }
 }

@@ -28,11 +28,13 @@ pub(in super::super) fn rows(yard: &Yard<'_>, groups: &[&PodGroup]) -> Vec<Row> 
     };
     let mut rows = Vec::new();
     for (r, unit) in (0..4).map(|r| (r, 1)).chain(classes.iter().copied()) {
-        let need = sum(groups, |size| each(size)[r] / unit);
-        let free = yard.free.iter().fold(0_u64, |n, f| n.saturating_add(each(f)[r] / unit));
+        let need: u128 = groups.iter().map(|g| u128::from(each(&g.size)[r] / unit) * u128::from(g.count)).sum();
+        let free: u128 = yard.free.iter().map(|f| u128::from(each(f)[r] / unit)).sum();
         if need > free {
-            let per_node = yard.offers.iter().map(|o| each(&o.usable)[r] / unit).collect();
-            rows.push(Row { need: need - free, per_node });
+            // What cannot be counted cannot be bought.
+            let (need, most) = u64::try_from(need - free).map_or((u64::MAX, 0), |need| (need, u64::MAX));
+            let per_node = yard.offers.iter().map(|o| (each(&o.usable)[r] / unit).min(most)).collect();
+            rows.push(Row { need, per_node });
         }
     }
     rows
