@@ -33,8 +33,8 @@ step "unit tests" cargo test --workspace --lib --locked
 # Both builds of the placement engine must agree. Optimised, so that C++ is built once for this and the benchmarks.
 if why=$(scripts/highs.sh); then
   step "lints with HiGHS" cargo clippy --workspace --all-targets --locked --release --features highs -- -D warnings
-  step "placement with HiGHS" cargo test --lib --locked --release --features highs place::
-  step "solver" cargo test --lib --locked --release -p skyplan-milp --features highs
+  # In one go, so that the solver is built once.
+  step "placement with HiGHS" cargo test --workspace --lib --locked --release --features highs -- place:: known_programs
 else
   missed+=("placement with HiGHS: $why")
 fi
