@@ -11,7 +11,7 @@ mod solve;
 mod known_programs;
 
 #[cfg(feature = "highs")]
-pub use solve::{minimise, relax, version};
+pub use solve::{minimise, version};
 
 /// Minimise cost · x, with every column between its bounds and every row at most its limit.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +81,6 @@ pub enum End {
 pub struct Found {
     /// The best point, if any.
     pub point: Option<Vec<f64>>,
-    /// For a program without whole columns: what a unit of every row's limit is worth, at least 0 for a limit above.
-    pub prices: Vec<f64>,
     /// The solver's word for a lower bound on the cost of every point; within its tolerances only.
     pub bound: f64,
     /// How it ended.

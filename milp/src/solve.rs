@@ -7,9 +7,6 @@ use highs_sys::{HighsCallbackDataIn, HighsCallbackDataOut};
 
 use super::{Budget, End, Found, Program};
 
-/// Iterations of the interior-point method, which takes 20 to 40.
-const ROUNDS: i32 = 200;
-
 /// The library's own words for its version.
 #[must_use]
 pub fn version() -> String {
@@ -26,34 +23,8 @@ pub fn minimise(program: &Program, start: Option<&[Option<f64>]>, budget: &Budge
     run(program, start, budget, enough).unwrap_or_else(failed)
 }
 
-/// Solves a program as if no column had to be whole, by an interior-point method; gives prices.
-#[must_use]
-pub fn relax(program: &Program, seconds: f64) -> Found {
-    let mut free = program.clone();
-    free.columns.iter_mut().for_each(|c| c.whole = false);
-    let solve = || {
-        let mut model = prepare(&free, seconds)?;
-        model.try_set_option("solver", "ipm").ok()?;
-        model.try_set_option("run_crossover", "off").ok()?;
-        model.try_set_option("ipm_iteration_limit", ROUNDS).ok()?;
-        let solved = model.try_solve().ok()?;
-        let solution = solved.get_solution();
-        let end = end_of(solved.status());
-        Some(Found {
-            point: Some(solution.columns().to_vec()),
-            // What the cost falls by when the limit rises.
-            prices: solution.dual_rows().iter().map(|d| -d).collect(),
-            bound: if end == End::Best { solved.objective_value() } else { f64::NEG_INFINITY },
-            end,
-            iterations: count(solved.ipm_iteration_count()),
-            nodes: 0,
-        })
-    };
-    solve().unwrap_or_else(failed)
-}
-
 fn failed() -> Found {
-    Found { point: None, prices: Vec::new(), bound: f64::NEG_INFINITY, end: End::Failed, iterations: 0, nodes: 0 }
+    Found { point: None, bound: f64::NEG_INFINITY, end: End::Failed, iterations: 0, nodes: 0 }
 }
 
 fn whole(number: u64) -> i32 {
@@ -147,7 +118,7 @@ fn read(solved: &SolvedModel, stopped: Option<End>) -> Found {
     let bound = solved.double_info_value(c"mip_dual_bound").ok().filter(|b| b.is_finite());
     Found {
         point: feasible.then(|| solved.get_solution().columns().to_vec()),
-        prices: Vec::new(),
+
         bound: bound.unwrap_or(f64::NEG_INFINITY),
         end,
         iterations: count(solved.simplex_iteration_count()),

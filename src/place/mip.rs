@@ -13,7 +13,7 @@ use super::{
     domain::{Domain, Mark},
     evaluate::Evaluator,
     lp::{
-        Answer, Proof,
+        Proof,
         build::{self, Model},
     },
     pack::IMPOSSIBLE,
