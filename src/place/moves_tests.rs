@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::{
-    explain::{Verdict, explain, together},
+    explain::{Verdict, explain, shares, together},
     problem::{Limits, Problem, Solution},
     samples::{Shape, problem},
     search::{evaluate_recorded, find},
@@ -27,7 +27,7 @@ fn the_difference_is_the_difference() {
                 instances[e.component].sort_unstable();
                 let whole = evaluate_recorded(&problem, &instances).map(|s| s.cost.total() - total);
                 match verdict {
-                    Verdict::Dearer(by) => {
+                    Verdict::Dearer(by) | Verdict::Weighed { by, .. } => {
                         assert_eq!(Some(by), whole, "seed {seed}: {} at {l}", e.component);
                         single += 1;
                     }
@@ -71,7 +71,7 @@ fn all(problem: &Problem) -> Vec<(MicroUsd, usize)> {
             })
             .collect();
         if let Some(s) = evaluate_recorded(problem, &instances) {
-            found.push((s.cost.total(), moves(problem, &s)));
+            found.push((s.cost.decided(), moves(problem, &s)));
         }
     }
     found
@@ -94,14 +94,15 @@ fn the_fewest_moves_are_taken_that_are_cheap_enough() {
         }
         let limits = Limits::default();
         let Ok(best) = find(&problem, &limits) else { continue };
-        let cheapest = best.cost.total();
+        let cheapest = best.cost.decided();
         let all = all(&problem);
         assert_eq!(all.iter().map(|(cost, _)| *cost).min(), Some(cheapest), "seed {seed}");
         for percent in [0, 500, 3_000] {
             let found = steady(&problem, best.clone(), Percent(percent), &limits);
-            // Everything is reconsidered: the shares come to the whole, less what rounding takes.
-            let most = MicroUsd(cheapest.0 + cheapest.0 / 10_000 * i64::from(percent));
-            assert!(found.cost.total() <= most, "seed {seed}");
+            // Everything is reconsidered; what stands anyway and what is only counted allow nothing.
+            let paid: MicroUsd = shares(&problem, &best).iter().flatten().map(|s| s.nodes + s.fee + s.transfer).sum();
+            let most = MicroUsd(cheapest.0 + paid.0 / 10_000 * i64::from(percent));
+            assert!(found.cost.decided() <= most, "seed {seed}");
             assert!(found.bound <= cheapest, "seed {seed}");
             let near = MicroUsd(most.0 - 1_000_000);
             let fewest = all.iter().filter(|(cost, _)| *cost <= near).map(|(_, moves)| *moves).min();

@@ -231,7 +231,15 @@ mod tests {
         let script = ["-c".into(), "kill -STOP $$".into(), mark.clone()];
         let mut child = spawn(Path::new("/bin/sh"), &script, place.path(), log).unwrap();
         let id = ProcessId::of(child.id().unwrap()).unwrap();
-        assert_eq!(marked(&[((), mark)]), [((), id.clone())]);
+        // Its arguments may be a moment in coming.
+        let seen = || marked(&[((), mark.clone())]);
+        for _ in 0..100 {
+            if !seen().is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(seen(), [((), id.clone())]);
         assert_eq!(marked(&[((), "--x=".into())]), []);
 
         let other = ProcessId { started: id.started - 1, ..id.clone() };
