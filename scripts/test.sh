@@ -30,11 +30,11 @@ step() { # name command...
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "unit tests" cargo test --workspace --lib --locked
-# Both builds of the placement engine must agree. Optimised, so that C++ is built once for this and the benchmarks.
+# Both builds of the placement engine must agree.
 if why=$(scripts/highs.sh); then
-  step "lints with HiGHS" cargo clippy --workspace --all-targets --locked --release --features highs -- -D warnings
+  step "lints with HiGHS" cargo clippy --workspace --all-targets --locked --features highs -- -D warnings
   # In one go, so that the solver is built once.
-  step "placement with HiGHS" cargo test --workspace --lib --locked --release --features highs -- place:: known_programs
+  step "placement with HiGHS" cargo test --workspace --lib --locked --features highs -- place:: known_programs
 else
   missed+=("placement with HiGHS: $why")
 fi
