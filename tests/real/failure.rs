@@ -17,7 +17,7 @@ fn broken() -> Home {
     let home = Home::new("quickstart");
     let broken = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: hunter2-hunter2}\n---\n\
                   apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: broken}\nspec:\n  replicas: 1\n  selector: {matchLabels: {app: broken}}\n  \
-                  template:\n    metadata: {labels: {app: broken}}\n    spec:\n      nodeSelector: {no: where}\n      \
+                  template:\n    metadata: {labels: {app: broken}}\n    spec:\n      affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchLabels: {no: where}}, topologyKey: kubernetes.io/hostname}]}}\n      \
                   containers: [{name: main, image: i, envFrom: [{secretRef: {name: login}}]}]\n";
     fs::write(home.project().join("hello/manifests/broken.yaml"), broken).unwrap();
     home.edit("hello/application.yaml", "dependsOn: [cache]", "dependsOn: [cache, broken]");
@@ -93,7 +93,7 @@ fn a_failure_stops_only_what_depends_on_it_and_says_why() {
     assert_eq!(last["clusters"]["quickstart"]["failed"], 1);
 
     // Mended, the next apply goes on from there.
-    home.edit("hello/manifests/broken.yaml", "      nodeSelector: {no: where}\n", "");
+    home.edit("hello/manifests/broken.yaml", "      affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchLabels: {no: where}}, topologyKey: kubernetes.io/hostname}]}}\n", "");
     let output = home.command(&["apply", "--yes", "--json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", both(&output));
     let text = String::from_utf8(output.stdout).unwrap();
