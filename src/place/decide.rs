@@ -3,7 +3,7 @@
 //! Stability rule: a placed component is reconsidered only when its own words changed, those of a
 //! component that it shares flows with, or the set of clusters, or when somebody asks for it. Those that it
 //! shares nodes with are reconsidered only where nothing fits otherwise: they must not move for nothing.
-//! Prices alone move nothing. What is reconsidered stays unless moving is worth it ([`super::steady`]).
+//! Prices alone move nothing. What is reconsidered stays unless moving is worth it (`place::steady`).
 //! What stays is reserved before others' use of a cluster; a cluster that does not answer keeps what it has
 //! and takes nothing new.
 
