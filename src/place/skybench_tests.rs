@@ -36,9 +36,10 @@ fn e19_skybench_a_is_solved_to_the_optimum_that_is_known() {
         let problem = skybench::problem(n, offers, seed, Model::A);
         let found = solve(&problem, &Limits::default()).expect("it is feasible by construction");
         assert_eq!(check(&problem, &found), Ok(()));
-        // What HiGHS has settled is proven within its tolerances only.
-        let settled = found.mixed && (found.cost.decided() - found.bound).0 <= found.cost.decided().0 / 30_000;
-        assert!(found.method == Method::Exact || settled, "{n} × {offers}, seed {seed}: {:?}", found.method);
+        // Where HiGHS is asked, its bound counts less its tolerances.
+        let gap = found.cost.decided() - found.bound;
+        let settled = cfg!(feature = "highs") && gap.0 <= found.cost.decided().0 / 1_000;
+        assert!(found.method == Method::Exact || settled, "{n} × {offers}, seed {seed}: {gap} open");
         let cost = cents(found.cost.total().0);
         assert!((cost - optimum).abs() < 0.06, "{n} × {offers}, seed {seed}: {cost} against {optimum}");
     }
