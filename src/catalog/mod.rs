@@ -28,7 +28,7 @@ pub use self::{
 use self::json::{Doc, Faults};
 use crate::{
     diagnostic::Diagnostics,
-    spec::{CatalogEntry, Importer},
+    spec::{CatalogEntry, Importer, matches_pattern},
 };
 
 /// A source as it was read: its name, and the text of its pages.
@@ -73,20 +73,8 @@ pub(crate) fn fits<'a>(name: &str, patterns: impl IntoIterator<Item = &'a str>) 
     let mut none = true;
     patterns.into_iter().any(|pattern| {
         none = false;
-        matches(pattern, name)
+        matches_pattern(pattern, name)
     }) || none
-}
-
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     decide::{Placed, monthly_total, place_as},
     part::keep,
-    problem::{Candidate, Limits, Problem},
+    problem::Limits,
     search::feasible,
     wish::Wish,
 };
@@ -66,7 +66,7 @@ pub fn contingency(
                 let extra = monthly_total(&placed) - monthly_total(now);
                 Outcome::Holds { placed: Box::new(placed), extra }
             }
-            Err(faults) => Outcome::Fails { cannot: nowhere(now, &clusters, limits), faults },
+            Err(faults) => Outcome::Fails { cannot: nowhere(now, &wish, limits), faults },
         };
         Loss { clusters, outcome }
     };
@@ -75,18 +75,11 @@ pub fn contingency(
 
 /// Components that ran on what is lost and find no place, one after the other in order of names: those
 /// that do are kept.
-fn nowhere(now: &Placed, lost: &[usize], limits: &Limits) -> Vec<usize> {
-    let mut problem: Problem = now.month.clone();
-    for component in &mut problem.components {
-        component.pinned = false;
-        for l in lost {
-            if let Candidate::Allowed(_) = component.candidates[*l] {
-                let why = super::problem::Exclusion { reason: "lost".into(), origin: None };
-                component.candidates[*l] = Candidate::Excluded(why);
-            }
-        }
-    }
-    let limits = Limits { nodes: (limits.nodes / 20).max(20), moves: (limits.moves / 20).max(500), ..limits.clone() };
+fn nowhere(now: &Placed, wish: &Wish, limits: &Limits) -> Vec<usize> {
+    let mut problem = now.month.clone();
+    problem.components.iter_mut().for_each(|c| c.pinned = false);
+    let lost = wish.without(&mut problem);
+    let limits = limits.part(20);
     let out = |i: &usize| now.solution.instances[*i].iter().any(|l| lost.contains(l));
     let (driven_out, mut members): (Vec<usize>, Vec<usize>) = (0..problem.components.len()).partition(out);
     let mut cannot = Vec::new();

@@ -19,7 +19,7 @@ use super::{
     infeasible::{explain, rules::Words},
     problem::{Candidate, Limits, Problem, Solution},
     search::{Refusal, find},
-    steady::{moved, steady},
+    steady::steady,
     strategy::{self, Division, Terms},
     wish::{Wish, reserve},
 };
@@ -130,7 +130,7 @@ pub fn place_as(
     let mut month = formulate(model, &present, Micros(HOURS_PER_MONTH * 3_600_000_000));
     pose(&mut month, &present);
     let monthly = evaluate_recorded(&month, &solution.instances).unwrap_or_else(|| solution.clone());
-    let moves = (0..problem.components.len()).any(|i| moved(&problem, &solution, i));
+    let moves = problem.components.iter().zip(&solution.instances).any(|(c, places)| c.moves_to(places));
     let stayed = if moves { stayed(&month, &solution.instances) } else { None };
     let record = PlacementRecord {
         components: model
@@ -159,8 +159,7 @@ fn near_enough(model: &Model, limits: &Limits) -> Limits {
 
 /// Components that stay where they run: nothing that bears on their place has changed.
 fn untouched(model: &Model, state: &State, specs: &BTreeMap<&str, String>, wish: &Wish) -> BTreeSet<String> {
-    let recorded = &state.placement.components;
-    let same = |name: &str| recorded.get(name).is_some_and(|p| specs.get(name) == Some(&p.spec));
+    let same = |name: &str| recorded_alike(&state.placement, specs, name);
     let mut changed: BTreeSet<usize> =
         (0..model.components.len()).filter(|i| !same(&model.components[*i].name)).collect();
     let ends = model.flows.iter().flat_map(|f| [(f.from, f.to), (f.to, f.from)]).chain(kept_apart(model));
@@ -176,7 +175,7 @@ fn stayed(month: &Problem, instances: &[Vec<usize>]) -> Option<MicroUsd> {
         if c.incumbent.is_empty() { places.clone() } else { c.incumbent.clone() }
     };
     let all: Vec<Vec<usize>> = month.components.iter().zip(instances).map(stay).collect();
-    evaluate_recorded(month, &all).map(|s| s.cost.nodes + s.cost.fees + s.cost.transfer)
+    evaluate_recorded(month, &all).map(|s| s.cost.billed())
 }
 
 /// Strategies took room that others cannot do without: those are placed first, then what is left is divided.
@@ -379,8 +378,12 @@ fn spec_digest(model: &Model, flows: &[&Flow], component: &Component) -> String 
 
 /// Monthly cost of a placement, by what it is paid for; moves do not count.
 pub fn monthly_total(placed: &Placed) -> MicroUsd {
-    let cost = placed.monthly.cost;
-    cost.nodes + cost.fees + cost.transfer + idle_fees(&placed.month, &placed.monthly, &placed.present)
+    bill(&placed.month, &placed.monthly, &placed.present)
+}
+
+/// What bills come to, with what stands though nothing runs on it.
+pub fn bill(problem: &Problem, solution: &Solution, present: &Present) -> MicroUsd {
+    solution.cost.billed() + idle_fees(problem, solution, present)
 }
 
 /// The fee of a place where nothing runs and that nothing keeps, but that stands until it is removed. It is in the

@@ -95,7 +95,7 @@ impl<'a> Evaluator<'a> {
     /// Components that change their places.
     pub(super) fn moves(&self, instances: &[Vec<usize>]) -> usize {
         let components = self.problem.components.iter().zip(instances);
-        components.filter(|(c, places)| !c.incumbent.is_empty() && c.incumbent != **places).count()
+        components.filter(|(c, places)| c.moves_to(places)).count()
     }
 
     /// What is disliked about an assignment.

@@ -40,6 +40,13 @@ pub struct Share {
     pub transfer: MicroUsd,
 }
 
+impl Share {
+    /// In all.
+    pub fn total(&self) -> MicroUsd {
+        self.nodes + self.fee + self.transfer
+    }
+}
+
 /// What another place would have meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

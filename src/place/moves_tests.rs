@@ -7,7 +7,7 @@ use super::{
     problem::{Limits, Problem, Solution},
     samples::{Shape, problem},
     search::{evaluate_recorded, find},
-    steady::{moved, steady},
+    steady::steady,
 };
 use crate::{money::MicroUsd, quantity::Percent};
 
@@ -78,7 +78,7 @@ fn all(problem: &Problem) -> Vec<(MicroUsd, usize)> {
 }
 
 fn moves(problem: &Problem, solution: &Solution) -> usize {
-    (0..problem.components.len()).filter(|i| moved(problem, solution, *i)).count()
+    (0..problem.components.len()).filter(|i| problem.components[*i].moves_to(&solution.instances[*i])).count()
 }
 
 #[test]

@@ -130,6 +130,11 @@ impl Flow {
 }
 
 impl Component {
+    /// Whether it changes its places when it runs at these.
+    pub fn moves_to(&self, places: &[usize]) -> bool {
+        !self.incumbent.is_empty() && self.incumbent != places
+    }
+
     /// What an instance at a place counts as beyond its cost.
     pub fn disliked(&self, place: usize) -> MicroUsd {
         self.dislike.get(place).copied().unwrap_or_default()
@@ -322,6 +327,15 @@ impl Problem {
         u64::try_from(until(place + 1) - until(place)).unwrap_or(u64::MAX)
     }
 
+    /// Bytes over the horizon that count on a meter in a solution.
+    pub fn bytes_on(&self, solution: &Solution, meter: usize) -> u64 {
+        let ways = self.flows.iter().zip(&solution.targets).flat_map(|(flow, targets)| {
+            solution.instances[flow.from].iter().zip(targets).map(move |(a, b)| (flow, *a, *b))
+        });
+        let on = ways.filter(|(_, a, b)| self.routes[*a][*b].meter == Some(meter));
+        on.fold(0, |sum, (flow, a, _)| sum.saturating_add(self.bytes(flow, a)))
+    }
+
     /// Bytes over the horizon that so many instances of the source send together, at most.
     pub fn most_bytes(&self, flow: &Flow, instances: usize) -> u64 {
         let divided = !self.components[flow.from].portions.is_empty();
@@ -365,6 +379,13 @@ pub struct Limits {
     pub watch: Watch,
 }
 
+impl Limits {
+    /// One of so many parts of the work, for a question among many; always enough to try.
+    pub(super) fn part(&self, parts: u64) -> Self {
+        Self { nodes: (self.nodes / parts).max(20), moves: (self.moves / parts).max(500), ..self.clone() }
+    }
+}
+
 /// What the search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Solution {
@@ -403,9 +424,14 @@ pub struct Costs {
 }
 
 impl Costs {
+    /// What bills come to: what is paid, without moves.
+    pub fn billed(&self) -> MicroUsd {
+        self.nodes + self.fees + self.transfer
+    }
+
     /// What is paid: the sum without what only decides.
     pub fn total(&self) -> MicroUsd {
-        self.nodes + self.fees + self.transfer + self.moves
+        self.billed() + self.moves
     }
 
     /// What was minimised, and what [`Solution::bound`] bounds: what is paid, and what is disliked.

@@ -73,14 +73,7 @@ fn paid(problem: &Problem, solution: &Solution, item: Item) -> MicroUsd {
             let open = solution.instances.iter().any(|set| set.contains(&l));
             if open || problem.places[l].kept { problem.places[l].fee } else { MicroUsd::ZERO }
         }
-        Item::Meter(m) => {
-            let flows = problem.flows.iter().zip(&solution.targets);
-            let ways = flows.flat_map(|(flow, targets)| {
-                solution.instances[flow.from].iter().zip(targets).map(move |(a, b)| (flow.bytes, *a, *b))
-            });
-            let on = ways.filter(|(_, a, b)| problem.routes[*a][*b].meter == Some(m));
-            problem.meters[m].cost(on.fold(0, |sum, (bytes, ..)| sum.saturating_add(bytes)))
-        }
+        Item::Meter(m) => problem.meters[m].cost(problem.bytes_on(solution, m)),
     }
 }
 

@@ -109,7 +109,6 @@ impl<'a> Shifts<'a> {
 
     /// Whether a component runs elsewhere than before.
     fn moves(&self, i: usize) -> bool {
-        let incumbent = &self.problem.components[i].incumbent;
-        !incumbent.is_empty() && *incumbent != self.instances[i]
+        self.problem.components[i].moves_to(&self.instances[i])
     }
 }

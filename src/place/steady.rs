@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     evaluate::{Evaluator, permits},
-    explain::shares,
+    explain::{Share, shares},
     problem::{Limits, Method, Problem, Solution},
     search::find,
 };
@@ -18,16 +18,11 @@ use crate::{money::MicroUsd, quantity::Percent};
 const FEW: usize = 12;
 const MOST_SUBSETS: usize = 150;
 
-/// Whether a component runs elsewhere than before.
-pub(super) fn moved(problem: &Problem, solution: &Solution, i: usize) -> bool {
-    let incumbent = &problem.components[i].incumbent;
-    !incumbent.is_empty() && *incumbent != solution.instances[i]
-}
-
 /// The placement with the fewest moves that costs at most `hysteresis` of what is reconsidered more than
 /// the cheapest.
 pub(super) fn steady(problem: &Problem, best: Solution, hysteresis: Percent, limits: &Limits) -> Solution {
-    let movers: Vec<usize> = (0..problem.components.len()).filter(|i| moved(problem, &best, *i)).collect();
+    let movers: Vec<usize> =
+        (0..problem.components.len()).filter(|i| problem.components[*i].moves_to(&best.instances[*i])).collect();
     if movers.is_empty() || hysteresis.0 == 0 {
         return best;
     }
@@ -37,7 +32,7 @@ pub(super) fn steady(problem: &Problem, best: Solution, hysteresis: Percent, lim
         .enumerate()
         .filter(|(i, _)| free(*i))
         .flat_map(|(_, all)| all)
-        .map(|s| s.nodes + s.fee + s.transfer)
+        .map(Share::total)
         .sum();
     let slack = MicroUsd(paid.0 / 10_000 * i64::from(hysteresis.0));
     let most = best.cost.decided() + slack;

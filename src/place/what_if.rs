@@ -67,11 +67,7 @@ fn moved(problem: &Problem, placed: &Placed, component: usize, instance: usize, 
 pub fn transfer(placed: &Placed, flow: usize, from: usize, to: usize) -> MicroUsd {
     let problem = &placed.month;
     let Some(meter) = problem.routes[from][to].meter else { return MicroUsd::ZERO };
-    let pairs = problem.flows.iter().zip(&placed.monthly.targets).flat_map(|(f, targets)| {
-        placed.monthly.instances[f.from].iter().zip(targets).map(move |(a, b)| (problem.bytes(f, *a), *a, *b))
-    });
-    let on_meter = pairs.filter(|(_, a, b)| problem.routes[*a][*b].meter == Some(meter));
-    let all = on_meter.fold(0_u64, |sum, (bytes, ..)| sum.saturating_add(bytes));
+    let all = problem.bytes_on(&placed.monthly, meter);
     part_of(problem.meters[meter].cost(all), u128::from(problem.bytes(&problem.flows[flow], from)), u128::from(all))
 }
 
@@ -114,8 +110,7 @@ pub fn forced(model: &Model, placed: &Placed, limits: &Limits, component: usize,
     match find(&problem, limits) {
         Ok(best) => {
             let found = Box::new(steady(&problem, best, model.settings.hysteresis, limits));
-            let total = |s: &Solution| s.cost.nodes + s.cost.fees + s.cost.transfer;
-            let best = alone.clone().filter(|a| total(a) <= total(&found)).unwrap_or(found);
+            let best = alone.clone().filter(|a| a.cost.billed() <= found.cost.billed()).unwrap_or(found);
             Forced::Possible { alone, best }
         }
         Err(Refusal { proven: false }) => Forced::Unknown,

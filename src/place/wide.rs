@@ -69,13 +69,13 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
             break;
         }
     }
-    let settled = wide.narrow(problem, &model, &proof);
+    if wide.narrow(problem, &model, &proof) {
+        return wide;
+    }
     #[cfg(feature = "highs")]
-    if !settled && limits.nodes > 0 {
+    if limits.nodes > 0 {
         super::mip::improve(problem, eval, &mut wide, &model, &proof, limits);
     }
-    // Without such a solver nothing is left to do.
-    let _ = settled;
     wide
 }
 

@@ -9,7 +9,7 @@ use crate::{
     money::{HOURS_PER_MONTH, MicroUsd},
     place::{
         self,
-        decide::{Placed, idle_fee, idle_fees, monthly_total},
+        decide::{Placed, bill, idle_fee, idle_fees, monthly_total},
         explain::{Explanation, Verdict, explain, together},
         problem::{Limits, Method},
         sensitivity::{self, Item},
@@ -23,22 +23,14 @@ const SOLVER: &str = concat!("skyplan-bnb ", env!("CARGO_PKG_VERSION"));
 pub(super) fn cost(model: &Model, placed: &Placed) -> Cost {
     let monthly = placed.monthly.cost;
     let horizon = model.settings.horizon;
-    let of_horizon = placed.solution.cost;
     Cost {
         monthly: monthly_total(placed),
         monthly_before: None,
         nodes: monthly.nodes,
         fees: monthly.fees + idle_fees(&placed.month, &placed.monthly, &placed.present),
         transfer: monthly.transfer,
-        horizon: (horizon.seconds() != HOURS_PER_MONTH * 3600).then(|| {
-            (
-                horizon,
-                of_horizon.nodes
-                    + of_horizon.fees
-                    + of_horizon.transfer
-                    + idle_fees(&placed.problem, &placed.solution, &placed.present),
-            )
-        }),
+        horizon: (horizon.seconds() != HOURS_PER_MONTH * 3600)
+            .then(|| (horizon, bill(&placed.problem, &placed.solution, &placed.present))),
     }
 }
 
@@ -52,7 +44,7 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
             component: model.components[e.component].name.clone(),
             cluster: name(e.place),
             replicas: placed.month.components[e.component].portions.get(e.place).copied(),
-            monthly: e.share.nodes + e.share.fee + e.share.transfer,
+            monthly: e.share.total(),
             reason: reason(model, placed, e),
             runner_up: e.runner_up.map(|(place, extra)| RunnerUp { cluster: name(place), extra }),
             excluded: e.others.iter().filter_map(|(place, v)| excluded(model, *place, v)).collect(),
@@ -86,7 +78,7 @@ pub(super) fn placement(model: &Model, placed: &Placed) -> PlacementReport {
 /// Components that ran elsewhere.
 pub(super) fn moves(model: &Model, placed: &Placed) -> Vec<PlannedMove> {
     let all = placed.problem.components.iter().zip(&placed.solution.instances).enumerate();
-    let moved = all.filter(|(_, (c, now))| !c.incumbent.is_empty() && c.incumbent != **now);
+    let moved = all.filter(|(_, (c, now))| c.moves_to(now));
     moved.map(|(i, (c, now))| planned_move(model, i, &c.incumbent, now)).collect()
 }
 
@@ -102,8 +94,7 @@ pub(super) fn planned_move(model: &Model, component: usize, from: &[usize], to: 
 fn possible_savings(model: &Model, placed: &Placed, explanations: &[Explanation]) -> Vec<Saving> {
     let settings = &model.settings;
     let worth = |e: &Explanation, by: MicroUsd| {
-        let share = e.share.nodes + e.share.fee + e.share.transfer;
-        let least = MicroUsd(share.0 / 10_000 * i64::from(settings.hysteresis.0));
+        let least = MicroUsd(e.share.total().0 / 10_000 * i64::from(settings.hysteresis.0));
         MicroUsd::ZERO - by > least.max(settings.move_cost)
     };
     let mut all: Vec<Saving> = explanations
@@ -121,8 +112,8 @@ fn possible_savings(model: &Model, placed: &Placed, explanations: &[Explanation]
     // Together where none does alone, or more than the best of them.
     let best = |from: &str| all.iter().filter(|s| s.from == from).map(|s| s.monthly).max().unwrap_or_default();
     let share = |i: usize, l: usize| {
-        let own = explanations.iter().find(|e| e.component == i && e.place == l).map(|e| e.share);
-        own.map(|s| s.nodes + s.fee + s.transfer).unwrap_or_default()
+        let own = explanations.iter().find(|e| e.component == i && e.place == l);
+        own.map(|e| e.share.total()).unwrap_or_default()
     };
     let mut groups: Vec<Saving> = Vec::new();
     for (from, to, movers, monthly) in together(&placed.month, &placed.monthly) {

@@ -19,6 +19,7 @@ use crate::{
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     place::wish::Wish,
+    spec::matches_pattern,
     state::{PlacementRecord, Record, RecordDetail, State},
 };
 
@@ -47,7 +48,7 @@ impl Scope {
     /// Whether these words name this very address.
     fn names(words: &[String], address: &ResourceAddress) -> bool {
         let text = address.to_string();
-        words.iter().any(|w| is_address(w) && matches(w, &text))
+        words.iter().any(|w| is_address(w) && matches_pattern(w, &text))
     }
 }
 
@@ -55,23 +56,11 @@ fn is_address(word: &str) -> bool {
     word.starts_with("cluster/") || word.starts_with("object/")
 }
 
-/// Whether a text is as the pattern says; `*` stands for any characters.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
 /// Whether a word names a component: the component itself, or its application.
 fn names_component(word: &str, component: &str) -> bool {
     !is_address(word)
-        && (matches(word, component) || component.split_once('/').is_some_and(|(app, _)| matches(word, app)))
+        && (matches_pattern(word, component)
+            || component.split_once('/').is_some_and(|(app, _)| matches_pattern(word, app)))
 }
 
 /// Everything that there is to name.
@@ -105,7 +94,7 @@ impl<'a> Names<'a> {
             scope.targets.iter().map(|w| ("--target", w)).chain(scope.excludes.iter().map(|w| ("--exclude", w)));
         for (option, word) in words {
             let (addresses, components) = (self.addresses(), self.components());
-            let found = addresses.iter().any(|a| is_address(word) && matches(word, a))
+            let found = addresses.iter().any(|a| is_address(word) && matches_pattern(word, a))
                 || components.iter().any(|c| names_component(word, c));
             if found {
                 continue;
@@ -340,7 +329,7 @@ mod tests {
             ("*a*a*", "a", false),
             ("ab*ba", "aba", false),
         ] {
-            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+            assert_eq!(matches_pattern(pattern, text), fits, "{pattern} {text}");
         }
         assert!(names_component("shop", "shop/web") && names_component("shop/w*", "shop/web"));
         assert!(!names_component("web", "shop/web") && !names_component("object/*", "object/web"));

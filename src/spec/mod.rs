@@ -9,6 +9,7 @@ mod at;
 mod catalog;
 mod cluster;
 pub mod fieldpath;
+mod pattern;
 mod policy;
 mod project;
 mod provider;
@@ -25,6 +26,7 @@ pub use catalog::{
     CatalogEntry, CatalogLock, CatalogSource, Importer, LOCK_FILE, LOCK_VERSION, LockedProfile, LockedSource, PriceRule,
 };
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
+pub use pattern::matches_pattern;
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
     LabelExpression, LabelOperator, Location, LocationGroup, PlaceSelector, PreferredPlaces, SpreadBy, SpreadRule,

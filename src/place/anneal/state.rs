@@ -220,9 +220,7 @@ impl<'a> State<'a> {
     /// What a component costs by itself if it ran in a set of places.
     fn single(&self, i: usize, set: &[usize]) -> f64 {
         let own: f64 = set.iter().map(|l| self.column(i, *l).map_or(self.fine, |c| self.own[c])).sum();
-        let incumbent = &self.problem.components[i].incumbent;
-        let moved = !incumbent.is_empty() && incumbent != set;
-        own + if moved { self.problem.move_cost.0 as f64 / 1e6 } else { 0.0 }
+        own + if self.problem.components[i].moves_to(set) { self.problem.move_cost.0 as f64 / 1e6 } else { 0.0 }
     }
 
     /// What a component costs by itself and by its flows if it ran in a set of places.

@@ -38,12 +38,7 @@ impl<'a> Asker<'a> {
     pub(in crate::place) fn new(problem: &'a Problem, words: Option<Words<'a>>, limits: &Limits) -> Self {
         let few = problem.components.len() >= MANY;
         let part = if few { 100 } else { 20 };
-        let limits = Limits {
-            nodes: (limits.nodes / part).max(20),
-            moves: (limits.moves / part).max(500),
-            gap_ppm: if few { 20_000 } else { 0 },
-            ..limits.clone()
-        };
+        let limits = Limits { gap_ppm: if few { 20_000 } else { 0 }, ..limits.part(part) };
         let left = Cell::new(if few { FEW_ASKED } else { MOST_ASKED });
         Self { posed: Posed { problem, words, holds: None }, limits, left }
     }

@@ -109,8 +109,7 @@ pub(super) fn relaxed(asker: &Asker<'_>, rules: &[Rule]) -> Option<(Problem, Way
         changed = next;
     }
     let found = search::find(&changed, &asker.limits).ok()?;
-    let cost = found.cost.nodes + found.cost.fees + found.cost.transfer;
-    Some((changed, Way { steps, cost: Some(cost) }))
+    Some((changed, Way { steps, cost: Some(found.cost.billed()) }))
 }
 
 /// The rules of a set, at one of them.

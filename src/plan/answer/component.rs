@@ -190,7 +190,7 @@ impl Facts<'_> {
             cluster: name(e.place),
             site: report::site(&model.clusters[e.place]),
             reason: report::reason(model, placed, e),
-            monthly: e.share.nodes + e.share.fee + e.share.transfer,
+            monthly: e.share.total(),
             nodes: e.share.nodes,
             fees: e.share.fee,
             transfer: e.share.transfer,
