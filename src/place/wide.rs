@@ -31,6 +31,11 @@ const OPTIONS: usize = 10;
 /// How much dearer than its cheapest place an option of a component may look, in parts of what a component
 /// costs about: the next only where the one before made no placement.
 const WITHIN: [f64; 3] = [0.03, 0.5, f64::INFINITY];
+/// Short searches from warm on, of which the best goes on; their steps, and those of the first that goes on from
+/// it, in hundredths of all.
+const STARTS: u64 = 6;
+const SHORT: u64 = 20;
+const TAIL: u64 = 30;
 /// Rounds in which the local search learns what nodes really hold.
 const ROUNDS: u64 = 10;
 /// Dollars by which a step may look dearer and still be valued exactly.
@@ -98,14 +103,28 @@ impl Wide {
         let open = options.iter().filter(|places| places.len() > 1).count() as u64;
         let moves = limits.moves.min(limits.moves / MANY_OPEN * open);
         let steps = moves * STEPS;
-        let mut sets = start.to_vec();
+        // One long search is worth less than the best of some short ones: it cannot undo what it opened early.
+        let mut first: Option<Trial> = None;
+        for seed in 0..STARTS {
+            if first.is_some() && limits.watch.enough() {
+                break;
+            }
+            let found = search.run(start, steps / 100 * SHORT, ROUNDS + 1 + seed, false);
+            let trial = eval.trial(&found).0;
+            if first.as_ref().is_none_or(|best| trial < *best) {
+                first = Some(trial);
+            }
+        }
+        let mut sets = first.map_or_else(|| start.to_vec(), |trial| trial.rank.instances);
+        self.offer(problem, eval, &sets);
         for seed in 0..ROUNDS {
             if limits.watch.enough() {
                 break;
             }
-            // Twice from warm on: the second time with what was learned.
-            let warm = seed == 0 || seed == ROUNDS / 2;
-            sets = search.run(&sets, if warm { steps } else { steps / 10 }, seed, !warm);
+            // Once more from warm on, with what was learned.
+            let warm = seed == ROUNDS / 2;
+            let part = if seed == 0 { TAIL } else { 10 };
+            sets = search.run(&sets, if warm { steps } else { steps / 100 * part }, seed, !warm);
             let broken = self.offer(problem, eval, &sets);
             if broken {
                 search.insist();
