@@ -7,6 +7,7 @@
 pub(super) mod build;
 mod cuts;
 pub(super) mod first_order;
+mod flows;
 
 use std::ops::Range;
 

@@ -59,7 +59,7 @@ pub(super) fn run(problem: &Problem, eval: &mut Evaluator<'_>, root: &Domain, li
     let stay: Vec<Vec<usize>> = problem.components.iter().map(|c| c.incumbent.clone()).collect();
     wide.offer(problem, eval, &stay);
     let mut model = build::build(problem, root);
-    let (answer, proof) = relax(&mut model, limits);
+    let (answer, proof) = relax(problem, &mut model, limits);
     wide.bound = wide.bound.max(proof.floor());
     let start = round(&model, &answer, &proof, problem);
     wide.offer(problem, eval, &start);
@@ -184,7 +184,7 @@ impl Wide {
 }
 
 /// Solves the relaxation until it stands or the work is spent, and cuts off what whole nodes cannot be.
-fn relax(model: &mut Model, limits: &Limits) -> (Answer, Proof) {
+fn relax(problem: &Problem, model: &mut Model, limits: &Limits) -> (Answer, Proof) {
     let all = limits.nodes.saturating_mul(WORK);
     let mut work = all;
     let mut solver = FirstOrder::new(&model.lp, None);
@@ -200,7 +200,7 @@ fn relax(model: &mut Model, limits: &Limits) -> (Answer, Proof) {
         let due = CUTS.get(cuts).is_some_and(|part| all - work >= all / 100 * part);
         if due || still > 3 {
             cuts += 1;
-            if cuts > CUTS.len() || model.lp.cut(&next) == 0 {
+            if cuts > CUTS.len() || model.lp.cut(&next) + model.late(problem, &next) == 0 {
                 break;
             }
             still = 0;

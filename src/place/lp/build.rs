@@ -5,21 +5,17 @@
 //! the target not in another, data pays at least so much. That is as tight as a column for every pair of
 //! places where prices grow with distance in a tree, and needs a row for every place and level.
 
-use std::collections::BTreeMap;
-
 use super::{
     super::{
         domain::{Domain, Mark},
         evaluate::pinned,
         pack::{self, Yard as Nodes, each},
-        problem::{Candidate, Demand, Fit, Flow, PodGroup, Problem, Resources},
+        problem::{Candidate, Demand, Fit, PodGroup, Problem, Resources},
         transfer::Haul,
     },
     Block, Lp, Spare, Yard,
 };
 
-/// Entries from which on flows get no more rows: a bound on memory.
-const ENTRIES: usize = 20_000_000;
 /// Classes of pods by one resource that get rows of their own.
 const CLASSES: usize = 5;
 
@@ -35,6 +31,8 @@ pub(in super::super) struct Model {
     pub(in super::super) sites: Vec<Site>,
     /// Dollars for a byte on every meter, at most what it costs.
     pub(in super::super) slopes: Vec<f64>,
+    /// Flows whose bounds get rows only where a point breaks them.
+    pub(super) later: Vec<usize>,
 }
 
 /// What the relaxation looks at in one place's nodes.
@@ -61,6 +59,7 @@ pub(in super::super) fn build(problem: &Problem, domain: &Domain) -> Model {
         at: Vec::new(),
         sites: vec![Site::default(); problem.places.len()],
         slopes: slopes(problem, domain),
+        later: Vec::new(),
     };
     for (i, component) in problem.components.iter().enumerate() {
         let from = model.places.len();
@@ -105,12 +104,7 @@ pub(in super::super) fn build(problem: &Problem, domain: &Domain) -> Model {
         model.place(problem, domain, l);
     }
     model.lp.constant -= problem.meters.iter().map(|m| m.tiers.len() as f64 * 1e-6).sum::<f64>();
-    for flow in problem.flows.iter().filter(|f| f.from != f.to) {
-        // Rows may be left out: the bound is lower then, not wrong.
-        if model.lp.columns.len() < ENTRIES {
-            model.flow(problem, domain, flow);
-        }
-    }
+    model.flows(problem, domain);
     model
 }
 
@@ -122,17 +116,36 @@ pub(in super::super) fn own(problem: &Problem, i: usize, l: usize) -> f64 {
     entries.iter().filter_map(|e| least(&e.anyof)).map(dollars).sum()
 }
 
+/// From every place: the meters of its ways, each with the places they lead to, a bit for each.
+fn meters(problem: &Problem) -> Vec<Vec<(usize, Vec<u64>)>> {
+    let haul = Haul::new(problem);
+    let places = problem.places.len();
+    let from = |a: usize| {
+        let mut ways: Vec<(usize, Vec<u64>)> = Vec::new();
+        for b in 0..places {
+            let Some(m) = haul.meter(a, b) else { continue };
+            let k = ways.iter().position(|(known, _)| *known == m).unwrap_or_else(|| {
+                ways.push((m, vec![0; places.div_ceil(64)]));
+                ways.len() - 1
+            });
+            ways[k].1[b / 64] |= 1 << (b % 64);
+        }
+        ways
+    };
+    (0..places).map(from).collect()
+}
+
 /// For every meter a line below its cost: dollars for a byte.
 fn slopes(problem: &Problem, domain: &Domain) -> Vec<f64> {
-    let haul = Haul::new(problem);
+    let ways = meters(problem);
     let mut most = vec![0_u64; problem.meters.len()];
     for flow in &problem.flows {
         let mut used = vec![false; problem.meters.len()];
+        let mut targets = vec![0_u64; problem.places.len().div_ceil(64)];
+        domain.possible(flow.to).for_each(|b| targets[b / 64] |= 1 << (b % 64));
         for a in domain.possible(flow.from) {
-            for b in domain.possible(flow.to) {
-                if let Some(m) = haul.meter(a, b) {
-                    used[m] = true;
-                }
+            for (m, ends) in &ways[a] {
+                used[*m] = used[*m] || ends.iter().zip(&targets).any(|(end, target)| end & target != 0);
             }
         }
         let bytes = problem.most_bytes(flow, problem.components[flow.from].max as usize);
@@ -220,7 +233,7 @@ fn measures(pods: &[(usize, &[PodGroup])], nodes: &[&Resources], fit: Fit) -> Ve
 }
 
 impl Model {
-    fn column(&self, i: usize, l: usize) -> Option<usize> {
+    pub(super) fn column(&self, i: usize, l: usize) -> Option<usize> {
         self.at[i][l].map(|c| c as usize)
     }
 
@@ -323,83 +336,6 @@ impl Model {
         }
         let quotas = rows.end..self.lp.limits.len();
         self.lp.yards.push(Yard { rows, cuts: Vec::new(), quotas, nodes: first..first + useful.len() });
-    }
-
-    /// Transfer and latency of one flow.
-    fn flow(&mut self, problem: &Problem, domain: &Domain, flow: &Flow) {
-        let haul = Haul::new(problem);
-        let sources: Vec<usize> = domain.possible(flow.from).collect();
-        let targets: Vec<usize> = domain.possible(flow.to).collect();
-        let slopes = self.slopes.clone();
-        let price = |a: usize, b: usize| haul.meter(a, b).map_or(0.0, |m| slopes[m] * problem.bytes(flow, a) as f64);
-        let single = problem.components[flow.from].max == 1;
-        // Sources with the same near targets and the same price of going beyond.
-        let mut levels: BTreeMap<(Vec<usize>, u64), Vec<usize>> = BTreeMap::new();
-        if flow.bytes > 0 {
-            for a in &sources {
-                let costs: Vec<f64> = targets.iter().map(|b| price(*a, *b)).collect();
-                let mut steps = costs.clone();
-                steps.sort_by(f64::total_cmp);
-                steps.dedup();
-                let Some(base) = steps.first() else { continue };
-                if let Some(column) = self.column(flow.from, *a) {
-                    self.lp.cost[column] += base;
-                }
-                for pair in steps.windows(2) {
-                    let near = (0..targets.len()).filter(|k| costs[*k] < pair[1]).collect();
-                    levels.entry((near, (pair[1] - pair[0]).to_bits())).or_default().push(*a);
-                }
-            }
-        }
-        for ((near, step), from) in levels {
-            let near: Vec<usize> = near.into_iter().map(|k| targets[k]).collect();
-            self.apart(problem, flow, &from, &near, single, f64::from_bits(step));
-        }
-        if !flow.bounded() {
-            return;
-        }
-        let near =
-            |a: usize| -> Vec<usize> { targets.iter().copied().filter(|b| problem.reaches(flow, a, *b)).collect() };
-        let reach: Vec<Vec<usize>> = sources.iter().map(|a| near(*a)).collect();
-        let mut sets: Vec<Vec<usize>> = reach.clone();
-        if single {
-            // Backwards: who does not reach a target does not run when the target is there.
-            for b in &targets {
-                let mut union: Vec<usize> = reach.iter().filter(|near| !near.contains(b)).flatten().copied().collect();
-                union.sort_unstable();
-                union.dedup();
-                sets.push(union);
-            }
-        }
-        sets.sort_unstable();
-        sets.dedup();
-        for near in sets.into_iter().filter(|near| near.len() < targets.len()) {
-            let within = |other: &Vec<usize>| other.iter().all(|b| near.binary_search(b).is_ok());
-            let from: Vec<usize> =
-                sources.iter().zip(&reach).filter(|(_, other)| within(other)).map(|(a, _)| *a).collect();
-            if !from.is_empty() {
-                self.apart(problem, flow, &from, &near, single, f64::INFINITY);
-            }
-        }
-    }
-
-    /// A row: an instance of the source in `from` without one of the target in `near` costs `cap`.
-    fn apart(&mut self, problem: &Problem, flow: &Flow, from: &[usize], near: &[usize], single: bool, cap: f64) {
-        let most = if single { 1 } else { from.len().min(problem.components[flow.from].max as usize) };
-        let weight = -(most as f64);
-        let mut limit = 0.0;
-        let mut entries: Vec<(usize, f64)> =
-            from.iter().filter_map(|a| self.column(flow.from, *a)).map(|c| (c, 1.0)).collect();
-        let block = self.lp.blocks[flow.to].columns.clone();
-        if problem.components[flow.to].max == 1 && 2 * near.len() > block.len() {
-            // Not near is far, in fewer entries.
-            let far = block.filter(|c| near.binary_search(&self.places[*c]).is_err());
-            entries.extend(far.map(|c| (c, -weight)));
-            limit = -weight;
-        } else {
-            entries.extend(near.iter().filter_map(|b| self.column(flow.to, *b)).map(|c| (c, weight)));
-        }
-        self.lp.row(entries, limit, cap);
     }
 }
 
