@@ -9,7 +9,7 @@ use std::{
 
 use super::{args::ProjectArgs, exit::Exit, output::Output};
 use crate::{
-    compile::{compile, model::Model, too_old},
+    compile::{compile, hopeless, model::Model, placement_tells, too_old},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
     digest::{digest, digest_bytes, digest_of, hex},
     driver::{Drivers, local::LocalRoot},
@@ -81,7 +81,7 @@ impl Texts {
         faults.extend(found.iter().filter(|d| !unread || !load::echoes_unread(d)).cloned().collect());
         let project = set.project.iter().flat_map(|p| &p.spec.environments);
         Compiled {
-            model: model.filter(|_| !faults.has_errors()),
+            model: model.filter(|_| !hopeless(&faults)),
             environments: project.map(|e| e.name.value.clone()).collect(),
             environment: set.environment,
             faults,
@@ -122,7 +122,9 @@ impl Session {
     pub(super) fn open(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
         let texts = Texts::read(root, args, output)?;
         let compiled = texts.compile(args.reading.wanted());
-        let exit = output.diagnostics(&compiled.faults, &texts.sources);
+        let told_later = |d: &&Diagnostic| compiled.model.is_none() || !placement_tells(d);
+        let faults = compiled.faults.iter().filter(told_later).cloned().collect();
+        let exit = output.diagnostics(&faults, &texts.sources);
         let model = compiled.model.ok_or(exit)?;
         let digest = texts.digest(model.environment.as_deref());
         Ok(Self { root: root.to_path_buf(), sources: texts.sources, model, texts: digest })

@@ -22,18 +22,21 @@ mod strategies;
 mod twice;
 
 pub(crate) use self::clusters::{SPOT, egress_between};
+pub use self::policies::placement_tells;
 pub use self::prices::too_old;
+pub(crate) use self::strategies::could_divide;
 
 use self::model::{Model, Settings};
 use crate::{
     catalog,
-    diagnostic::{Diagnostic, Diagnostics},
+    diagnostic::{Diagnostic, Diagnostics, Severity},
     money::{HOURS_PER_MONTH, MicroUsd},
     quantity::{Micros, Percent},
     spec::{LatencyBound, PlacementSettings, SpecSet},
 };
 
-/// Compiles a set of specs. With an error among the diagnostics there is no model.
+/// Compiles a set of specs. With an error among the diagnostics there is no model, unless
+/// [placement tells it as well](placement_tells).
 pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut out = Diagnostics::new();
     names::check(set, &mut out);
@@ -79,7 +82,12 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         outputs,
         prices,
     };
-    (if out.has_errors() { None } else { Some(model) }, out)
+    (Some(model).filter(|_| !hopeless(&out)), out)
+}
+
+/// Whether there is an error that leaves nothing to place.
+pub fn hopeless(faults: &Diagnostics) -> bool {
+    faults.iter().any(|d| d.severity == Severity::Error && !placement_tells(d))
 }
 
 fn settings(placement: &PlacementSettings, out: &mut Diagnostics) -> Settings {

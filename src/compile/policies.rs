@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// A place is required that is not permitted.
+const NOT_PERMITTED: &str = "SKY0217";
+
 /// What a preference is worth at most, a month.
 const MOST_WEIGHT: MicroUsd = MicroUsd(1_000_000_000_000);
 
@@ -168,6 +171,11 @@ fn dear(weight: &At<MicroUsd>, out: &mut Diagnostics) {
     }
 }
 
+/// Whether a fault is one that placement tells as well, with what every way out would cost.
+pub fn placement_tells(fault: &Diagnostic) -> bool {
+    fault.code == NOT_PERMITTED
+}
+
 /// Notes required groups that no permitted place meets, whatever else is true of the places.
 fn outside(component: &Component, set: &SpecSet, clusters: &[Cluster], out: &mut Diagnostics) {
     if component.permitted.is_empty() {
@@ -185,7 +193,7 @@ fn outside(component: &Component, set: &SpecSet, clusters: &[Cluster], out: &mut
         }
         let names: Vec<String> = group.any_of.iter().map(|f| f.text.clone()).collect();
         let mut d = Diagnostic::error(
-            "SKY0217",
+            NOT_PERMITTED,
             format!("`{}` requires {}, which is not permitted", component.name, names.join(" or ")),
         )
         .label(&group.origin, "required here");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{
     applications::Applications,
-    model::{Cluster, Component, Offered, Strategy},
+    model::{AppObject, Cluster, Component, Model, Offered, Strategy},
     names::dangling,
     pods, policies,
 };
@@ -140,16 +140,9 @@ pub(super) fn complete(all: &mut Applications, out: &mut Diagnostics) {
     let Applications { components, objects } = all;
     for (i, component) in components.iter_mut().enumerate() {
         let Some(strategy) = &mut component.strategy else { continue };
-        let own = objects.iter().filter(|o| o.components == BTreeSet::from([i]) && pods::is_workload(&o.object));
-        let run: Vec<_> = own.filter(|o| !pods::per_node(&o.object)).collect();
-        match run.as_slice() {
+        match workloads(objects, i).as_slice() {
             [one] if pods::scales(&one.object) && component.pods.len() <= 1 => {
-                let scaler =
-                    objects.iter().find(|o| o.application == one.application && pods::targets(&o.object, &one.object));
-                let least = scaler.and_then(|o| o.object["spec"]["minReplicas"].as_u64());
-                let written = one.object["spec"]["replicas"].as_u64();
-                let number = written.or(least).unwrap_or(1);
-                strategy.replicas = u32::try_from(number).unwrap_or(u32::MAX);
+                strategy.replicas = replicas(objects, one);
                 strategy.surge = pods::Surge::of(&one.object);
             }
             others => {
@@ -166,4 +159,39 @@ pub(super) fn complete(all: &mut Applications, out: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// What a component runs, but for what runs on every node.
+fn workloads(objects: &[AppObject], component: usize) -> Vec<&AppObject> {
+    let own = objects.iter().filter(|o| o.components == BTreeSet::from([component]) && pods::is_workload(&o.object));
+    own.filter(|o| !pods::per_node(&o.object)).collect()
+}
+
+/// Replicas of a workload: its own, else the least of the autoscaler that owns it.
+fn replicas(objects: &[AppObject], workload: &AppObject) -> u32 {
+    let scaler =
+        objects.iter().find(|o| o.application == workload.application && pods::targets(&o.object, &workload.object));
+    let least = scaler.and_then(|o| o.object["spec"]["minReplicas"].as_u64());
+    let written = workload.object["spec"]["replicas"].as_u64();
+    u32::try_from(written.or(least).unwrap_or(1)).unwrap_or(u32::MAX)
+}
+
+/// `{name: Cost, divided: true}` as a component could say that is whole, and could as well be divided.
+pub(crate) fn could_divide(model: &Model, component: usize) -> Option<Strategy> {
+    let own = model.components.get(component)?;
+    let free = own.strategy.is_none() && own.instances == (1, 1) && own.required.is_empty() && !own.dedicated;
+    let workloads = workloads(&model.objects, component);
+    let ([one], true, true) = (workloads.as_slice(), free, own.pods.len() == 1) else { return None };
+    let replicas = replicas(&model.objects, one);
+    (pods::scales(&one.object) && replicas > 1).then(|| Strategy {
+        name: StrategyName::Cost,
+        replicas,
+        surge: pods::Surge::of(&one.object),
+        locations: 1,
+        clusters: Vec::new(),
+        weights: Vec::new(),
+        partial: false,
+        origin: own.origin.clone(),
+        offered: Vec::new(),
+    })
 }

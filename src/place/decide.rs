@@ -255,6 +255,7 @@ fn attempt(problem: Problem, limits: &Limits, words: Words<'_>) -> Result<(Probl
     }
     let Some((posed, refusal)) = last else { return Err(Diagnostics::default()) };
     let mut infeasible = explain(&posed, refusal, limits, Some(words));
+    infeasible.or_divided(&posed, words.model, limits);
     infeasible.over = Some(words.model.settings.horizon).filter(|h| h.seconds() != HOURS_PER_MONTH * 3600);
     Err(infeasible.to_diagnostics().into_iter().collect())
 }

@@ -4,6 +4,7 @@
 //! constraints out one by one: what is left and cannot be met together is a minimal conflict. Every
 //! way out is told with what the placement would cost then.
 
+mod divide;
 pub(super) mod relax;
 pub(super) mod rules;
 #[cfg(test)]

@@ -90,6 +90,11 @@ pub(super) fn refused(project: &Project) -> (String, String) {
     (codes.join(" "), project.shown(&out))
 }
 
+/// What a refusal says would do.
+pub(super) fn hints(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|l| l.split_once("= help: ")).map(|(_, hint)| hint).collect()
+}
+
 /// Codes and text of what is wrong with the specs alone.
 pub(super) fn invalid(project: &Project) -> (String, String) {
     let (model, out) = project.compiled();
@@ -426,11 +431,11 @@ fn e9_a_quota() {
     assert_eq!(code, "SKY0405", "{text}");
     assert!(text.contains("needs 8 CPU, the quota allows 6 CPU"), "{text}");
     // The least that has to be relaxed, cheapest first, at its price.
-    let hints: Vec<&str> = text.lines().filter_map(|l| l.split_once("= help: ")).map(|(_, hint)| hint).collect();
     let would = |place: &str, cost: &str| {
         format!("raise the quota of `{place}` to 8 CPU: it would cost ${cost}.00 over 1h then")
     };
-    assert_eq!(hints, [would("gcp-eu", "283"), would("aws-us", "293"), would("aws-eu", "315")]);
+    let divided = "divide the 4 replicas of `app/a` (`strategy: {name: Cost, divided: true}`), 1 on aws-us, 3 on gcp-eu: it would cost $380.00 over 1h then".to_owned();
+    assert_eq!(hints(&text), [would("gcp-eu", "283"), would("aws-us", "293"), would("aws-eu", "315"), divided]);
     expect(&all.with("gcp-eu.yaml", "vcpus: 6}\ncontrol", "vcpus: 8}\ncontrol"), "283", &[("a", "gcp-eu")]);
 }
 
@@ -502,11 +507,8 @@ fn e15_a_tag_that_no_permitted_place_carries() {
     let (code, text) = invalid(&with("permitted: [{provider: aws-us}], "));
     assert_eq!(code, "SKY0217", "{text}");
     assert!(text.contains("requires attributes: gdpr") && text.contains("permitted: [{provider: aws-us}]"), "{text}");
-    // A model of it is refused in the same words, with what either line would cost if relaxed.
-    let project = with("permitted: [{type: cloud}], ");
-    let mut model = project.model();
-    let us = model.clusters.iter().position(|c| c.name == "aws-us").unwrap();
-    model.components[0].permitted[0].clusters = [us].into();
+    // A plan refuses it with what either line would cost if relaxed.
+    let model = with("permitted: [{provider: aws-us}], ").posed();
     let out = place(&model, &Observed::default(), &State::default(), &Limits::default()).expect_err("nothing is left");
     let diagnostic = out.iter().next().unwrap();
     assert_eq!(diagnostic.code, "SKY0402");

@@ -17,7 +17,7 @@ use skyplan::{
 };
 
 use super::placement_cases::{
-    HEAD, application, expect, invalid, needs, nodes, project, refused, solve_in, solved, there, total,
+    HEAD, application, expect, hints, invalid, needs, nodes, project, refused, solve_in, solved, there, total,
 };
 use crate::support::project::Project;
 
@@ -204,9 +204,24 @@ fn e15_all_places_carry_a_tag() {
     assert!(text.contains("no place is left for `app/a`"), "{text}");
     assert!(text.contains("`aws-us`: does not carry the tag `gdpr`"), "{text}");
     assert!(text.contains("`aws-eu`, `edge`, `gcp-eu`: not permitted (permitted: provider: aws-us)"), "{text}");
-    // Relaxing either line would do.
+    // Relaxing either line would do, and it is said what for.
+    assert_eq!(
+        hints(&text),
+        [
+            "permit `app/a` at `gcp-eu`: it would cost $131.00 over 1h then",
+            "do without the tag `gdpr` of `app/a`: it would cost $133.00 over 1h then",
+        ]
+    );
     expect(&project.clone().with("needs.yaml", ", attributes: [gdpr]", ""), "133", &[("a", "aws-us")]);
     expect(&project.with("needs.yaml", "permitted: [{provider: aws-us}], ", ""), "131", &[("a", "gcp-eu")]);
+    // Several lines that have to be relaxed together are told together.
+    let text = refused(&with("permitted: [{provider: aws-us}], ").with("needs.yaml", "[gdpr]", "[nobody, gdpr]")).1;
+    assert_eq!(
+        hints(&text),
+        [
+            "do without the tag `gdpr` of `app/a`, and do without the tag `nobody` of `app/a`: it would cost $133.00 over 1h then"
+        ]
+    );
     // Instances all carry it.
     let (code, _) = refused(&with("").with(
         "app.yaml",

@@ -85,6 +85,12 @@ impl Project {
         (model.filter(|_| !out.has_errors()), out)
     }
 
+    /// What is to be placed, also where `validate` knows that it cannot be.
+    pub(crate) fn posed(&self) -> Model {
+        let (set, _) = read_as(&self.tree, &Choice::default());
+        compile(&set).0.expect("there is something to place")
+    }
+
     /// The model of a project without errors.
     pub(crate) fn model(&self) -> Model {
         let (model, out) = self.compiled();

@@ -62,7 +62,8 @@ fn version(root: &Path, rev: Option<&str>, args: &DiffArgs, output: &Output) -> 
     } else {
         Exit::Done
     };
-    Ok((compiled.model.ok_or(exit)?, texts))
+    let valid = compiled.model.filter(|_| !compiled.faults.has_errors());
+    Ok((valid.ok_or(exit)?, texts))
 }
 
 /// `A..B`, with `HEAD` for what is left out; `A` alone is compared with the folder.

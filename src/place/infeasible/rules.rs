@@ -16,6 +16,8 @@ pub(in crate::place) enum Rule {
     Permitted(usize),
     /// `compute` of a component.
     Compute(usize),
+    /// A tag that a component's places must carry: component, tag.
+    Tag(usize, usize),
     /// A component stays where it runs.
     Pin(usize),
     /// Quota of a place.
@@ -34,6 +36,16 @@ pub(in crate::place) enum Rule {
     Rate(usize),
     /// Latency bound of a flow.
     Latency(usize),
+}
+
+impl Rule {
+    /// The component whose places this line narrows down.
+    pub(super) fn narrows(self) -> Option<usize> {
+        match self {
+            Self::Permitted(i) | Self::Compute(i) | Self::Tag(i, _) => Some(i),
+            _ => None,
+        }
+    }
 }
 
 /// The words that a problem was posed from.
@@ -72,6 +84,7 @@ impl Posed<'_> {
                 let own = &words.model.components[i];
                 rules.extend((!own.compute.is_empty() && !own.dedicated).then_some(Rule::Compute(i)));
                 rules.extend((!own.permitted.is_empty()).then_some(Rule::Permitted(i)));
+                rules.extend((0..own.attributes.len()).map(|k| Rule::Tag(i, k)));
             }
             rules.extend((0..component.groups.len()).map(|g| Rule::Group(i, g)));
             rules.extend((component.min > 1).then_some(Rule::Fewest(i)));
@@ -102,7 +115,7 @@ impl Posed<'_> {
                 Rule::Nodes(l, t) => problem.places[l].offers[t].max = None,
                 Rule::Pin(i) => problem.components[i].pinned = false,
                 Rule::Spread(s) => spreads.push(s),
-                Rule::Permitted(i) | Rule::Compute(i) => self.widen(&mut problem, i, out),
+                Rule::Permitted(i) | Rule::Compute(i) | Rule::Tag(i, _) => self.widen(&mut problem, i, out),
             }
         }
         groups.sort_unstable();
@@ -131,6 +144,8 @@ impl Posed<'_> {
         if out.contains(&Rule::Compute(i)) {
             component.compute.clear();
         }
+        let mut k = 0..;
+        component.attributes.retain(|_| k.next().is_none_or(|k| !out.contains(&Rule::Tag(i, k))));
         let seconds = words.model.settings.horizon.seconds();
         let mut candidates = formulate::component(words.model, &component, words.present, seconds).candidates;
         for l in words.closed {

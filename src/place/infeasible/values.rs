@@ -12,6 +12,7 @@ use super::{
     words,
 };
 use crate::{
+    compile::model::PlaceFilter,
     diagnostic::Origin,
     quantity::{BitRate, Micros},
 };
@@ -38,6 +39,10 @@ pub(super) fn line(posed: &Posed<'_>, rule: Rule) -> Line {
             format!("`{}` is permitted only at {}", name(i), words.unwrap_or_default())
         }
         Rule::Compute(i) => format!("`{}` asks for these nodes", name(i)),
+        Rule::Tag(i, k) => {
+            let tag = tag(posed, i, k).map(|tag| tag.text.as_str()).unwrap_or_default();
+            format!("`{}` runs only where the tag `{tag}` is", name(i))
+        }
         Rule::Pin(i) => format!("`{}` stays where it runs", name(i)),
         Rule::Quota(l) => {
             let quota = problem.places[l].quota.as_ref();
@@ -77,6 +82,7 @@ fn origin(posed: &Posed<'_>, rule: Rule) -> Origin {
             let first = posed.words.and_then(|w| w.model.components[i].compute.first());
             first.map_or_else(|| own(i), |c| c.origin.clone())
         }
+        Rule::Tag(i, k) => tag(posed, i, k).map_or_else(|| own(i), |tag| tag.origin.clone()),
         Rule::Pin(i) | Rule::Fewest(i) | Rule::Most(i) => own(i),
         Rule::Quota(l) => {
             let place = &problem.places[l];
@@ -87,6 +93,11 @@ fn origin(posed: &Posed<'_>, rule: Rule) -> Origin {
         Rule::Spread(s) => problem.spreads[s].origin.clone(),
         Rule::Rate(f) | Rule::Latency(f) => problem.flows[f].origin.clone(),
     }
+}
+
+/// A tag that the places of a component must carry.
+fn tag<'a>(posed: &Posed<'a>, i: usize, k: usize) -> Option<&'a PlaceFilter> {
+    posed.words.and_then(|w| w.model.components[i].attributes.get(k))
 }
 
 /// What to write in place of some rules so that there is a placement, and what it would cost. Every
@@ -120,28 +131,23 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
-    /// A problem in which some rules have values by now, without a further one.
-    fn lift(&self, problem: &Problem, rule: Rule) -> Problem {
-        let mut out = vec![rule];
-        if let Rule::Permitted(i) = rule {
-            out.extend(self.done.iter().filter(|r| **r == Rule::Compute(i)));
-        }
+    /// A problem in which some rules have values by now, without further ones.
+    fn without(&self, problem: &Problem, rules: &[Rule]) -> Problem {
+        // The places of a component are found anew, from all its words: those that are out by now stay out.
+        let again = |done: &&Rule| done.narrows().is_some_and(|i| rules.iter().any(|r| r.narrows() == Some(i)));
+        let out: Vec<Rule> = rules.iter().chain(self.done.iter().filter(again)).copied().collect();
         Posed { problem, ..*self.posed }.without(&out)
     }
 
     /// The same without all rules that come later.
     fn open(&self, problem: &Problem) -> Problem {
-        let mut problem = problem.clone();
-        for rule in self.rest {
-            problem = self.lift(&problem, *rule);
-        }
-        problem
+        self.without(problem, self.rest)
     }
 }
 
 /// The value of one rule: in words, and the problem with it.
 fn value(asker: &Asker<'_>, now: &Now<'_>, before: &Problem, rule: Rule) -> Option<(String, Problem)> {
-    let without = || now.lift(before, rule);
+    let without = || now.without(before, &[rule]);
     let solved = || search::find(&now.open(&without()), &asker.limits).ok();
     let posed = &asker.posed;
     let name = |i: usize| &posed.problem.components[i].name;
@@ -260,6 +266,10 @@ fn value(asker: &Asker<'_>, now: &Now<'_>, before: &Problem, rule: Rule) -> Opti
                 }
             }
             Some((text, next))
+        }
+        Rule::Tag(i, k) => {
+            let tag = tag(posed, i, k).map_or_else(String::new, |tag| format!(" `{}`", tag.text));
+            Some((format!("do without the tag{tag} of `{}`", name(i)), without()))
         }
         Rule::Compute(i) => {
             let text = format!("let `{}` run on other nodes than `compute` asks for", name(i));

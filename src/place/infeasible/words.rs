@@ -160,7 +160,7 @@ fn label_removed(mut diagnostic: Diagnostic, places: &[Removed]) -> Diagnostic {
 }
 
 /// Ways out that are told of one conflict.
-const MOST_WAYS: usize = 4;
+pub(super) const MOST_WAYS: usize = 4;
 
 /// Ways out as hints, each with what everything would cost then.
 pub(super) fn ways(refusal: &Infeasible) -> Vec<String> {

@@ -11,7 +11,7 @@ mod advice;
 pub(super) mod check;
 mod rooms;
 mod share;
-mod split;
+pub(super) mod split;
 #[cfg(test)]
 mod tests;
 
@@ -348,36 +348,40 @@ impl Wish<'_> {
 
 /// Fixes what is divided in a problem: places, pods of the portions, volumes.
 pub(super) fn fix(model: &Model, divisions: &BTreeMap<String, Division>, problem: &mut Problem) {
-    let names: Vec<String> = problem.places.iter().map(|p| p.name.clone()).collect();
-    for (i, component) in problem.components.iter_mut().enumerate() {
-        let Some((strategy, division)) = model.components[i].strategy.as_ref().zip(divisions.get(&component.name))
-        else {
-            continue;
-        };
-        let portion = |l: usize| division.portions.get(&names[l]).copied().unwrap_or(0);
-        component.portions = (0..names.len()).map(portion).collect();
-        for (l, candidate) in component.candidates.iter_mut().enumerate() {
-            match candidate {
-                Candidate::Allowed(Demand::Shared(groups)) if component.portions[l] > 0 => {
-                    for group in groups {
-                        group.count = strategy.surge.with(component.portions[l]);
-                    }
+    for (i, component) in model.components.iter().enumerate() {
+        if let Some((strategy, division)) = component.strategy.as_ref().zip(divisions.get(&component.name)) {
+            fix_one(problem, i, strategy, division);
+        }
+    }
+}
+
+/// The same of one component.
+fn fix_one(problem: &mut Problem, i: usize, strategy: &Strategy, division: &Division) {
+    let portions: Vec<u32> =
+        problem.places.iter().map(|p| division.portions.get(&p.name).copied().unwrap_or(0)).collect();
+    let component = &mut problem.components[i];
+    for (candidate, portion) in component.candidates.iter_mut().zip(&portions) {
+        match candidate {
+            Candidate::Allowed(Demand::Shared(groups)) if *portion > 0 => {
+                for group in groups {
+                    group.count = strategy.surge.with(*portion);
                 }
-                Candidate::Allowed(_) => {
-                    let reason = format!("{} runs {}", strategy.name.word(), division.words());
-                    *candidate = Candidate::Excluded(Exclusion { reason, origin: Some(strategy.origin.clone()) });
-                }
-                Candidate::Excluded(_) => {}
             }
+            Candidate::Allowed(_) => {
+                let reason = format!("{} runs {}", strategy.name.word(), division.words());
+                *candidate = Candidate::Excluded(Exclusion { reason, origin: Some(strategy.origin.clone()) });
+            }
+            Candidate::Excluded(_) => {}
         }
-        let places: Vec<usize> = (0..names.len()).filter(|l| component.portions[*l] > 0).collect();
-        component.min = u32::try_from(places.len()).unwrap_or(u32::MAX).max(1);
-        component.max = component.min;
-        component.pinned &= component.incumbent == places;
-        // What every instance sends is what `whole` replicas send.
-        for flow in problem.flows.iter_mut().filter(|f| f.from == i) {
-            let bytes = u128::from(flow.bytes) * u128::from(division.total()) / u128::from(division.whole.max(1));
-            flow.bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        }
+    }
+    let places: Vec<usize> = (0..portions.len()).filter(|l| portions[*l] > 0).collect();
+    component.portions = portions;
+    component.min = u32::try_from(places.len()).unwrap_or(u32::MAX).max(1);
+    component.max = component.min;
+    component.pinned &= component.incumbent == places;
+    // What every instance sends is what `whole` replicas send.
+    for flow in problem.flows.iter_mut().filter(|f| f.from == i) {
+        let bytes = u128::from(flow.bytes) * u128::from(division.total()) / u128::from(division.whole.max(1));
+        flow.bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 }

@@ -12,7 +12,7 @@ use super::{
         problem::{Candidate, Component, Demand, Flow, Limits, Problem, Solution},
         search::find,
     },
-    Division, Terms, fix,
+    Division, Terms, fix, fix_one,
 };
 use crate::{
     compile::model::{Strategy, Surge},
@@ -69,6 +69,26 @@ pub(super) fn split(
         (Err(faults), None) => Err(faults),
         (Ok(_), None) => Ok(divisions.clone()),
     }
+}
+
+/// How one component that is whole could be divided so that there is a placement, and that placement; `None` where
+/// that is of no help.
+pub(in crate::place) fn way_out(
+    problem: &Problem,
+    i: usize,
+    strategy: &Strategy,
+    limits: &Limits,
+) -> Option<(Division, Solution)> {
+    let found = [false, true].into_iter().filter_map(|rolling| {
+        let mut wide = problem.clone();
+        let units = take_apart(&mut wide, i, strategy, rolling, &BTreeMap::new());
+        wide.flows.sort_by_key(|f| (f.from, f.to));
+        let division = gather(problem, strategy, &units, &find(&wide, limits).ok()?);
+        let mut fixed = problem.clone();
+        fix_one(&mut fixed, i, strategy, &division);
+        Some((division, find(&fixed, limits).ok()?))
+    });
+    found.min_by_key(|(_, solution)| solution.cost.decided())
 }
 
 /// The division that parts of a component come to.
