@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{
+    amounts::{exact, too_large},
     arrival::order_matters,
     check::check,
     evaluate::evaluate_recorded,
@@ -96,6 +97,10 @@ pub fn place_as(
     let settled: BTreeSet<String> = recorded.components.keys().filter(unchanged).filter(stays).cloned().collect();
     present.pinned.retain(|name| !lacks(recorded, name));
     let mut problem = formulate(model, &present, model.settings.horizon);
+    let faults = too_large(&problem, model.settings.horizon);
+    if faults.has_errors() {
+        return Err(faults);
+    }
     let lost = wish.without(&mut problem);
     let terms = Terms { model, present: &present, settled: &settled, traffic: &observed.traffic, others: None };
     let solve = |p| attempt(p, limits, Words { model, present: &present, closed: &lost });
@@ -119,6 +124,7 @@ pub fn place_as(
             }
         },
     };
+    exact(&solution)?;
     if let Err(faults) = check(&problem, &solution) {
         return Err(unsound(&faults).into());
     }
@@ -127,7 +133,12 @@ pub fn place_as(
     }
     // What is shown compares with every place, whether the component would be reconsidered or not.
     present.pinned.clear();
-    let mut month = formulate(model, &present, Micros(HOURS_PER_MONTH * 3_600_000_000));
+    let a_month = Micros(HOURS_PER_MONTH * 3_600_000_000);
+    let mut month = formulate(model, &present, a_month);
+    let faults = too_large(&month, a_month);
+    if faults.has_errors() {
+        return Err(faults);
+    }
     pose(&mut month, &present);
     let monthly = evaluate_recorded(&month, &solution.instances).unwrap_or_else(|| solution.clone());
     let moves = problem.components.iter().zip(&solution.instances).any(|(c, places)| c.moves_to(places));
@@ -144,7 +155,7 @@ pub fn place_as(
                 (c.name.clone(), PlacedInstance { clusters, spec, portions, missing })
             })
             .collect(),
-        monthly: monthly.cost.total() + idle_fees(&month, &monthly, &present),
+        monthly: bill(&month, &monthly, &present),
         clusters: names,
     };
     let in_order = order_matters(&problem, &solution);

@@ -82,6 +82,8 @@ pub enum Verdict {
     Crowded(usize),
     /// No nodes can be bought, and none are free, for it with what runs there.
     NoRoom,
+    /// Possible as far as that is seen without valuing it: there are too many to value all.
+    Unvalued,
     /// Possible, at this much more in all (less only where the search did not end).
     Dearer(MicroUsd),
     /// Possible, at this much more money in all, and one of the two places is preferred.
@@ -93,18 +95,22 @@ pub enum Verdict {
     },
 }
 
-/// Explains every component and instance of a solution.
+/// Components and flows that are looked at to value places, of all components together.
+const MOST_LOOKED: u64 = 8_000_000;
+
+/// Explains every component and instance of a solution. Of very many, what other places would cost is found of
+/// the first only.
 pub fn explain(problem: &Problem, solution: &Solution) -> Vec<Explanation> {
-    explain_some(problem, solution, |_| true)
+    explain_some(problem, solution, |_| true, MOST_LOOKED)
 }
 
 /// The same for one component, by index.
 pub fn explain_one(problem: &Problem, solution: &Solution, component: usize) -> Vec<Explanation> {
-    explain_some(problem, solution, |i| i == component)
+    explain_some(problem, solution, |i| i == component, u64::MAX)
 }
 
-fn explain_some(problem: &Problem, solution: &Solution, wanted: impl Fn(usize) -> bool) -> Vec<Explanation> {
-    let mut shifts = Shifts::new(problem, solution);
+fn explain_some(problem: &Problem, solution: &Solution, wanted: impl Fn(usize) -> bool, most: u64) -> Vec<Explanation> {
+    let mut shifts = Shifts::new(problem, solution).within(most);
     let shares = shares(problem, solution);
     let mut all = Vec::new();
     for (i, places) in solution.instances.iter().enumerate().filter(|(i, _)| wanted(*i)) {
@@ -161,6 +167,9 @@ fn verdict(
     }
     if let Some(spread) = shifts.crowded(i, &moved) {
         return Verdict::Crowded(spread);
+    }
+    if shifts.spent() {
+        return Verdict::Unvalued;
     }
     let counted = |places: &[usize]| places.iter().map(|l| component.disliked(*l)).sum::<MicroUsd>();
     match shifts.dearer(&[i], now[k], l) {

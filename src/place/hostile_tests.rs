@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use super::{
+    amounts::too_large,
     check::check,
+    explain::explain,
     problem::{Candidate, Demand, Fit, Flow, Limits, PodGroup, Problem, Quota, Resources},
     samples::{Shape, problem},
     search::find,
@@ -130,13 +132,43 @@ fn rows_that_contradict_each_other() {
 }
 
 #[test]
-fn a_hundred_thousand_flows() {
-    let base = problem(Shape { components: 15, places: 4, ..Shape::small(1) }, 1);
-    let mut busy = base.clone();
-    let one = base.flows[0].clone();
-    busy.flows = (0..100_000)
-        .map(|k| Flow { from: k % 15, to: (k / 15) % 15, bytes: k as u64 * 1_000_000, latency: None, ..one.clone() })
+fn a_million_flows() {
+    let shape = Shape { components: 15, places: 4, ..Shape::small(1) };
+    let limits = Limits { nodes: 5, moves: 200, gap_ppm: 0, ..Limits::default() };
+    // One that has a placement: else there would be nothing to do.
+    let quiet = |seed: &u64| Problem { flows: Vec::new(), ..problem(shape, *seed) };
+    let seed = (0..50).find(|seed| find(&quiet(seed), &limits).is_ok()).expect("some problem has a placement");
+    let mut busy = quiet(&seed);
+    let one = Flow { latency: None, rate: None, ..problem(shape, 1).flows[0].clone() };
+    busy.flows = (0..1_000_000)
+        .map(|k| Flow { from: k % 15, to: (k / 15) % 15, bytes: k as u64 * 1_000, ..one.clone() })
         .filter(|f| f.from != f.to)
         .collect();
-    bounded(&busy);
+    let found = find(&busy, &limits).expect("what has no bounds does not stand against it");
+    assert_eq!(check(&busy, &found), Ok(()));
+    assert_eq!(explain(&busy, &found).len(), found.instances.iter().map(Vec::len).sum::<usize>());
+}
+
+#[test]
+fn what_cannot_be_added_up_is_refused() {
+    let hour = crate::quantity::Micros(3_600_000_000);
+    let codes = |problem: &Problem| -> Vec<String> {
+        too_large(problem, hour).iter().map(|d| format!("{} {}", d.code, d.summary)).collect()
+    };
+    let base = problem(Shape::small(1), 1);
+    assert!(!base.flows.is_empty() && codes(&base).is_empty());
+    // Together they are too much, though none is.
+    let mut flooded = base.clone();
+    let one = base.flows[0].clone();
+    flooded.flows = vec![Flow { bytes: 1_000_000_000_000_000_000, ..one }; 20];
+    assert_eq!(codes(&flooded).len(), 1);
+    assert!(codes(&flooded)[0].starts_with("SKY0412 all flows together carry"), "{:?}", codes(&flooded));
+    let mut dear = base.clone();
+    dear.places[0].fee = MicroUsd(i64::MAX);
+    dear.move_cost = MicroUsd(i64::MAX);
+    for offer in dear.places.iter_mut().flat_map(|p| &mut p.offers) {
+        offer.price = MicroUsd(i64::MAX / 4);
+    }
+    let offered = dear.places.iter().filter(|p| !p.offers.is_empty()).count();
+    assert_eq!(codes(&dear).len(), 2 + offered, "{:?}", codes(&dear));
 }

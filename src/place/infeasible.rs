@@ -128,6 +128,8 @@ pub enum Conflict {
     Together {
         /// Lines in conflict: what each asks, its origin, and the value that would do, if one does.
         lines: Vec<Line>,
+        /// None of them could be left out.
+        minimal: bool,
     },
     /// The budget ended; nothing is known.
     Unknown,
@@ -268,9 +270,14 @@ pub(super) fn explain(
         return Infeasible { conflicts: vec![Conflict::Unknown], ways: Vec::new(), over: None, proven: false };
     }
     let asker = relax::Asker::new(problem, words, limits);
-    let (lines, ways) = asker.told(&asker.conflict(&[]));
-    let conflict =
-        plain(problem).unwrap_or_else(|| if lines.is_empty() { hard(problem) } else { Conflict::Together { lines } });
+    let conflict = asker.conflict(&[]);
+    let minimal = asker.sure();
+    let (lines, ways) = asker.told(&conflict);
+    let together = |lines: Vec<Line>| match lines.is_empty() {
+        true => hard(problem),
+        false => Conflict::Together { lines, minimal },
+    };
+    let conflict = plain(problem).unwrap_or_else(|| together(lines));
     Infeasible { conflicts: vec![conflict], ways, over: None, proven: true }
 }
 
@@ -446,13 +453,14 @@ fn crowded(problem: &Problem) -> Option<Conflict> {
         let within: usize = spread.domains.iter().map(|d| open(d)).sum();
         let room = |most: usize| all - within + spread.domains.iter().map(|d| open(d).min(most)).sum::<usize>();
         let most = spread.most as usize;
+        let largest = spread.domains.iter().map(|d| open(d)).max().unwrap_or(0);
         if room(most) < needed {
             return Some(Conflict::Crowded {
                 text: spread.text.clone(),
                 origin: spread.origin.clone(),
                 needed: number(needed),
                 room: number(room(most)),
-                relax: (most + 1..=needed).find(|most| room(*most) >= needed).map(number),
+                relax: (most + 1..=needed.min(largest)).find(|most| room(*most) >= needed).map(number),
             });
         }
     }

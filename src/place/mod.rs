@@ -8,6 +8,7 @@
 //! that are not to be whole.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod amounts;
 mod anneal;
 pub mod arrival;
 mod bound;

@@ -4,6 +4,8 @@
 //! that pay less of the price, which is exact for one move; that the placement changes before is possible
 //! then, that it stays the same beyond is not.
 
+use std::collections::BTreeSet;
+
 use super::{
     evaluate::{Evaluator, evaluate_recorded, permits},
     problem::{Limits, Method, Problem, Solution},
@@ -18,8 +20,9 @@ const LARGEST: usize = 3;
 /// As many times dearer is far enough, and how finely it is looked at, both in thousandths of the price.
 const FAR: u64 = 10_000;
 const FINE: u64 = 5;
-/// Single moves that are valued for one price.
+/// Single moves that are valued for one price, fewer where there is more to look at for each.
 const MOST_MOVES: usize = 400;
+const MOST_LOOKED: usize = 10_000_000;
 
 /// A price that a placement pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,13 +132,14 @@ pub fn sensitivity(problem: &Problem, solution: &Solution, limits: &Limits) -> V
 /// The first single move that is cheaper when a price rises: each move that pays less of it has a price
 /// from which on it is.
 fn by_moves(problem: &Problem, solution: &Solution, item: Item, cost: MicroUsd) -> Range {
+    let ends: BTreeSet<usize> = problem.flows.iter().flat_map(|f| [f.from, f.to]).collect();
     let bears = |i: usize| match item {
         Item::Nodes(l, _) | Item::Fee(l) => solution.instances[i].contains(&l),
-        Item::Meter(_) => problem.flows.iter().any(|f| f.from == i || f.to == i),
+        Item::Meter(_) => ends.contains(&i),
     };
     let mut eval = Evaluator::new(problem);
     let mut first: Option<u64> = None;
-    let mut left = MOST_MOVES;
+    let mut left = (MOST_LOOKED / (problem.components.len() + problem.flows.len()).max(1)).min(MOST_MOVES);
     for i in (0..problem.components.len()).filter(|i| bears(*i)) {
         for l in 0..problem.places.len() {
             if solution.instances[i].contains(&l) || left == 0 {

@@ -21,6 +21,10 @@ pub(super) struct Shifts<'a> {
     /// What every place costs, with its fee.
     costs: Vec<MicroUsd>,
     transfer: MicroUsd,
+    /// Bytes on every meter, where nothing has a choice of whom to talk to: data is valued by the difference then.
+    bytes: Option<Vec<u64>>,
+    /// Components and flows that may still be looked at.
+    left: u64,
     /// Flows of every component.
     flows: Vec<Vec<usize>>,
     /// The solution; while a move is valued, with it.
@@ -46,6 +50,8 @@ impl<'a> Shifts<'a> {
             tenants,
             costs: Vec::new(),
             transfer: solution.cost.transfer,
+            bytes: None,
+            left: u64::MAX,
             flows,
             instances: solution.instances.clone(),
         };
@@ -56,7 +62,23 @@ impl<'a> Shifts<'a> {
             cost
         });
         all.costs = costs.collect();
+        let settled = solution.instances.iter().all(|places| places.len() == 1);
+        all.bytes = settled.then(|| {
+            let mut bytes = vec![0; problem.meters.len()];
+            (0..problem.flows.len()).filter_map(|f| all.sent(f)).for_each(|(m, sent)| bytes[m] += sent);
+            bytes
+        });
         all
+    }
+
+    /// The same with a bound on what is looked at.
+    pub(super) fn within(self, left: u64) -> Self {
+        Self { left, ..self }
+    }
+
+    /// Whether that is used up.
+    pub(super) fn spent(&self) -> bool {
+        self.left == 0
     }
 
     /// Flows of a component, by index.
@@ -84,6 +106,7 @@ impl<'a> Shifts<'a> {
         let mut there: Vec<usize> = self.tenants[to].iter().chain(movers).copied().collect();
         there.sort_unstable();
         let places = self.place(from, &left)? + self.place(to, &there)? - self.costs[from] - self.costs[to];
+        self.left = self.left.saturating_sub((left.len() + there.len()) as u64);
         let old: Vec<Vec<usize>> = movers.iter().map(|i| self.instances[*i].clone()).collect();
         let was = movers.iter().filter(|i| self.moves(**i)).count();
         for i in movers {
@@ -91,10 +114,7 @@ impl<'a> Shifts<'a> {
             set.iter_mut().filter(|l| **l == from).for_each(|l| *l = to);
             set.sort_unstable();
         }
-        let transfer = match movers.iter().all(|i| self.flows[*i].is_empty()) {
-            true => Some(self.transfer),
-            false => self.haul.choose(&self.instances).map(|t| t.cost),
-        };
+        let transfer = self.carried(movers, &old);
         let crowded = self.crowds.excess(&self.instances) > 0;
         let is = movers.iter().filter(|i| self.moves(**i)).count();
         for (i, set) in movers.iter().zip(old) {
@@ -105,6 +125,43 @@ impl<'a> Shifts<'a> {
         }
         let price = |n: usize| self.problem.move_cost.times(n as u64);
         Some(places + transfer? - self.transfer + price(is) - price(was))
+    }
+
+    /// What all data costs with some components moved from where they were; `None` where one reaches nobody.
+    fn carried(&mut self, movers: &[usize], old: &[Vec<usize>]) -> Option<MicroUsd> {
+        let mut touched: Vec<usize> = movers.iter().flat_map(|i| self.flows[*i].iter().copied()).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        if touched.is_empty() {
+            return Some(self.transfer);
+        }
+        let Some(mut bytes) = self.bytes.clone() else {
+            self.left = self.left.saturating_sub(self.problem.flows.len() as u64);
+            return self.haul.choose(&self.instances).map(|t| t.cost);
+        };
+        self.left = self.left.saturating_sub(touched.len() as u64);
+        let now = |f: &usize| {
+            let flow = &self.problem.flows[*f];
+            self.problem.reaches(flow, self.instances[flow.from][0], self.instances[flow.to][0])
+        };
+        if !touched.iter().all(now) {
+            return None;
+        }
+        touched.iter().filter_map(|f| self.sent(*f)).for_each(|(m, sent)| bytes[m] += sent);
+        let swap = |instances: &mut Vec<Vec<usize>>, sets: &[Vec<usize>]| -> Vec<Vec<usize>> {
+            movers.iter().zip(sets).map(|(i, set)| std::mem::replace(&mut instances[*i], set.clone())).collect()
+        };
+        let moved = swap(&mut self.instances, old);
+        touched.iter().filter_map(|f| self.sent(*f)).for_each(|(m, sent)| bytes[m] -= sent);
+        swap(&mut self.instances, &moved);
+        Some(self.problem.meters.iter().zip(&bytes).map(|(m, b)| m.cost(*b)).sum())
+    }
+
+    /// The meter that a flow between single instances counts on, and its bytes.
+    fn sent(&self, f: usize) -> Option<(usize, u64)> {
+        let flow = &self.problem.flows[f];
+        let (a, b) = (self.instances[flow.from][0], self.instances[flow.to][0]);
+        Some((self.haul.meter(a, b)?, self.problem.bytes(flow, a)))
     }
 
     /// Whether a component runs elsewhere than before.

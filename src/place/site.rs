@@ -43,11 +43,16 @@ impl Site {
     }
 }
 
+/// Components in all sets that are remembered.
+const MOST_KNOWN: usize = 4_000_000;
+
 /// Sites computed so far.
 #[derive(Debug)]
 pub(super) struct Sites<'a> {
     problem: &'a Problem,
     known: Vec<BTreeMap<Vec<usize>, Rc<Site>>>,
+    /// Components in the sets of `known`.
+    held: usize,
 }
 
 /// What components (indices, sorted) ask of a place; `None` when one of them is excluded.
@@ -104,7 +109,7 @@ pub(super) fn cover(problem: &Problem, place: usize, components: &[usize]) -> Mi
 
 impl<'a> Sites<'a> {
     pub(super) fn new(problem: &'a Problem) -> Self {
-        Self { problem, known: vec![BTreeMap::new(); problem.places.len()] }
+        Self { problem, known: vec![BTreeMap::new(); problem.places.len()], held: 0 }
     }
 
     /// The site of these components (indices, sorted, not empty).
@@ -113,6 +118,12 @@ impl<'a> Sites<'a> {
             return Rc::clone(site);
         }
         let site = Rc::new(solve(self.problem, place, components));
+        self.held += components.len();
+        if self.held > MOST_KNOWN {
+            // All can be found out again.
+            self.known.iter_mut().for_each(BTreeMap::clear);
+            self.held = components.len();
+        }
         self.known[place].insert(components.to_vec(), Rc::clone(&site));
         site
     }

@@ -512,7 +512,7 @@ fn lines_in_conflict_are_told_with_what_would_do() {
         .pods("c", &[AWS_US], 1000, 1, 1)
         .flow(0, 1, GB, Some(20_000))
         .flow(1, 2, GB, Some(20_000));
-    let Conflict::Together { lines } = fleet.conflict() else { panic!() };
+    let Conflict::Together { lines, .. } = fleet.conflict() else { panic!() };
     let texts: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
     assert_eq!(texts, ["`a` to `b` within 20ms", "`b` to `c` within 20ms"]);
     let refusal = solve(&fleet.0, &Limits::default()).expect_err("no placement");

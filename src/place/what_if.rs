@@ -117,8 +117,10 @@ pub fn forced(model: &Model, placed: &Placed, limits: &Limits, component: usize,
         Err(Refusal { proven: true }) => {
             let words = Words { model, present: &placed.present, closed: &placed.closed };
             let asker = Asker::new(&problem, Some(words), limits).holding(Rule::Group(component, group));
-            let (lines, ways) = asker.told(&asker.conflict(&[]));
-            let conflicts = vec![Conflict::Together { lines }];
+            let conflict = asker.conflict(&[]);
+            let minimal = asker.sure();
+            let (lines, ways) = asker.told(&conflict);
+            let conflicts = vec![Conflict::Together { lines, minimal }];
             Forced::Impossible(Infeasible { conflicts, ways, over: None, proven: true })
         }
     }

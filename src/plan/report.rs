@@ -1,5 +1,7 @@
 //! What a placement is told as: shares, reasons, runners-up, flows. Knows the words, not the search.
 
+use std::collections::BTreeMap;
+
 use super::change::{
     Cost, ExcludedPlace, Note, PlacedCluster, PlacedComponent, PlacedFlow, PlacedNodes, PlacementReport, PlannedMove,
     PriceRange, PricesReport, ProfilePrices, RunnerUp, Saving,
@@ -111,10 +113,9 @@ fn possible_savings(model: &Model, placed: &Placed, explanations: &[Explanation]
         .collect();
     // Together where none does alone, or more than the best of them.
     let best = |from: &str| all.iter().filter(|s| s.from == from).map(|s| s.monthly).max().unwrap_or_default();
-    let share = |i: usize, l: usize| {
-        let own = explanations.iter().find(|e| e.component == i && e.place == l);
-        own.map(|e| e.share.total()).unwrap_or_default()
-    };
+    let shares: BTreeMap<(usize, usize), MicroUsd> =
+        explanations.iter().map(|e| ((e.component, e.place), e.share.total())).collect();
+    let share = |i: usize, l: usize| shares.get(&(i, l)).copied().unwrap_or_default();
     let mut groups: Vec<Saving> = Vec::new();
     for (from, to, movers, monthly) in together(&placed.month, &placed.monthly) {
         let paid: MicroUsd = movers.iter().map(|i| share(*i, from)).sum();
@@ -253,6 +254,9 @@ pub(super) fn reason(model: &Model, placed: &Placed, e: &Explanation) -> String 
     match too_far {
         Some(text) if e.runner_up.is_none() => format!("the only place left: {text}"),
         Some(text) => format!("cheapest; {text}"),
+        None if open.iter().any(|(_, v)| matches!(v, Verdict::Unvalued)) => {
+            "cheapest; what others cost was not asked".into()
+        }
         None => "cheapest".into(),
     }
 }
@@ -266,7 +270,7 @@ fn excluded(model: &Model, place: usize, verdict: &Verdict) -> Option<ExcludedPl
         Verdict::Crowded(_) => "may not come together with what runs there".into(),
         Verdict::Required(group) => format!("needed where it is ({group})"),
         Verdict::Pinned => "it stays where it runs".into(),
-        Verdict::Taken | Verdict::Dearer(_) | Verdict::Weighed { .. } => return None,
+        Verdict::Taken | Verdict::Dearer(_) | Verdict::Weighed { .. } | Verdict::Unvalued => return None,
     };
     Some(ExcludedPlace { cluster: model.clusters[place].name.clone(), reason })
 }

@@ -30,6 +30,7 @@ use skyplan::{
 use crate::support::project::{Project, checkout};
 
 mod kinds;
+mod recorded;
 
 pub(super) const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind: ";
 

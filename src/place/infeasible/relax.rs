@@ -32,6 +32,8 @@ pub(in crate::place) struct Asker<'a> {
     pub(super) posed: Posed<'a>,
     pub(super) limits: Limits,
     left: Cell<u32>,
+    /// Every answer that a conflict was found by was certain: it has no line too many.
+    sure: Cell<bool>,
 }
 
 impl<'a> Asker<'a> {
@@ -40,7 +42,7 @@ impl<'a> Asker<'a> {
         let part = if few { 100 } else { 20 };
         let limits = Limits { gap_ppm: if few { 20_000 } else { 0 }, ..limits.part(part) };
         let left = Cell::new(if few { FEW_ASKED } else { MOST_ASKED });
-        Self { posed: Posed { problem, words, holds: None }, limits, left }
+        Self { posed: Posed { problem, words, holds: None }, limits, left, sure: Cell::new(true) }
     }
 
     /// The same with a rule that is not the user's, and holds in any case.
@@ -53,6 +55,11 @@ impl<'a> Asker<'a> {
         let left = self.left.get().checked_sub(1)?;
         self.left.set(left);
         search::feasible(problem, &self.limits)
+    }
+
+    /// Whether the conflicts found have no line too many.
+    pub(in crate::place) fn sure(&self) -> bool {
+        self.sure.get()
     }
 
     /// Whether there is a placement, as far as the budget tells.
@@ -76,7 +83,11 @@ impl<'a> Asker<'a> {
                 return kept;
             }
         }
-        let refused = |out: &[Rule]| self.feasible(&self.posed.without(out)) == Some(false);
+        let refused = |out: &[Rule]| {
+            let answer = self.feasible(&self.posed.without(out));
+            self.sure.set(self.sure.get() && answer.is_some());
+            answer == Some(false)
+        };
         let out: Vec<Rule> = lifted.iter().copied().chain(rules.into_iter().filter(|r| !kept.contains(r))).collect();
         if kept.len() == self.posed.rules().len() && !refused(&out) {
             return Vec::new();

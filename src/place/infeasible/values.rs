@@ -210,7 +210,9 @@ fn value(asker: &Asker<'_>, now: &Now<'_>, before: &Problem, rule: Rule) -> Opti
             Some((format!("leave {group} out of what `{}` requires", name(i)), without()))
         }
         Rule::Fewest(i) => {
-            let most = before.components[i].min;
+            // More than there are places do not differ.
+            let places = u32::try_from(before.places.len()).unwrap_or(u32::MAX);
+            let most = before.components[i].min.min(places.saturating_add(1));
             let (min, next) = first(&mut (1..most).rev(), &|p, min| p.components[i].min = min)?;
             Some((format!("set `instances.min` of `{}` to {min}", name(i)), next))
         }

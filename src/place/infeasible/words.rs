@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        pack::{IMPOSSIBLE, each},
+        pack::{IMPOSSIBLE, MOST, each},
         problem::{Place, Problem, Quota, Resources},
         site,
     },
@@ -110,6 +110,11 @@ pub(super) fn shortage(problem: &Problem, l: usize, components: &[usize]) -> Sho
         }
     }
     let asked = site::wants(problem, l, components).map(|w| w.pods).unwrap_or_default();
+    let pods: u64 = asked.iter().map(|g| u64::from(g.count)).sum();
+    if pods > MOST {
+        text = format!("{pods} pods, where one cluster takes at most {MOST}");
+        return Shortage { place: place.name.clone(), origin, text };
+    }
     if let Some(pod) = asked.iter().map(|g| g.size).max() {
         let largest = place.offers.iter().map(|o| o.usable).chain(place.free.iter().copied()).fold(
             Resources::default(),
@@ -270,8 +275,11 @@ fn told(conflict: &Conflict) -> Diagnostic {
                 None => diagnostic.hint("add clusters to spread over, or take a component out of `with`"),
             }
         }
-        Conflict::Together { lines } => {
+        Conflict::Together { lines, minimal } => {
             let mut diagnostic = Diagnostic::error("SKY0406", "these constraints cannot be met together");
+            if !minimal {
+                diagnostic = diagnostic.detail("The work budget ended: some of these lines may not take part.");
+            }
             for line in lines {
                 diagnostic = diagnostic.label(&line.origin, line.text.clone());
             }

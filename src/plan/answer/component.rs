@@ -207,7 +207,7 @@ impl Facts<'_> {
     pub(super) fn other(&self, place: usize, verdict: &Verdict, price: Option<MicroUsd>) -> OtherPlace {
         let cluster = &self.model.clusters[place];
         let (standing, reason, origin) = match verdict {
-            Verdict::Dearer(_) => (Standing::Possible, String::new(), None),
+            Verdict::Dearer(_) | Verdict::Unvalued => (Standing::Possible, String::new(), None),
             Verdict::Weighed { counted, .. } => (Standing::Possible, weighed(*counted), None),
             Verdict::Taken => (Standing::Taken, "another instance runs there".into(), None),
             Verdict::NoRoom => {

@@ -161,7 +161,7 @@ impl Facts<'_> {
 
     fn against(&self, answer: &mut WhyNotAnswer, refusal: Infeasible) {
         for conflict in refusal.conflicts {
-            if let Conflict::Together { lines } = conflict {
+            if let Conflict::Together { lines, .. } = conflict {
                 answer.lines.extend(lines.into_iter().map(|l| LineAgainst { text: l.text, origin: l.origin }));
             }
         }
