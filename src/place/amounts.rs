@@ -8,6 +8,7 @@ use super::{
     problem::{Problem, Solution},
 };
 use crate::{
+    compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, Origin},
     money::MicroUsd,
     quantity::Micros,
@@ -19,6 +20,26 @@ const MOST_EACH: MicroUsd = MicroUsd(100_000_000_000_000);
 const MOST_DATA: i128 = 1_000_000_000_000_000_000;
 /// Most bytes of all flows together.
 const MOST_BYTES: u128 = 8_000_000_000_000_000_000;
+
+/// Most components and flows that are placed together.
+const MOST_COMPONENTS: usize = 50_000;
+const MOST_FLOWS: usize = 200_000;
+
+/// Refuses more than is placed in reasonable time.
+pub(super) fn too_many(model: &Model) -> Result<(), Diagnostic> {
+    within(model.components.len(), model.flows.len())
+}
+
+/// The same of their numbers.
+pub(super) fn within(components: usize, flows: usize) -> Result<(), Diagnostic> {
+    for (n, most, what) in [(components, MOST_COMPONENTS, "components"), (flows, MOST_FLOWS, "flows")] {
+        if n > most {
+            return Err(refused(format!("there are {n} {what}, and at most {most} are placed together"))
+                .hint("make projects of parts that exchange no data; several workloads may be one component"));
+        }
+    }
+    Ok(())
+}
 
 /// Notes what is too large to be added up over a time.
 pub(super) fn too_large(problem: &Problem, over: Micros) -> Diagnostics {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{
-    amounts::{exact, too_large},
+    amounts::{exact, too_large, too_many},
     arrival::order_matters,
     check::check,
     evaluate::evaluate_recorded,
@@ -78,6 +78,7 @@ pub fn place_as(
     limits: &Limits,
     wish: &Wish,
 ) -> Result<Placed, Diagnostics> {
+    too_many(model)?;
     let limits = &near_enough(model, limits);
     let flows = flows_of(model);
     let specs: BTreeMap<&str, String> =

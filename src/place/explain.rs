@@ -95,8 +95,8 @@ pub enum Verdict {
     },
 }
 
-/// Components and flows that are looked at to value places, of all components together.
-const MOST_LOOKED: u64 = 8_000_000;
+/// Components and flows that are looked at to value places, of all components together; in large sets they weigh more.
+const MOST_LOOKED: u64 = 20_000_000;
 
 /// Explains every component and instance of a solution. Of very many, what other places would cost is found of
 /// the first only.

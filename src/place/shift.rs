@@ -31,6 +31,11 @@ pub(super) struct Shifts<'a> {
     instances: Vec<Vec<usize>>,
 }
 
+/// What it takes to find nodes for so many components: more for each of many.
+fn weight(components: usize) -> u64 {
+    components as u64 * (1 + components as u64 / 50).min(20)
+}
+
 impl<'a> Shifts<'a> {
     pub(super) fn new(problem: &'a Problem, solution: &Solution) -> Self {
         let mut tenants = vec![Vec::new(); problem.places.len()];
@@ -106,7 +111,7 @@ impl<'a> Shifts<'a> {
         let mut there: Vec<usize> = self.tenants[to].iter().chain(movers).copied().collect();
         there.sort_unstable();
         let places = self.place(from, &left)? + self.place(to, &there)? - self.costs[from] - self.costs[to];
-        self.left = self.left.saturating_sub((left.len() + there.len()) as u64);
+        self.left = self.left.saturating_sub(weight(left.len()) + weight(there.len()));
         let old: Vec<Vec<usize>> = movers.iter().map(|i| self.instances[*i].clone()).collect();
         let was = movers.iter().filter(|i| self.moves(**i)).count();
         for i in movers {
