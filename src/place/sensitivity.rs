@@ -45,6 +45,8 @@ pub struct Range {
     /// From so many thousandths of the price on, something else is cheaper; `None` = not up to
     /// [`Range::far`].
     pub changes_at: Option<u64>,
+    /// At so many thousandths of the price and below, something else is cheaper; `None` = however far it falls.
+    pub falls_to: Option<u64>,
     /// How far it was looked, in thousandths.
     pub far: u64,
     /// Whether it stays the cheapest up to there; otherwise no single move is cheaper before.
@@ -95,8 +97,8 @@ fn at(problem: &Problem, item: Item, thousandths: u64) -> Problem {
     problem
 }
 
-/// How far the largest prices may rise before something else is cheaper than the placement. Nothing is
-/// pinned in the problem.
+/// How far the largest prices may rise, and how far they may fall, before something else is cheaper than the
+/// placement. Nothing is pinned in the problem.
 pub fn sensitivity(problem: &Problem, solution: &Solution, limits: &Limits) -> Vec<Range> {
     let largest: Vec<(MicroUsd, Item)> = items(problem, solution).into_iter().take(LARGEST).collect();
     let range = |(cost, item)| {
@@ -124,7 +126,18 @@ pub fn sensitivity(problem: &Problem, solution: &Solution, limits: &Limits) -> V
         } else {
             None
         };
-        Range { item, cost, changes_at, far: FAR, proven }
+        // Cheaper, it draws others.
+        let falls_to = if changes_at != Some(1000) && cheaper(0) {
+            let (mut low, mut high) = (0, 1000);
+            while high - low > FINE {
+                let mid = u64::midpoint(low, high);
+                if cheaper(mid) { low = mid } else { high = mid }
+            }
+            Some(low)
+        } else {
+            None
+        };
+        Range { item, cost, changes_at, falls_to, far: FAR, proven }
     };
     largest.into_iter().map(range).collect()
 }
@@ -139,30 +152,39 @@ fn by_moves(problem: &Problem, solution: &Solution, item: Item, cost: MicroUsd) 
     };
     let mut eval = Evaluator::new(problem);
     let mut first: Option<u64> = None;
-    let mut left = (MOST_LOOKED / (problem.components.len() + problem.flows.len()).max(1)).min(MOST_MOVES);
-    for i in (0..problem.components.len()).filter(|i| bears(*i)) {
-        for l in 0..problem.places.len() {
-            if solution.instances[i].contains(&l) || left == 0 {
+    let mut last: Option<u64> = None;
+    let most = (MOST_LOOKED / (problem.components.len() + problem.flows.len()).max(1)).min(MOST_MOVES);
+    let pairs = |of: &dyn Fn(usize) -> bool, to: &dyn Fn(usize) -> bool| -> Vec<(usize, usize)> {
+        let all = (0..problem.components.len()).filter(|i| of(*i));
+        let all = all.flat_map(|i| (0..problem.places.len()).filter(|l| to(*l)).map(move |l| (i, l)));
+        all.filter(|(i, l)| !solution.instances[*i].contains(l)).take(most).collect()
+    };
+    let mut moves = pairs(&bears, &|_| true);
+    // What is elsewhere comes only for nodes: a fee is paid already.
+    if let Item::Nodes(here, _) = item {
+        moves.extend(pairs(&|i| !bears(i), &|l| l == here));
+    }
+    for (i, l) in moves {
+        for k in 0..solution.instances[i].len() {
+            let mut moved = solution.instances.clone();
+            moved[i][k] = l;
+            moved[i].sort_unstable();
+            if !permits(&problem.components[i], &moved[i]) {
                 continue;
             }
-            left -= 1;
-            for k in 0..solution.instances[i].len() {
-                let mut moved = solution.instances.clone();
-                moved[i][k] = l;
-                moved[i].sort_unstable();
-                if !permits(&problem.components[i], &moved[i]) {
-                    continue;
-                }
-                let Some(other) = eval.solution(&moved, MicroUsd::ZERO, Method::Recorded) else { continue };
-                let less = cost - paid(problem, &other, item);
-                let dearer = (other.cost.decided() - solution.cost.decided()).max(MicroUsd::ZERO);
-                if less > MicroUsd::ZERO {
-                    let rise = i128::from(dearer.0) * 1000 / i128::from(less.0);
-                    let at = 1001_u64.saturating_add(u64::try_from(rise).unwrap_or(u64::MAX));
-                    first = Some(first.map_or(at, |known| known.min(at)));
-                }
+            let Some(other) = eval.solution(&moved, MicroUsd::ZERO, Method::Recorded) else { continue };
+            let less = cost - paid(problem, &other, item);
+            let dearer = (other.cost.decided() - solution.cost.decided()).max(MicroUsd::ZERO);
+            if less > MicroUsd::ZERO {
+                let rise = i128::from(dearer.0) * 1000 / i128::from(less.0);
+                let at = 1001_u64.saturating_add(u64::try_from(rise).unwrap_or(u64::MAX));
+                first = Some(first.map_or(at, |known| known.min(at)));
+            } else if less < MicroUsd::ZERO {
+                let fall = i128::from(dearer.0) * 1000 / -i128::from(less.0);
+                let at = 999_u64.checked_sub(u64::try_from(fall).unwrap_or(u64::MAX));
+                last = last.max(at);
             }
         }
     }
-    Range { item, cost, changes_at: first.filter(|at| *at <= FAR), far: FAR, proven: false }
+    Range { item, cost, changes_at: first.filter(|at| *at <= FAR), falls_to: last, far: FAR, proven: false }
 }

@@ -145,6 +145,7 @@ pub(super) fn sensitivity(model: &Model, placed: &Placed, limits: &Limits) -> Ve
         price: words(r.item),
         monthly: r.cost,
         rise: r.changes_at.map(|at| at - 1000),
+        fall: r.falls_to.map(|at| 1000 - at),
         looked_up_to: r.far - 1000,
         exact: r.proven,
     };

@@ -68,14 +68,19 @@ fn percent(thousandths: u64) -> String {
 }
 
 fn range(range: &PriceRange) -> Vec<String> {
-    let words = match (range.rise, range.exact) {
+    let rise = match (range.rise, range.exact) {
         (Some(0), _) => "something else is cheaper already".to_owned(),
         (Some(rise), true) => format!("from +{} on another placement is cheaper", percent(rise)),
         (Some(rise), false) => format!("at +{} one move is cheaper, if not several before", percent(rise)),
         (None, true) => format!("the cheapest at least up to +{}", percent(range.looked_up_to)),
         (None, false) => format!("no single move is cheaper up to +{}", percent(range.looked_up_to)),
     };
-    vec![range.price.clone(), format!("{}/month", range.monthly), words]
+    let fall = match (range.fall, range.exact) {
+        (Some(fall), true) => format!("; from -{} on, too", percent(fall)),
+        (Some(fall), false) => format!("; at -{} one move is", percent(fall)),
+        (None, _) => String::new(),
+    };
+    vec![range.price.clone(), format!("{}/month", range.monthly), rise + &fall]
 }
 
 fn bill(bill: &Bill) -> String {

@@ -148,6 +148,28 @@ fn how_far_a_price_may_rise_is_exact_for_few_components() {
 }
 
 #[test]
+fn a_price_that_falls_draws_what_is_elsewhere() {
+    // Both control planes are paid. b takes the node of 58 in gcp-eu, until those of 60 in aws-us fall by 2.
+    let few = [("a", 2, 8, 1, "{provider: gcp-eu}"), ("b", 2, 8, 1, CLOUDS), ("c", 2, 8, 2, "{provider: aws-us}")];
+    let falls = |components: &[(&str, u32, u32, u32, &str)], exact: bool| {
+        with(&shared(components, &[]), &Observed::default(), |facts| {
+            let whole = facts.whole();
+            let found = whole.placement.sensitivity.iter().find(|r| r.price == "nodes s on aws-us").unwrap();
+            assert_eq!(found.exact, exact);
+            assert!(found.fall.is_some_and(|fall| (33..=39).contains(&fall)), "{found:?}");
+            let text = render::what_if::whole(&whole, PLAIN);
+            let words = if exact { "; from -3." } else { "; at -3." };
+            assert!(text.contains(words), "{text}");
+        });
+    };
+    falls(&few, true);
+    let names: Vec<String> = (0..12).map(|i| format!("x{i:02}")).collect();
+    let mut many = few.to_vec();
+    many.extend(names.iter().map(|n| (n.as_str(), 2, 8, 1, "{provider: aws-us}")));
+    falls(&many, false);
+}
+
+#[test]
 fn many_components_are_told_by_single_moves() {
     let names: Vec<String> = (0..14).map(|i| format!("c{i:02}")).collect();
     let list: Vec<(&str, u32, u32, u32, &str)> = names.iter().map(|n| (n.as_str(), 2, 8, 1, CLOUDS)).collect();

@@ -68,7 +68,7 @@ pub struct PlacementReport {
     pub prices: Option<PricesReport>,
 }
 
-/// How far a price may rise.
+/// How far a price may rise, and fall.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PriceRange {
@@ -80,6 +80,10 @@ pub struct PriceRange {
     /// not so up to `lookedUpTo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rise: Option<u64>,
+    /// From so much less on, in thousandths of the price, something else is cheaper; absent where it is the
+    /// cheapest however far the price falls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fall: Option<u64>,
     /// How far it was looked, in thousandths more.
     pub looked_up_to: u64,
     /// Whether that is exact; otherwise it holds for single moves, and several together may be cheaper
