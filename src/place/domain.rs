@@ -265,9 +265,9 @@ impl Domain {
                 if self.marks[flow.to][b] == Mark::Out {
                     continue;
                 }
+                let least = problem.components[flow.from].min as usize;
                 let serves = self.sure(flow.from).all(|a| reaches(a, b))
-                    && self.possible(flow.from).filter(|a| reaches(*a, b)).count()
-                        >= problem.components[flow.from].min as usize;
+                    && self.possible(flow.from).filter(|a| reaches(*a, b)).take(least).count() == least;
                 if !serves {
                     if self.marks[flow.to][b] == Mark::In {
                         return Err(Dead::Few(flow.to));

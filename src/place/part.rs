@@ -16,29 +16,32 @@ pub(super) fn split(problem: &Problem, domain: &Domain) -> Vec<Vec<usize>> {
         }
         i
     }
-    let mut join = |a: usize, b: usize| {
-        let (a, b) = (find(&mut head, a), find(&mut head, b));
+    fn join(head: &mut [usize], a: usize, b: usize) {
+        let (a, b) = (find(head, a), find(head, b));
         head[a.max(b)] = a.min(b);
-    };
+    }
     for spread in &problem.spreads {
         for other in &spread.components[1..] {
-            join(spread.components[0], *other);
+            join(&mut head, spread.components[0], *other);
         }
     }
     // Who shares a place shares its fee, nodes and quota.
     for l in 0..problem.places.len() {
         let mut first = None;
         for i in (0..n).filter(|i| domain.marks[*i][l] != Mark::Out) {
-            join(*first.get_or_insert(i), i);
+            join(&mut head, *first.get_or_insert(i), i);
         }
+    }
+    problem.flows.iter().for_each(|flow| join(&mut head, flow.from, flow.to));
+    if (0..n).all(|i| find(&mut head, i) == 0) {
+        return if n == 0 { Vec::new() } else { vec![(0..n).collect()] };
     }
     let mut users: Vec<Option<usize>> = vec![None; problem.meters.len()];
     for flow in &problem.flows {
-        join(flow.from, flow.to);
         for a in domain.possible(flow.from) {
             for b in domain.possible(flow.to) {
                 if let Some(m) = problem.routes[a][b].meter {
-                    join(*users[m].get_or_insert(flow.from), flow.from);
+                    join(&mut head, *users[m].get_or_insert(flow.from), flow.from);
                 }
             }
         }
