@@ -20,6 +20,10 @@ help: ## This list
 control-plane: ## Build the Kubernetes control plane for local clusters (once; about 4 minutes)
 	@testdata/control-plane/build.sh >/dev/null
 
+.PHONY: tools
+tools: ## Install the servers that the state backends are tested against (once)
+	@scripts/tools.sh
+
 .PHONY: build
 build: ## Build skyplan
 	cargo build --locked

@@ -1,0 +1,129 @@
+//! What can go wrong with a store, in words for the person who has to mend it.
+
+use std::io;
+
+/// Why a backend could not do it.
+///
+/// After any of these but [`BackendError::Missing`] and [`BackendError::BadUrl`] it is not known
+/// whether an append took effect: open the log again and look.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The entry is not there.
+    #[error("entry {0} is not there")]
+    Missing(u64),
+    /// Credentials are absent, wrong or expired, or may not do this.
+    #[error("{place} refused access: {why}")]
+    Denied {
+        /// Which store.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+    /// No answer, or one that says to come back later. It was tried several times.
+    #[error("{place} cannot be reached: {why}")]
+    Unreachable {
+        /// Which store.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+    /// The disk or the quota is used up.
+    #[error("{place} has no room left: {why}")]
+    Full {
+        /// Which store.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+    /// The store does not do, or only claims to do, what a log needs.
+    #[error("{place} cannot hold a log: {why}")]
+    Unsupported {
+        /// Which store.
+        place: String,
+        /// What it cannot do.
+        why: String,
+    },
+    /// What was read is not what was written.
+    #[error("{what} is damaged: {why}")]
+    Corrupt {
+        /// Entry or part.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The address of the store is not understood.
+    #[error("`{url}` does not name a place for state: {why}")]
+    BadUrl {
+        /// The address, without what follows `?`.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The operating system failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Any other refusal of the store.
+    #[error("{place}: {why}")]
+    Failed {
+        /// Which store.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+}
+
+impl BackendError {
+    /// Whether the same may succeed a moment later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "list the log again: it may have been compacted meanwhile",
+            Self::Denied { .. } => "renew the credentials, and check that they may read, create, list and delete there",
+            Self::Unreachable { .. } => "check the address and the network, then run the same command again",
+            Self::Full { .. } => "make room or raise the quota; nothing that was in the log is lost",
+            Self::Unsupported { .. } => "keep the state elsewhere: in a folder, S3, GCS, Azure, Kubernetes or Postgres",
+            Self::Corrupt { .. } => "restore it from a copy: entries are never changed once written",
+            Self::BadUrl { .. } => "see the list of addresses in the documentation of the state",
+            Self::Io { .. } | Self::Failed { .. } => {
+                "look at what the store said; the log itself was not changed by reading"
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "_network", test))]
+/// Text of a store without what might be a secret in it: everything after `?` of an address.
+pub(crate) fn without_queries(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut hidden = false;
+    for c in text.chars() {
+        let ends = c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '}' | ',' | '<' | '>');
+        hidden = (hidden || c == '?') && !ends;
+        if !hidden {
+            out.push(c);
+        }
+    }
+    out.truncate(out.char_indices().nth(600).map_or(out.len(), |(i, _)| i));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_of_addresses_are_not_shown() {
+        let text = "error sending request for url (https://a.example/c/x?sv=1&sig=SECRET) after 3 s";
+        assert_eq!(without_queries(text), "error sending request for url (https://a.example/c/x) after 3 s");
+        assert_eq!(without_queries("why? because"), "why because");
+    }
+}
