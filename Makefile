@@ -46,7 +46,7 @@ check: ## Format, lints, pure tests and goldens
 	cargo test --test it --locked pure::
 
 .PHONY: test
-test: control-plane $(DENY) ## Everything: check, real control planes, licences, docs
+test: control-plane tools $(DENY) ## Everything: check, real control planes, licences, docs
 	@DENY=$(DENY) scripts/test.sh
 
 $(DENY):

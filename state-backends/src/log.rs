@@ -48,6 +48,11 @@ impl<B: Blobs> Log<B> {
         &self.blobs
     }
 
+    /// The store, and no log over it any more.
+    pub fn into_blobs(self) -> B {
+        self.blobs
+    }
+
     /// Entries below this serial are void; 1 = none is.
     ///
     /// # Errors

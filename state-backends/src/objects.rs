@@ -3,7 +3,8 @@
 //! `PREFIX/entries/000000000012` and so on, each put with the condition that it is not there. A store that
 //! takes the condition and ignores it is found out by [`crate::probe()`].
 
-use opendal::{Buffer, Builder, Error, ErrorKind, Operator};
+use opendal::{Buffer, Builder, Error, ErrorKind, HttpTransporter, Operator};
+use opendal_http_transport_reqwest::ReqwestTransport;
 
 use crate::{
     Appended, BackendError,
@@ -121,7 +122,7 @@ impl Objects {
             return Err(address.bad("it names no bucket"));
         }
         bridge::start()?;
-        opendal::install_default();
+        HttpTransporter::install_default(ReqwestTransport::default());
         let operator = Operator::new(builder).map_err(|e| failed(&address.url, &e))?;
         let can = operator.info().capability();
         if !can.write_with_if_not_exists || !can.list {
@@ -166,7 +167,7 @@ impl Blobs for Objects {
         let key = key(name);
         match self.run(|o| async move { o.read(&key).await })? {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound && !no_place(&e) => Ok(None),
             Err(e) => Err(failed(&self.place, &e)),
         }
     }
@@ -183,7 +184,7 @@ impl Blobs for Objects {
         })?;
         match listed {
             Ok(entries) => Ok(entries.iter().filter_map(|entry| Name::parse(shelf, entry.name())).collect()),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            // An empty folder is an empty list: 404 means that there is no bucket.
             Err(e) => Err(failed(&self.place, &e)),
         }
     }
@@ -197,8 +198,16 @@ impl Blobs for Objects {
     }
 }
 
+/// Whether it is not the object but all around it that was not found.
+fn no_place(error: &Error) -> bool {
+    let text = error.message();
+    ["NoSuchBucket", "ContainerNotFound", "bucket does not exist", "XAdminUserNotFound"]
+        .iter()
+        .any(|code| text.contains(code))
+}
+
 /// Codes by which stores say that it is the credentials.
-const CREDENTIALS: [&str; 12] = [
+const CREDENTIALS: [&str; 13] = [
     "AccessDenied",
     "AuthenticationFailed",
     "AuthorizationFailure",
@@ -210,6 +219,8 @@ const CREDENTIALS: [&str; 12] = [
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
+    // versitygw, with a 404.
+    "XAdminUserNotFound",
     "no valid credential",
 ];
 

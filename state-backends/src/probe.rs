@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// Writers that try the same name at once, and how often.
-const WRITERS: usize = 8;
-const ROUNDS: usize = 4;
+const WRITERS: usize = 16;
+const ROUNDS: usize = 8;
 
 /// Whether the store does what a log needs. What it writes for that it removes again.
 ///
