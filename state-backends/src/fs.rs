@@ -92,8 +92,12 @@ fn publish(draft: &Path, target: &Path) -> io::Result<Appended> {
             let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
             Ok(if ours.is_ok_and(|a| theirs.is_ok_and(|b| same(a, b))) { Appended::Ok } else { Appended::Conflict })
         }
-        // Somebody saw that the entry is there, and swept our draft away.
-        Err(e) if e.kind() == io::ErrorKind::NotFound && target.exists() => Ok(Appended::Conflict),
+        // Somebody saw that this serial can no longer be written, and swept our draft away.
+        Err(e)
+            if e.kind() == io::ErrorKind::NotFound && !draft.exists() && target.parent().is_some_and(Path::exists) =>
+        {
+            Ok(Appended::Conflict)
+        }
         Err(e) => Err(e),
     }
 }
@@ -287,7 +291,8 @@ mod tests {
     fn a_draft_swept_away_means_that_somebody_else_won() {
         let dir = tempfile::tempdir().unwrap();
         let (draft, target) = (dir.path().join("draft"), dir.path().join("target"));
-        assert!(publish(&draft, &target).is_err());
+        assert!(publish(&dir.path().join("gone/draft"), &dir.path().join("gone/target")).is_err());
+        assert_eq!(publish(&draft, &target).unwrap(), Appended::Conflict, "of a serial below the floor");
         fs::write(&target, b"theirs").unwrap();
         assert_eq!(publish(&draft, &target).unwrap(), Appended::Conflict);
         fs::write(&draft, b"ours").unwrap();

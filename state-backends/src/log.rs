@@ -11,7 +11,10 @@
 //! the floor after that and sees that the entry is void; readers look at entries first and at the floor
 //! after, so that they never take a half-removed log for one with gaps.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Appended, BackendError, LogBackend,
@@ -20,9 +23,10 @@ use crate::{
     parts,
 };
 
-/// How often a call that found nobody is repeated, and the first pause.
+/// How often a call that found nobody is made, the first pause, and when it is too late for another.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
+const TOO_LATE: Duration = Duration::from_secs(30);
 
 /// A log over a store.
 #[derive(Debug)]
@@ -116,10 +120,10 @@ pub(crate) fn create(blobs: &dyn Blobs, name: &Name, bytes: &[u8]) -> Result<App
 
 /// Repeats what found nobody.
 pub(crate) fn patiently<T>(call: impl Fn() -> Result<T, BackendError>) -> Result<T, BackendError> {
-    let mut tries = 1;
+    let (mut tries, begun) = (1, Instant::now());
     loop {
         match call() {
-            Err(e) if e.is_temporary() && tries < TRIES => {
+            Err(e) if e.is_temporary() && tries < TRIES && begun.elapsed() < TOO_LATE => {
                 thread::sleep(PAUSE * 2_u32.pow(tries - 1));
                 tries += 1;
             }

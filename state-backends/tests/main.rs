@@ -11,3 +11,4 @@ mod failures;
 mod folder;
 mod race;
 mod servers;
+mod wire;

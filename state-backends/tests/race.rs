@@ -28,7 +28,7 @@ use crate::{backends::Place, conformance::noise};
 const PROCESSES: u32 = 8;
 
 /// Entries that a compaction leaves.
-const KEPT: u64 = 60;
+const KEPT: u64 = 40;
 
 /// A store whose blobs are small, so that many entries are in parts.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ fn process() {
             writeln!(history, "won {serial} {begun} {} {}", now(), hex(&Sha256::digest(&bytes))).unwrap();
             last = serial;
         }
-        if count % 100 == 0 && last > KEPT {
+        if count % 10 == 0 && last > KEPT {
             log.remove(last - KEPT).unwrap();
         }
     }
