@@ -170,6 +170,9 @@ impl<B: Blobs> LogBackend for Log<B> {
     fn read(&self, serial: u64) -> Result<Vec<u8>, BackendError> {
         let name = Name::Entry(serial);
         let blob = patiently(|| self.blobs.get(&name))?.ok_or(BackendError::Missing(serial))?;
+        if !self.framed {
+            return Ok(blob);
+        }
         match frame::read(&entry(serial), blob)? {
             Frame::Plain(bytes) | Frame::Whole(bytes) => Ok(bytes),
             Frame::Head(header) => match parts::read(&self.blobs, serial, &header)? {
