@@ -6,7 +6,8 @@
 //!
 //! Two layers: a *store* ([`blobs::Blobs`]) keeps named blobs ([`fs`], [`memory`], and over the network
 //! `objects`, `kubernetes`, `postgres`); [`log::Log`] makes a log of any of them. [`open()`] finds the store
-//! that an address names; [`probe()`] tries whether it can be trusted.
+//! that an address names; [`probe()`] tries whether it can be trusted;
+//! [`copy()`] moves a log to another store.
 
 pub mod blobs;
 mod error;
@@ -14,6 +15,7 @@ mod frame;
 pub mod log;
 mod parts;
 mod probe;
+mod copy;
 pub mod fs;
 pub mod memory;
 #[cfg(feature = "_network")]
@@ -29,6 +31,7 @@ mod open;
 
 use std::fmt;
 
+pub use copy::copy;
 pub use error::BackendError;
 pub use open::{OpenLog, open};
 pub use probe::probe;

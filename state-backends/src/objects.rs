@@ -221,7 +221,7 @@ const CREDENTIALS: [&str; 13] = [
     "TokenRefreshRequired",
     // versitygw, with a 404.
     "XAdminUserNotFound",
-    "no valid credential",
+    "signing credential",
 ];
 
 /// Codes by which stores say that there is no room.
@@ -238,7 +238,10 @@ fn failed(place: &str, error: &Error) -> BackendError {
     }
     let says = |codes: &[&str]| codes.iter().any(|code| text.contains(code));
     let status = |code: &str| error.to_string().contains(&format!("status: {code}"));
-    let why = text.clone();
+    let why = match text.contains("signing credential") {
+        true => format!("no credentials were found in the environment or the usual files ({text})"),
+        false => text.clone(),
+    };
     if error.kind() == ErrorKind::PermissionDenied || says(&CREDENTIALS) || status("401") {
         BackendError::Denied { place, why }
     } else if says(&ROOM) {

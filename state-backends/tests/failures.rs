@@ -161,6 +161,14 @@ fn expired_token_of_s3() {
     assert!(error.to_string().contains("has expired") && error.hint().contains("renew"), "{error}");
 }
 
+/// Nothing in the environment, no files, no role: that is said, not "not found".
+#[test]
+fn no_credentials_at_all() {
+    let place = Place { env: Vec::new(), ..s3_at(says("403 Forbidden", "")) };
+    let error = place.open("log").append(1, b"entry").unwrap_err();
+    assert!(matches!(error, BackendError::Denied { .. }), "{error:?}");
+}
+
 #[test]
 fn answers_of_object_stores_are_told_apart() {
     let kind = |status, code: &'static str| s3_at(says(status, code)).open("log").append(1, b"entry").unwrap_err();
