@@ -66,9 +66,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
 }
 
 fn reopen(log: &mut Log) -> Fallible<()> {
-    let (folder, lineage, key) = (log.folder().to_owned(), log.state().lineage.clone(), log.state().secret_key.clone());
-    *log = Log::open(&folder, &lineage, || key)?;
-    Ok(())
+    log.catch_up().map_err(Box::new)
 }
 
 /// Outcomes on their way to the log.
@@ -113,6 +111,8 @@ impl<'a> Journal<'a> {
         // Without its outcomes in the log the run has not ended: what began stays uncertain.
         if self.fault.is_none() {
             self.append(&Entry::End(end));
+            // A log that is not compacted now is compacted another time.
+            let _ = self.log.compact();
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn open(dir: &std::path::Path) -> Log {
-        Log::open(dir, "l", || "k".into()).unwrap()
+        Log::open(&crate::state::store::Location::folder(dir), "l", || "k".into()).unwrap()
     }
 
     #[tokio::test]

@@ -411,6 +411,12 @@ pub(super) enum StateCommand {
     },
     /// Entries of the log, newest last
     Log,
+    /// Copy the log to another store, and check the copy; `state.url` is then yours to change
+    Migrate {
+        /// Where to: `s3://…`, `gs://…`, `azblob://…`, `kubernetes://…`, `postgres://…`, `file://…`
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,7 +21,7 @@ use crate::{
     plan::secret::is_secret,
     quantity::Day,
     spec::SpecSet,
-    state::store::{Log, folder_of},
+    state::store::{Location, Log},
 };
 
 /// The texts of a project, of its folder or of a revision.
@@ -141,14 +141,14 @@ impl Session {
 
     /// Opens the project's state.
     pub(super) fn log(&self) -> Result<Log, Diagnostic> {
-        let folder = folder_of(&self.root, self.model.state_url.as_deref());
-        Log::open(&folder, &self.model.lineage, || random_hex(32))
+        let location = Location::of(&self.root, self.model.state_url.as_deref());
+        Log::open(&location, &self.model.lineage, || random_hex(32))
     }
 
     /// A warning that what was applied before the project had environments is in none of them.
     fn left_behind(&self) -> Option<Diagnostic> {
         let environment = self.model.environment.as_deref().filter(|e| *e != "default")?;
-        let own = folder_of(&self.root, self.model.state_url.as_deref());
+        let own = Location::of(&self.root, self.model.state_url.as_deref()).path()?;
         let before = own.parent().filter(|f| !own.exists() && f.join("000000000001.json").is_file())?;
         Some(
             Diagnostic::warning(

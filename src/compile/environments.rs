@@ -65,14 +65,53 @@ pub(super) fn lineage(project: &Project, environment: Option<&str>) -> String {
     }
 }
 
-/// Where the state is kept: each environment has a folder of its own below the project's.
+/// What addresses of state begin with.
+pub(super) const STORES: [&str; 6] = ["file://", "s3://", "gs://", "azblob://", "kubernetes://", "postgres://"];
+
+/// Where the state is kept.
 pub(super) fn state_url(project: &Project, environment: Option<&str>) -> Option<String> {
-    let url = project.state.url.as_ref().map(|u| u.value.clone());
+    let url = project.state.url.as_ref().map(|u| u.value.as_str());
     match environment.filter(|e| *e != DEFAULT) {
-        Some(environment) => {
-            let url = url.unwrap_or_else(|| STATE_URL.to_owned());
-            Some(format!("{}/{environment}", url.trim_end_matches('/')))
+        Some(_) => Some(log_url(url.unwrap_or(STATE_URL), environment)),
+        None => url.map(str::to_owned),
+    }
+}
+
+/// The address of an environment's log: each has one of its own beside or below the project's.
+pub fn log_url(url: &str, environment: Option<&str>) -> String {
+    let Some(environment) = environment.filter(|e| *e != DEFAULT) else { return url.to_owned() };
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let place = place.trim_end_matches('/');
+    if place.starts_with("postgres://") {
+        // The path is a database; a log in it has a name.
+        let mut parts: Vec<String> = query.split('&').filter(|p| !p.is_empty()).map(str::to_owned).collect();
+        match parts.iter_mut().find(|p| p.starts_with("log=")) {
+            Some(log) => *log = format!("{log}-{environment}"),
+            None => parts.push(format!("log={environment}")),
         }
-        None => url,
+        return format!("{place}?{}", parts.join("&"));
+    }
+    // An object's name has no folders.
+    let between = if place.starts_with("kubernetes://") { '-' } else { '/' };
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    format!("{place}{between}{environment}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_environment_has_a_log_of_its_own() {
+        for (url, want) in [
+            ("file://.skyplan/state", "file://.skyplan/state/prod"),
+            ("s3://b/p/?region=eu", "s3://b/p/prod?region=eu"),
+            ("kubernetes://ns/name?context=c", "kubernetes://ns/name-prod?context=c"),
+            ("postgres://u@h/db", "postgres://u@h/db?log=prod"),
+            ("postgres://u@h/db?sslmode=disable&log=a", "postgres://u@h/db?sslmode=disable&log=a-prod"),
+        ] {
+            assert_eq!(log_url(url, Some("prod")), want);
+            assert_eq!(log_url(url, Some(DEFAULT)), url);
+        }
     }
 }

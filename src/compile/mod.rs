@@ -26,6 +26,7 @@ pub use self::policies::placement_tells;
 pub use self::prices::too_old;
 pub(crate) use self::strategies::could_divide;
 
+pub use self::environments::log_url;
 use self::model::{Model, Settings};
 use crate::{
     catalog,
@@ -59,12 +60,13 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let settings = settings(&project.spec.placement, &mut out);
     let spec = &project.spec;
     let state_url = spec.state.url.as_ref();
-    if let Some(url) = state_url.filter(|u| !u.starts_with("file://")) {
-        out.push(
-            Diagnostic::error("SKY0204", format!("state cannot be kept at `{url}`"))
-                .at(&url.origin)
-                .hint("this version keeps state at `file://` and a path"),
-        );
+    if let Some(url) = state_url.filter(|u| !environments::STORES.iter().any(|scheme| u.starts_with(scheme))) {
+        out.push(Diagnostic::error("SKY0204", format!("state cannot be kept at `{url}`")).at(&url.origin).hint(
+            format!(
+                "it can be kept at {}",
+                environments::STORES.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ")
+            ),
+        ));
     }
     let prices = prices::ages(set, spec, &clusters);
     let model = Model {

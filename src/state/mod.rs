@@ -2,6 +2,7 @@
 //!
 //! Only [`store`] touches the world, through `skyplan-state-backends`; the rest is pure.
 
+mod chain;
 pub mod entry;
 pub mod record;
 pub mod replay;

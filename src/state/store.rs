@@ -1,21 +1,102 @@
-//! The log on disk: opens it, replays it, appends to it. The only file that talks to
+//! The log where it is kept: opens it, replays it, appends to it, compacts it. The only file that talks to
 //! `skyplan-state-backends`.
 
 use std::path::{Path, PathBuf};
 
-use skyplan_state_backends::{Appended, BackendError, LogBackend, fs::FolderLog};
+use skyplan_state_backends::{Appended, BackendError, LogBackend as _, OpenLog};
 
 use super::{
+    chain,
     entry::{Entry, FORMAT, Snapshot},
     replay::State,
 };
 use crate::diagnostic::Diagnostic;
 
+/// When a log is compacted.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Entries that are kept at least: what `state log` and `rollback` can go back to.
+    history: u64,
+    /// A Snapshot is due when the entries since the last one are larger than it and than this: so what is
+    /// written stays in proportion to what the state is.
+    bytes: u64,
+    /// Or when they are so many.
+    count: u64,
+}
+
+const PACE: Pace = Pace { history: 512, bytes: 1 << 20, count: 256 };
+
+/// Where a log is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Address, as in `state.url`.
+    pub url: String,
+    /// What a relative path in it is relative to.
+    pub base: PathBuf,
+}
+
+impl Location {
+    /// What `state.url` of a project names.
+    pub fn of(root: &Path, url: Option<&str>) -> Self {
+        Self { url: url.unwrap_or(crate::spec::STATE_URL).to_owned(), base: root.to_owned() }
+    }
+
+    /// A folder.
+    pub fn folder(path: &Path) -> Self {
+        Self { url: format!("file://{}", path.display()), base: PathBuf::new() }
+    }
+
+    /// The folder, where it is one.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.url.strip_prefix("file://").map(|path| self.base.join(path))
+    }
+
+    /// For people: the folder, or the address without what follows `?`.
+    pub fn text(&self) -> String {
+        match self.path() {
+            Some(path) => path.display().to_string(),
+            None => self.url.split('?').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Opens the store; nothing is written.
+    ///
+    /// # Errors
+    /// The address is not understood, or nobody is there.
+    pub fn open(&self) -> Result<OpenLog, Diagnostic> {
+        let env = |name: &str| std::env::var(name).ok();
+        skyplan_state_backends::open(&self.url, &self.base, &env).map_err(|e| self.unusable(&e))
+    }
+
+    fn unusable(&self, error: &BackendError) -> Diagnostic {
+        let damaged = matches!(error, BackendError::Corrupt { .. } | BackendError::Missing(_));
+        Diagnostic::error(if damaged { "SKY0802" } else { "SKY0801" }, format!("the state cannot be used: {error}"))
+            .detail(format!("The log is in {}.", self.text()))
+            .hint(error.hint())
+    }
+
+    fn damaged(&self, serial: u64, why: &str) -> Diagnostic {
+        Diagnostic::error("SKY0802", format!("entry {serial} of the state log is damaged: {why}"))
+            .detail(format!("The log is in {}.", self.text()))
+            .hint("restore it from a copy: entries are never changed once written")
+    }
+}
+
 /// An open log and the state that it comes to.
 #[derive(Debug)]
 pub struct Log {
-    backend: FolderLog,
+    backend: OpenLog,
+    location: Location,
+    lineage: String,
     state: State,
+    /// The last entry's digest; empty before the first.
+    last: String,
+    /// Bytes and number of entries since the last Snapshot, and its size.
+    since: (u64, u64),
+    snapshot: u64,
+    /// Serials of Snapshots, rising.
+    snapshots: Vec<u64>,
+    pace: Pace,
 }
 
 impl Log {
@@ -23,41 +104,26 @@ impl Log {
     /// has serial 0 and a fresh key for digests of secrets.
     ///
     /// # Errors
-    /// The folder cannot be used, an entry is damaged or missing, or the log is of another lineage.
-    pub fn open(folder: &Path, lineage: &str, fresh_key: impl FnOnce() -> String) -> Result<Self, Diagnostic> {
-        let backend = FolderLog::new(folder);
-        let mut state = State::default();
-        for (expected, serial) in (1..).zip(backend.list(0).map_err(|e| unusable(folder, &e))?) {
-            if serial != expected {
-                return Err(Diagnostic::error("SKY0802", format!("entry {expected} of the state log is missing"))
-                    .detail(format!("The log is in {}; the entry after it is {serial}.", folder.display()))
-                    .hint("restore the file from a copy: entries are never removed by skyplan"));
-            }
-            let bytes = backend.read(serial).map_err(|e| unusable(folder, &e))?;
-            let entry = serde_json::from_slice(&bytes).map_err(|e| damaged(folder, serial, &e.to_string()))?;
-            if let Entry::Snapshot(Snapshot { format, .. }) = &entry
-                && *format > FORMAT
-            {
-                return Err(Diagnostic::error(
-                    "SKY0801",
-                    format!("the state was written by a newer skyplan (format {format}, this one reads {FORMAT})"),
-                )
-                .hint("use that version or a newer one"));
-            }
-            state = state.after(serial, &entry);
+    /// The store cannot be used, an entry is damaged, changed or missing, or the log is of another lineage.
+    pub fn open(location: &Location, lineage: &str, fresh_key: impl FnOnce() -> String) -> Result<Self, Diagnostic> {
+        let backend = location.open()?;
+        let mut log = Self {
+            backend,
+            location: location.clone(),
+            lineage: lineage.to_owned(),
+            state: State::default(),
+            last: String::new(),
+            since: (0, 0),
+            snapshot: 0,
+            snapshots: Vec::new(),
+            pace: PACE,
+        };
+        log.catch_up()?;
+        if log.state.serial == 0 {
+            lineage.clone_into(&mut log.state.lineage);
+            log.state.secret_key = fresh_key();
         }
-        if state.serial == 0 {
-            lineage.clone_into(&mut state.lineage);
-            state.secret_key = fresh_key();
-        } else if state.lineage != lineage {
-            return Err(Diagnostic::error(
-                "SKY0804",
-                format!("this is the state of lineage `{}`, the project's is `{lineage}`", state.lineage),
-            )
-            .detail(format!("The log is in {}.", folder.display()))
-            .hint("point `state.url` at this project's own state, or restore `lineage` in skyplan.yaml"));
-        }
-        Ok(Self { backend, state })
+        Ok(log)
     }
 
     /// The state as of the last entry.
@@ -66,25 +132,117 @@ impl Log {
     }
 
     /// Where the log is.
-    pub fn folder(&self) -> &Path {
-        self.backend.folder()
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
-    /// Every entry with its serial.
+    /// Takes in what others have appended meanwhile.
+    ///
+    /// # Errors
+    /// The store failed, or an entry is damaged, changed or missing.
+    pub fn catch_up(&mut self) -> Result<(), Diagnostic> {
+        let after = self.state.serial;
+        let entries = self.backend.entries(after).map_err(|e| self.location.unusable(&e))?;
+        let mut before: Option<Vec<u8>> = None;
+        for (serial, bytes) in entries {
+            let first = self.state.serial == 0;
+            // A log may begin late, with a Snapshot, and nothing is missing between two entries.
+            if serial != self.state.serial + 1 && !first {
+                if after > 0 && before.is_none() {
+                    // Compacted past us: everything anew.
+                    self.state = State::default();
+                    self.last.clear();
+                    return self.catch_up();
+                }
+                return Err(self.missing(self.state.serial + 1, serial));
+            }
+            let entry: Entry =
+                serde_json::from_slice(&bytes).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
+            self.understood(serial, first, &entry)?;
+            if !first && let Some(why) = self.unchained(before.as_deref(), &bytes) {
+                return Err(self.location.damaged(serial, why));
+            }
+            self.take(serial, &entry, &bytes);
+            before = Some(bytes);
+        }
+        if self.state.serial > 0 && self.state.lineage != self.lineage {
+            return Err(Diagnostic::error(
+                "SKY0804",
+                format!("this is the state of lineage `{}`, the project's is `{}`", self.state.lineage, self.lineage),
+            )
+            .detail(format!("The log is in {}.", self.location.text()))
+            .hint("point `state.url` at this project's own state, or restore `lineage` in skyplan.yaml"));
+        }
+        Ok(())
+    }
+
+    fn unchained(&self, before: Option<&[u8]>, bytes: &[u8]) -> Option<&'static str> {
+        match before {
+            Some(before) => chain::broken(before, bytes),
+            None => match chain::previous(bytes) {
+                Some(named) if named != self.last => Some("it does not follow from the entry before it"),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether this version can read the log that begins here.
+    fn understood(&self, serial: u64, first: bool, entry: &Entry) -> Result<(), Diagnostic> {
+        match entry {
+            Entry::Snapshot(Snapshot { format, .. }) if *format > FORMAT => Err(Diagnostic::error(
+                "SKY0801",
+                format!("the state was written by a newer skyplan (format {format}, this one reads {FORMAT})"),
+            )
+            .hint("use that version or a newer one")),
+            Entry::Snapshot(_) => Ok(()),
+            _ if first => Err(self.missing(1, serial)),
+            _ => Ok(()),
+        }
+    }
+
+    fn missing(&self, expected: u64, found: u64) -> Diagnostic {
+        Diagnostic::error("SKY0802", format!("entry {expected} of the state log is missing"))
+            .detail(format!("The log is in {}; the entry after it is {found}.", self.location.text()))
+            .hint("restore it from a copy: only what lies before a Snapshot is ever removed by skyplan")
+    }
+
+    fn take(&mut self, serial: u64, entry: &Entry, bytes: &[u8]) {
+        let size = bytes.len() as u64;
+        if matches!(entry, Entry::Snapshot(_)) {
+            self.snapshots.push(serial);
+            (self.snapshot, self.since) = (size, (0, 0));
+        } else {
+            self.since.0 += size;
+            self.since.1 += 1;
+        }
+        self.last = chain::link(bytes);
+        self.state = std::mem::take(&mut self.state).after(serial, entry);
+    }
+
+    /// Every entry that is kept, with its serial.
     ///
     /// # Errors
     /// An entry cannot be read.
     pub fn entries(&self) -> Result<Vec<(u64, Entry)>, Diagnostic> {
-        let folder = self.backend.folder();
-        let serials = self.backend.list(0).map_err(|e| unusable(folder, &e))?;
-        serials
-            .into_iter()
-            .map(|serial| {
-                let bytes = self.backend.read(serial).map_err(|e| unusable(folder, &e))?;
-                let entry = serde_json::from_slice(&bytes).map_err(|e| damaged(folder, serial, &e.to_string()))?;
-                Ok((serial, entry))
-            })
-            .collect()
+        let entries = self.backend.entries(0).map_err(|e| self.location.unusable(&e))?;
+        let read = |(serial, bytes): (u64, Vec<u8>)| {
+            let entry = serde_json::from_slice(&bytes).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
+            Ok((serial, entry))
+        };
+        entries.into_iter().map(read).collect()
+    }
+
+    /// The state as it was after an entry that is still kept; `None` where it is not.
+    ///
+    /// # Errors
+    /// An entry cannot be read.
+    pub fn state_at(&self, serial: u64) -> Result<Option<State>, Diagnostic> {
+        let entries = self.entries()?;
+        if !entries.iter().any(|(s, _)| *s == serial) {
+            return Ok(None);
+        }
+        let upto = entries.iter().filter(|(s, _)| *s <= serial);
+        Ok(Some(upto.fold(State::default(), |state, (serial, entry)| state.after(*serial, entry))))
     }
 
     /// Begins a log that has no entry yet, so that its key for digests of secrets stays the same from the
@@ -99,9 +257,9 @@ impl Log {
         let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
         match self.append(&Entry::Snapshot(snapshot)) {
             Err(lost) if lost.code == "SKY0803" => {
-                let (folder, lineage) = (self.folder().to_owned(), self.state.lineage.clone());
-                *self = Self::open(&folder, &lineage, String::new)?;
-                Ok(())
+                self.state = State::default();
+                self.last.clear();
+                self.catch_up()
             }
             done => done,
         }
@@ -117,28 +275,58 @@ impl Log {
             self.append(&Entry::Snapshot(snapshot))?;
         }
         let serial = self.state.serial + 1;
-        let folder = self.backend.folder();
-        let bytes = serde_json::to_vec(entry).map_err(|e| damaged(folder, serial, &e.to_string()))?;
-        match self.backend.append(serial, &bytes).map_err(|e| unusable(folder, &e))? {
+        let bytes = serde_json::to_vec(entry).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
+        let bytes = if self.last.is_empty() { bytes } else { chain::chained(&bytes, &self.last) };
+        match self.backend.append(serial, &bytes).map_err(|e| self.location.unusable(&e))? {
             Appended::Ok => {
-                self.state = std::mem::take(&mut self.state).after(serial, entry);
+                self.take(serial, entry, &bytes);
                 Ok(())
             }
             Appended::Conflict => Err(lost(serial)),
         }
     }
+
+    /// Writes a Snapshot where one is due, and removes what is older than the history that is kept.
+    /// Nothing depends on it: a log that is never compacted is as good, only longer.
+    ///
+    /// # Errors
+    /// The store failed; the log is sound nevertheless.
+    pub fn compact(&mut self) -> Result<(), Diagnostic> {
+        let (bytes, count) = self.since;
+        if count < self.pace.count && bytes < self.pace.bytes.max(self.snapshot) {
+            return Ok(());
+        }
+        let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
+        match self.append(&Entry::Snapshot(snapshot)) {
+            // Somebody is at work: another time.
+            Err(lost) if lost.code == "SKY0803" => return Ok(()),
+            done => done?,
+        }
+        let kept = self.state.serial.saturating_sub(self.pace.history);
+        match self.snapshots.iter().rev().find(|s| **s <= kept) {
+            Some(first) if *first > 1 => self.backend.remove(first - 1).map_err(|e| self.location.unusable(&e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Copies the log to another place, which has none, and checks the copy.
+    ///
+    /// # Errors
+    /// The other place holds another log, cannot be trusted with one, or failed.
+    pub fn copy_to(&self, to: &Location) -> Result<usize, Diagnostic> {
+        let target = to.open()?;
+        skyplan_state_backends::probe(target.blobs()).map_err(|e| to.unusable(&e))?;
+        skyplan_state_backends::copy(&self.backend, &target).map_err(|e| to.unusable(&e))
+    }
 }
 
-/// The folder that a `state.url` names.
-pub fn folder_of(root: &Path, url: Option<&str>) -> PathBuf {
-    let url = url.unwrap_or(crate::spec::STATE_URL);
-    root.join(url.strip_prefix("file://").unwrap_or(url))
-}
-
-fn unusable(folder: &Path, error: &BackendError) -> Diagnostic {
-    Diagnostic::error("SKY0801", format!("the state cannot be used: {error}"))
-        .detail(format!("The log is in {}.", folder.display()))
-        .hint("check that the folder is writable and its disk has room")
+/// Tries whether a place can be trusted with a log; what it writes for that it removes again.
+///
+/// # Errors
+/// It cannot, or nobody is there.
+pub fn probe(location: &Location) -> Result<(), Diagnostic> {
+    let store = location.open()?;
+    skyplan_state_backends::probe(store.blobs()).map_err(|e| location.unusable(&e))
 }
 
 /// Another run was first.
@@ -148,19 +336,13 @@ pub(crate) fn lost(serial: u64) -> Diagnostic {
         .hint("plan again: `skyplan plan`")
 }
 
-fn damaged(folder: &Path, serial: u64, why: &str) -> Diagnostic {
-    Diagnostic::error("SKY0802", format!("entry {serial} of the state log is damaged: {why}"))
-        .detail(format!("The log is in {}.", folder.display()))
-        .hint("restore the file from a copy")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::state::{Delta, End};
 
     fn open(folder: &Path, lineage: &str) -> Result<Log, Diagnostic> {
-        Log::open(folder, lineage, || "key".into())
+        Log::open(&Location::folder(folder), lineage, || "key".into())
     }
 
     fn end() -> Entry {
@@ -182,8 +364,8 @@ mod tests {
     #[test]
     fn of_two_that_begin_a_log_both_have_its_key() {
         let dir = tempfile::tempdir().unwrap();
-        let mut one = Log::open(dir.path(), "a", || "one".into()).unwrap();
-        let mut two = Log::open(dir.path(), "a", || "two".into()).unwrap();
+        let mut one = Log::open(&Location::folder(dir.path()), "a", || "one".into()).unwrap();
+        let mut two = Log::open(&Location::folder(dir.path()), "a", || "two".into()).unwrap();
         one.begin().unwrap();
         two.begin().unwrap();
         assert_eq!((one.state(), two.state().secret_key.as_str()), (two.state(), "one"));
@@ -209,9 +391,58 @@ mod tests {
         log.append(&end()).unwrap();
         log.append(&end()).unwrap();
         let file = |n: u64| dir.path().join(format!("{n:012}.json"));
+        let whole = std::fs::read(file(3)).unwrap();
         std::fs::write(file(3), "{").unwrap();
-        assert_eq!(open(dir.path(), "a").unwrap_err().code, "SKY0802");
+        let cut = open(dir.path(), "a").unwrap_err();
+        assert!(cut.code == "SKY0802" && cut.summary.contains("entry 3"), "{cut:?}");
+        std::fs::write(file(3), whole).unwrap();
         std::fs::remove_file(file(2)).unwrap();
-        assert!(open(dir.path(), "a").unwrap_err().summary.contains("entry 2"));
+        let missing = open(dir.path(), "a").unwrap_err();
+        assert!(missing.code == "SKY0802" && missing.summary.contains("entry 2"), "{missing:?}");
+    }
+
+    #[test]
+    fn a_changed_entry_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = open(dir.path(), "a").unwrap();
+        (0..3).for_each(|_| log.append(&end()).unwrap());
+        // As somebody would who knows the format: length and digest of the frame fit.
+        let file = dir.path().join(format!("{:012}.json", 3));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let body = text.lines().last().unwrap().replace("\"complete\":true", "\"complete\":false");
+        std::fs::write(&file, body).unwrap();
+        let fault = open(dir.path(), "a").unwrap_err();
+        assert!(fault.code == "SKY0802" && fault.summary.contains("entry 4"), "{fault:?}");
+    }
+
+    #[test]
+    fn a_long_log_is_compacted_and_keeps_its_history() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = open(dir.path(), "a").unwrap();
+        log.pace = Pace { history: 20, count: 10, ..PACE };
+        let mut beside = open(dir.path(), "a").unwrap();
+        for _ in 0..60 {
+            log.append(&end()).unwrap();
+            log.compact().unwrap();
+        }
+        let kept = log.entries().unwrap();
+        assert!(kept[0].0 > 1 && matches!(kept[0].1, Entry::Snapshot(_)));
+        assert!((20..50).contains(&(kept.len() as u64)), "{}", kept.len());
+        let again = open(dir.path(), "a").unwrap();
+        assert_eq!(again.state(), log.state());
+        assert_eq!(log.state_at(log.state().serial).unwrap().as_ref(), Some(log.state()));
+        assert!(log.state_at(3).unwrap().is_none());
+        // A reader from before it finds its way.
+        beside.catch_up().unwrap();
+        assert_eq!(beside.state(), log.state());
+    }
+
+    #[test]
+    fn a_copy_comes_to_the_same_state() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut log = open(one.path(), "a").unwrap();
+        log.append(&end()).unwrap();
+        assert_eq!(log.copy_to(&Location::folder(two.path())).unwrap(), 2);
+        assert_eq!(open(two.path(), "a").unwrap().state(), log.state());
     }
 }

@@ -10,9 +10,13 @@ use crate::{
         output::Output,
         session::Session,
     },
+    compile::log_url,
     diagnostic::{Diagnostic, did_you_mean},
     render::table::columns,
-    state::{Entry, State},
+    state::{
+        Entry, State,
+        store::{Location, Log},
+    },
 };
 
 pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCommand, output: &Output) -> Exit {
@@ -49,8 +53,29 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
             }
             Err(d) => return output.fault(d),
         },
+        StateCommand::Migrate { to } => return migrate(&session, &log, to, output),
     }
     Exit::Done
+}
+
+/// Copies the log. The old one stays: nothing is lost if the copy turns out to be in the wrong place.
+fn migrate(session: &Session, log: &Log, to: &str, output: &Output) -> Exit {
+    let target = Location::of(&session.root, Some(&log_url(to, session.model.environment.as_deref())));
+    if target == *log.location() {
+        return output.fault(Diagnostic::error("SKY0905", "the state is kept there already"));
+    }
+    match log.copy_to(&target) {
+        Ok(entries) => {
+            output.print(&format!(
+                "{entries} entries copied from {} to {}, and read back.\n\nNow write this into skyplan.yaml, and \
+                 commit it:\n  state:\n    url: {to}\n\nUntil then nobody may apply. The old log is left as it is.\n",
+                log.location().text(),
+                target.text()
+            ));
+            Exit::Done
+        }
+        Err(d) => output.fault(d),
+    }
 }
 
 fn unknown(state: &State, text: &str) -> Diagnostic {

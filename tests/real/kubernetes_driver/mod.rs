@@ -33,7 +33,10 @@ use skyplan::{
         secret::{Secrets, redact},
     },
     spec::ClusterDriver,
-    state::{RecordDetail, store::Log},
+    state::{
+        RecordDetail,
+        store::{Location, Log},
+    },
 };
 
 const CLUSTER: &str = "kd";
@@ -62,7 +65,7 @@ fn at(text: &str) -> ResourceAddress {
 }
 
 fn open(folder: &Path, lineage: &str) -> Log {
-    Log::open(folder, lineage, || KEY.into()).unwrap()
+    Log::open(&Location::folder(folder), lineage, || KEY.into()).unwrap()
 }
 
 fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
