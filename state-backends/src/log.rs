@@ -196,9 +196,13 @@ impl<B: Blobs> LogBackend for Log<B> {
     fn remove(&self, upto: u64) -> Result<(), BackendError> {
         let next = upto.saturating_add(1);
         if self.floor()? < next {
-            // Without it the log would have no beginning.
-            self.read(next)?;
-            patiently(|| self.blobs.create(&Name::Floor(next), b"floor\n"))?;
+            match self.read(next) {
+                // Somebody else has compacted further meanwhile.
+                Err(BackendError::Missing(_)) if next < self.floor()? => {}
+                // Without it the log would have no beginning.
+                Err(e) => return Err(e),
+                Ok(_) => patiently(|| self.blobs.create(&Name::Floor(next), b"floor\n")).map(drop)?,
+            }
         }
         self.collect()
     }

@@ -129,6 +129,17 @@ fn a_store_that_stays_away_is_said_to_be_away() {
 }
 
 #[test]
+fn of_two_compactions_at_once_the_further_one_stands() {
+    let memory = Memory::new(1000);
+    filled(&memory, 10);
+    let further = |memory: &Memory| Log::new(memory.clone()).remove(8);
+    let log = Meddled::log(&memory, once("before get", Name::Entry(6), further));
+    log.remove(5).unwrap();
+    assert_eq!((log.floor().unwrap(), log.list(0).unwrap()), (9, vec![9, 10]));
+    assert!(matches!(log.remove(11), Err(BackendError::Missing(12))), "nothing would be left");
+}
+
+#[test]
 fn below_the_floor_nothing_counts() {
     let memory = Memory::new(1000);
     let log = filled(&memory, 10);
