@@ -134,7 +134,8 @@ pub struct OutputObject {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StateSettings {
-    /// `file://` and a path, relative to the project; default `file://.skyplan/state`.
+    /// `file://` and a path, relative to the project; or an address that begins with `s3://`, `gs://`,
+    /// `azblob://`, `kubernetes://` or `postgres://`. Default `file://.skyplan/state`.
     pub url: Option<At<String>>,
 }
 

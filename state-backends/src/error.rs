@@ -93,9 +93,8 @@ impl BackendError {
             Self::Unsupported { .. } => "keep the state elsewhere: in a folder, S3, GCS, Azure, Kubernetes or Postgres",
             Self::Corrupt { .. } => "restore it from a copy: entries are never changed once written",
             Self::BadUrl { .. } => "see the list of addresses in the documentation of the state",
-            Self::Io { .. } | Self::Failed { .. } => {
-                "look at what the store said; the log itself was not changed by reading"
-            }
+            Self::Io { .. } => "check that the folder is writable and its disk has room",
+            Self::Failed { .. } => "look at what the store said; the log itself was not changed by reading",
         }
     }
 }
