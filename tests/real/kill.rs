@@ -7,6 +7,7 @@
 //! to its end. `SKYPLAN_KILLS` says how many kills, `SKYPLAN_SEED` where they fall.
 
 mod fleet;
+mod renamed;
 mod victim;
 
 use std::time::{SystemTime, UNIX_EPOCH};

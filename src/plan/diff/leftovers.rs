@@ -26,8 +26,9 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
                 ResourceAddress::Cluster(_),
                 Some(ClusterObserved::Reached { .. } | ClusterObserved::Unreachable { .. }),
             ) if ours => Action::Delete,
+            // What does not carry our mark was not made by us: our object never came to be.
             (ResourceAddress::Object(_), Some(ClusterObserved::Reached { objects, .. }))
-                if objects.contains_key(address) =>
+                if objects.get(address).is_some_and(|o| is_ours(&o.unpack(), &state.lineage, address)) =>
             {
                 continue;
             }
@@ -88,4 +89,43 @@ fn leftover(address: &ResourceAddress, action: Action, precondition: Preconditio
     // Its cluster is remembered until it is gone.
     let requires = address.surroundings();
     Change { precondition, api_version, requires, ..Change::new(address.clone(), action, ActionReason::Uncertain) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{observed::Connection, plan::desired::identity, state::replay::Uncertain};
+
+    #[test]
+    fn what_a_killed_apply_may_have_made_is_settled_though_nobody_wants_it_any_more() {
+        let address: ResourceAddress = "object/a/core/ConfigMap/n/renamed".parse().unwrap();
+        let connection = Connection { driver: ClusterDriver::Existing, kubeconfig: None, context: None };
+        let left = Uncertain { connection: Some(connection), api_version: "v1".into() };
+        let state = State { lineage: "l".into(), uncertain: [(address.clone(), left)].into(), ..State::default() };
+        let planned = |found: Option<Value>| {
+            let objects = found.iter().map(|o| (address.clone(), o.into())).collect();
+            let reached = ClusterObserved::Reached {
+                uid: "u".into(),
+                version: String::new(),
+                served: BTreeMap::new(),
+                namespaces: BTreeMap::new(),
+                objects,
+                free: Vec::new(),
+                pools: BTreeMap::new(),
+            };
+            let observed = Observed { clusters: [("a".into(), reached)].into(), ..Observed::default() };
+            let mut diff = Diff::default();
+            orphans(&Desired::default(), &state, &observed, &mut diff);
+            diff.changes.remove(&address).map(|c| (c.action, c.precondition.uid))
+        };
+        let object = |mark: &str| json!({"metadata": {"uid": "1", "annotations": {"skyplan.io/address": mark}}});
+        assert_eq!(planned(None), Some((Action::Forget, None)), "it never came to be");
+        let ours = object(&identity("l", &address));
+        assert_eq!(planned(Some(ours)), Some((Action::Delete, Some("1".into()))));
+        assert_eq!(planned(Some(object("another"))), Some((Action::Forget, None)), "it is somebody else's");
+    }
 }
