@@ -2,17 +2,24 @@
 
 use jiff::Timestamp;
 
+use super::meets::{Meeting, Scope};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
     driver::Fallible,
     plan::change::Plan,
-    state::{Holder, State},
+    state::{Begin, Entry, Holder, State},
 };
 
-/// Checks a plan against the state that it is about to change. `ended` tells of a process whether it
-/// is known to have ended.
-pub(super) fn check(plan: &Plan, state: &State, now: Timestamp, ended: &dyn Fn(&Holder) -> bool) -> Fallible<()> {
+/// Checks a plan against the state that it is about to change, and against the entries of others that
+/// came `since` it was made. `ended` tells of a process whether it is known to have ended.
+pub(super) fn check(
+    plan: &Plan,
+    state: &State,
+    since: &[(u64, Entry)],
+    now: Timestamp,
+    ended: &dyn Fn(&Holder) -> bool,
+) -> Fallible<()> {
     if plan.base.lineage != state.lineage {
         return Err(Box::new(
             Diagnostic::error("SKY0501", "this plan is of another project")
@@ -23,24 +30,13 @@ pub(super) fn check(plan: &Plan, state: &State, now: Timestamp, ended: &dyn Fn(&
                 .hint("apply it in the project that it was made in, or plan again"),
         ));
     }
+    let scope = Scope::of(plan);
     for open in state.open.values() {
         let killed = open.holder.as_ref().is_some_and(ended);
         let active = !killed && open.until.parse::<Timestamp>().is_ok_and(|until| until > now);
-        let both: Vec<&ResourceAddress> =
-            plan.changes.iter().map(|c| &c.address).filter(|a| open.writes.contains(a)).collect();
-        if let (true, Some(first)) = (active, both.first()) {
-            let others = both.len() - 1;
-            let more = if others > 0 { format!(" and {others} more") } else { String::new() };
-            return Err(Box::new(
-                Diagnostic::error("SKY0805", format!("another apply is at work on {}{more}", first.short()))
-                    .about(first)
-                    .detail(format!("It began at {} and gives up at {} at the latest.", open.at, open.until))
-                    .hint("wait until it has ended, then plan again")
-                    .hint(format!(
-                        "if it was killed: nobody has to clean up, after {} this one goes ahead",
-                        open.until
-                    )),
-            ));
+        if let Some(meeting) = scope.meets(open).filter(|_| active) {
+            let both = plan.changes.iter().filter(|c| open.writes.contains(&c.address)).count();
+            return Err(Box::new(busy(&meeting, both, open)));
         }
     }
     for change in &plan.changes {
@@ -54,7 +50,40 @@ pub(super) fn check(plan: &Plan, state: &State, now: Timestamp, ended: &dyn Fn(&
             return Err(Box::new(stale(&change.address, &what)));
         }
     }
+    for (serial, entry) in since {
+        if let Some(meeting) = scope.meets_entry(entry) {
+            return Err(Box::new(overtaken(&meeting, *serial)));
+        }
+    }
     Ok(())
+}
+
+/// Another apply is at work: `both` = how many resources it changes that this plan changes, too.
+fn busy(meeting: &Meeting, both: usize, open: &Begin) -> Diagnostic {
+    let more = if both > 1 { format!(" and {} more", both - 1) } else { String::new() };
+    let summary = match meeting {
+        Meeting::Same(a) => format!("another apply is at work on {}{more}", a.short()),
+        Meeting::BuildsOn(a) => format!("another apply changes {}, which this plan builds on", a.short()),
+        Meeting::BuiltOn(a) => format!("another apply builds on {}, which this plan changes", a.short()),
+        Meeting::Within(a) => format!("another apply is at work on {}, which this plan would take away", a.short()),
+        Meeting::Room(cluster) => format!("another apply takes room on cluster {cluster}, as this plan would"),
+    };
+    Diagnostic::error("SKY0805", summary)
+        .about(meeting.address())
+        .detail(format!("It began at {} and gives up at {} at the latest.", open.at, open.until))
+        .hint("wait until it has ended, then plan again")
+        .hint(format!("if it was killed: nobody has to clean up, after {} this one goes ahead", open.until))
+}
+
+/// Something that the plan counts on has changed since it was made.
+fn overtaken(meeting: &Meeting, serial: u64) -> Diagnostic {
+    let what = match meeting {
+        Meeting::Same(_) => format!("entry {serial} changed it"),
+        Meeting::BuildsOn(_) | Meeting::BuiltOn(_) => format!("entry {serial} changed it, and the plan builds on it"),
+        Meeting::Within(_) => format!("entry {serial} changed it, and the plan takes away what it is in"),
+        Meeting::Room(_) => format!("since it was made another apply has taken room there (entry {serial})"),
+    };
+    stale(&meeting.address(), &what)
 }
 
 /// The plan is no longer true: `what` says of what.
@@ -75,7 +104,7 @@ mod tests {
     use super::*;
     use crate::{
         plan::change::{Action, ActionReason, Base, Change, FORMAT_VERSION, Precondition},
-        state::Begin,
+        state::Delta,
     };
 
     fn plan(record_serial: Option<u64>) -> Plan {
@@ -94,7 +123,7 @@ mod tests {
 
     fn code(plan: &Plan, state: &State) -> String {
         let now = "2026-01-01T00:10:00Z".parse().unwrap();
-        check(plan, state, now, &|holder| holder.pid == 0).map_or_else(|d| d.code, |()| String::new())
+        check(plan, state, &[], now, &|holder| holder.pid == 0).map_or_else(|d| d.code, |()| String::new())
     }
 
     #[test]
@@ -112,13 +141,11 @@ mod tests {
             open: [(
                 7,
                 Begin {
-                    plan: String::new(),
                     writes: vec![write.parse().unwrap()],
-                    clusters: std::collections::BTreeMap::new(),
-                    api_versions: std::collections::BTreeMap::new(),
                     holder: Some(Holder { pid: 1, started: 2, space: String::new() }),
                     until: until.into(),
                     at: "2026-01-01T00:00:00Z".into(),
+                    ..Begin::default()
                 },
             )]
             .into(),
@@ -131,5 +158,22 @@ mod tests {
         let mut killed = with("cluster/a", "2026-01-01T00:30:00Z");
         killed.open.get_mut(&7).unwrap().holder.as_mut().unwrap().pid = 0;
         assert_eq!(code(&plan(None), &killed), "");
+    }
+
+    #[test]
+    fn what_came_since_the_plan_was_made_is_named() {
+        let mut map = Change::new("object/a/core/ConfigMap/n/m".parse().unwrap(), Action::Create, ActionReason::New);
+        map.requires = map.address.surroundings();
+        let plan = Plan { changes: vec![map], ..plan(None) };
+        let state = State { lineage: "l".into(), ..State::default() };
+        let since = |text: &str| [(9, Entry::Delta(Delta { outcomes: [(text.parse().unwrap(), None)].into() }))];
+        let now = "2026-01-01T00:10:00Z".parse().unwrap();
+        assert!(check(&plan, &state, &since("cluster/b"), now, &|_| false).is_ok());
+        let stale = check(&plan, &state, &since("object/a/core/Namespace/-/n"), now, &|_| false).unwrap_err();
+        assert_eq!(
+            (stale.code.as_str(), stale.summary.as_str()),
+            ("SKY0501", "the plan is out of date for Namespace n")
+        );
+        assert!(stale.detail.contains("ntry 9 changed it"), "{}", stale.detail);
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::check;
+use super::{check, meets::Scope};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
@@ -18,7 +18,7 @@ use crate::{
         local::{has_ended, this_process},
     },
     plan::{change::Plan, projection::digest},
-    state::{Begin, Delta, End, Entry, Record, store::Log},
+    state::{Begin, Delta, End, Entry, PlacementRecord, Record, State, store::Log},
 };
 
 /// How long an outcome may wait for others to be written with.
@@ -31,9 +31,13 @@ const ATTEMPTS: usize = 20;
 /// Checks the plan and writes `Begin`; the answer is its serial.
 pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp) -> Fallible<u64> {
     let total = SignedDuration::try_from(total).unwrap_or(SignedDuration::from_hours(1));
+    let scope = Scope::of(plan);
+    let plan_digest = digest(&serde_json::to_value(plan).unwrap_or_default());
     let entry = Entry::Begin(Begin {
-        plan: digest(&serde_json::to_value(plan).unwrap_or_default()),
+        plan: plan_digest.clone(),
         writes: plan.changes.iter().map(|c| c.address.clone()).collect(),
+        reads: scope.reads(),
+        takes: scope.takes(),
         clusters: plan.clusters.clone(),
         api_versions: plan
             .changes
@@ -47,22 +51,50 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
     });
     let key = log.state().secret_key.clone();
     for _ in 0..ATTEMPTS {
-        check::check(plan, log.state(), now, &has_ended)?;
-        match log.append(&entry) {
-            Ok(()) => return Ok(log.state().serial),
-            Err(lost) if lost.code == "SKY0803" => reopen(log)?,
-            Err(fault) => return Err(Box::new(fault)),
-        }
+        // Also the first time: whoever was at work when the log was opened may have ended.
+        log.catch_up()?;
         if log.state().secret_key != key {
             return Err(Box::new(
                 Diagnostic::error("SKY0501", "the plan is out of date: the state was begun by somebody else meanwhile")
                     .hint("plan again: `skyplan plan`"),
             ));
         }
+        check::check(plan, log.state(), &since(log, plan.base.serial, &plan_digest)?, now, &has_ended)?;
+        match log.append(&entry) {
+            Ok(()) => return Ok(log.state().serial),
+            Err(lost) if lost.code == "SKY0803" => {}
+            Err(fault) => return Err(Box::new(fault)),
+        }
     }
     Err(Box::new(
         Diagnostic::error("SKY0803", "others change the state all the time").hint("run the same again in a moment"),
     ))
+}
+
+/// What others have appended since the plan was made. Of an apply that was at work then and has ended
+/// since, its `Begin` too: the plan may have been made before its pods were there.
+pub(super) fn since(log: &Log, base: u64, plan: &str) -> Fallible<Vec<(u64, Entry)>> {
+    if log.state().serial == base {
+        return Ok(Vec::new());
+    }
+    let Some(mut entries) = log.entries_after(base)? else {
+        return Err(Box::new(
+            Diagnostic::error("SKY0501", "the plan is too old to be checked against what was done since")
+                .detail(format!("It is based on entry {base} of the state, which is no longer kept."))
+                .hint("plan again: `skyplan plan -o FILE`"),
+        ));
+    };
+    let ended: Vec<u64> = entries
+        .iter()
+        .filter_map(|(_, entry)| if let Entry::End(end) = entry { end.begin } else { None })
+        .filter(|begin| *begin <= base)
+        .collect();
+    for serial in ended {
+        entries.extend(log.entry(serial)?.map(|entry| (serial, entry)));
+    }
+    // An apply of this very plan that was killed is gone on with.
+    entries.retain(|(_, entry)| !matches!(entry, Entry::Begin(begin) if begin.plan == plan));
+    Ok(entries)
 }
 
 fn reopen(log: &mut Log) -> Fallible<()> {
@@ -105,12 +137,16 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes what waits, and that it is over.
-    pub(super) fn end(&mut self, end: End) {
+    /// Writes what waits, and that it is over. The placement is what the plan makes of that `before`.
+    pub(super) fn end(&mut self, end: &End, before: &PlacementRecord) {
         self.flush();
         // Without its outcomes in the log the run has not ended: what began stays uncertain.
         if self.fault.is_none() {
-            self.append(&Entry::End(end));
+            self.append_what(|state| {
+                let planned = end.placement.as_ref();
+                let placement = planned.map(|p| PlacementRecord::with_changes(&state.placement, before, p));
+                Entry::End(End { placement, ..end.clone() })
+            });
             // A log that is not compacted now is compacted another time.
             let _ = self.log.compact();
         }
@@ -126,8 +162,13 @@ impl<'a> Journal<'a> {
     }
 
     fn append(&mut self, entry: &Entry) {
+        self.append_what(|_| entry.clone());
+    }
+
+    /// Appends what is said of the state as it is then.
+    fn append_what(&mut self, entry: impl Fn(&State) -> Entry) {
         for _ in 0..ATTEMPTS {
-            let failed = match self.log.append(entry) {
+            let failed = match self.log.append(&entry(self.log.state())) {
                 Ok(()) => return,
                 Err(lost) if lost.code == "SKY0803" => reopen(self.log).err(),
                 Err(fault) => Some(Box::new(fault)),
@@ -144,6 +185,7 @@ impl<'a> Journal<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::change::{Action, ActionReason, Base, Change, Precondition};
 
     fn open(dir: &std::path::Path) -> Log {
         Log::open(&crate::state::store::Location::folder(dir), "l", || "k".into()).unwrap()
@@ -157,7 +199,8 @@ mod tests {
         let address = |n: usize| format!("cluster/c{n}").parse::<ResourceAddress>().unwrap();
         (0..GROUP_SIZE + 1).for_each(|n| journal.add(address(n), None));
         assert!(journal.due().is_some());
-        journal.end(End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() });
+        let end = End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() };
+        journal.end(&end, &PlacementRecord::default());
         assert!(journal.due().is_none() && journal.fault().is_none());
         // Snapshot, two groups, End.
         assert_eq!(log.entries().unwrap().len(), 4);
@@ -173,5 +216,85 @@ mod tests {
         journal.flush();
         assert!(journal.fault().is_none());
         assert_eq!(log.state().serial, 3);
+    }
+
+    fn plan(log: &Log, action: Action, addresses: &[&str]) -> Plan {
+        let change = |text: &&str| {
+            let address: ResourceAddress = text.parse().unwrap();
+            let record_serial = log.state().records.get(&address).map(|r| r.serial);
+            let precondition = Precondition { record_serial, ..Precondition::default() };
+            let requires = address.surroundings();
+            Change { precondition, requires, ..Change::new(address, action, ActionReason::New) }
+        };
+        let base = Base { lineage: "l".into(), serial: log.state().serial };
+        Plan { base, changes: addresses.iter().map(change).collect(), applyable: true, ..Plan::default() }
+    }
+
+    fn code(begun: Fallible<u64>) -> (String, String) {
+        begun.map_or_else(|d| (d.code.clone(), d.summary), |_| ("begun".into(), String::new()))
+    }
+
+    /// Two that have both planned on the same entry: what becomes of the second, while the first is at
+    /// work, and once it has ended.
+    fn second(one: (Action, &[&str]), two: (Action, &[&str])) -> [(String, String); 2] {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path()).begin().unwrap();
+        let (mut first, mut second) = (open(dir.path()), open(dir.path()));
+        let (a, b) = (plan(&first, one.0, one.1), plan(&second, two.0, two.1));
+        let (hour, now) = (Duration::from_secs(3600), Timestamp::now());
+        let begin_a = begin(&a, &mut first, hour, now).unwrap();
+        let beside = code(begin(&b, &mut second, hour, now));
+        if beside.0 == "begun" {
+            return [beside.clone(), beside];
+        }
+        let mut journal = Journal::new(&mut first);
+        a.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
+        let end = End { begin: Some(begin_a), at: String::new(), complete: true, placement: None, settled: Vec::new() };
+        journal.end(&end, &PlacementRecord::default());
+        assert!(journal.fault().is_none());
+        [beside, code(begin(&b, &mut second, hour, now))]
+    }
+
+    const WEB: &str = "object/a/apps/Deployment/n/web";
+
+    #[test]
+    fn applies_on_different_clusters_run_side_by_side() {
+        let b = "object/b/apps/Deployment/n/web";
+        let [beside, _] = second((Action::Create, &[WEB]), (Action::Create, &[b]));
+        assert_eq!(beside.0, "begun");
+        let maps = ["object/a/core/ConfigMap/n/one", "object/a/core/ConfigMap/n/two"];
+        assert_eq!(second((Action::Create, &maps[..1]), (Action::Create, &maps[1..]))[0].0, "begun");
+    }
+
+    #[test]
+    fn a_cluster_is_not_taken_away_from_under_what_comes_to_it() {
+        let [beside, after] = second((Action::Create, &[WEB]), (Action::Delete, &["cluster/a"]));
+        assert_eq!(
+            beside,
+            ("SKY0805".into(), "another apply is at work on Deployment n/web, which this plan would take away".into())
+        );
+        assert_eq!(after, ("SKY0501".into(), "the plan is out of date for Deployment n/web".into()));
+        let [beside, after] = second((Action::Delete, &["cluster/a"]), (Action::Create, &[WEB]));
+        assert_eq!(beside, ("SKY0805".into(), "another apply changes Cluster a, which this plan builds on".into()));
+        assert_eq!(after, ("SKY0501".into(), "the plan is out of date for Cluster a".into()));
+    }
+
+    #[test]
+    fn of_two_that_take_the_last_room_one_stops() {
+        let job = "object/a/batch/Job/n/job";
+        let [beside, after] = second((Action::Create, &[WEB]), (Action::Create, &[job]));
+        assert_eq!(beside, ("SKY0805".into(), "another apply takes room on cluster a, as this plan would".into()));
+        assert_eq!(after, ("SKY0501".into(), "the plan is out of date for Cluster a".into()));
+    }
+
+    #[test]
+    fn a_killed_apply_of_a_plan_file_is_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path()).begin().unwrap();
+        let mut log = open(dir.path());
+        let plan = plan(&log, Action::Create, &[WEB]);
+        let long_ago = "2026-01-01T00:00:00Z".parse().unwrap();
+        begin(&plan, &mut log, Duration::from_secs(1), long_ago).unwrap();
+        assert_eq!(code(begin(&plan, &mut log, Duration::from_secs(1), Timestamp::now())).0, "begun");
     }
 }

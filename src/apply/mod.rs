@@ -3,6 +3,7 @@
 //! | file | knows |
 //! | --- | --- |
 //! | `check` | whether the plan is still true of the state, before anything is done |
+//! | `meets` | whether two applies may run at the same time |
 //! | `graph` | what may be done next |
 //! | `executor` | doing all that may be done, at once, within bounds |
 //! | `journal` | when what is written to the log |
@@ -23,6 +24,7 @@ mod executor;
 mod fault;
 mod graph;
 mod journal;
+mod meets;
 mod object;
 mod patience;
 mod report;
@@ -117,19 +119,24 @@ pub async fn run(
             Diagnostic::error("SKY0719", "this plan may not be applied").hint("see its conflicts: `skyplan plan`"),
         ));
     }
+    let before = match log.state() {
+        state if state.serial == plan.base.serial => state.placement.clone(),
+        _ => log.state_at(plan.base.serial)?.map(|state| state.placement).unwrap_or_default(),
+    };
     let begin = journal::begin(plan, log, options.total, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log);
     let (endings, stop) = executor::execute(&run, recorded, &mut journal).await;
     let done = endings.values().all(report::Ending::is_done);
     let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();
-    journal.end(End {
+    let end = End {
         begin: Some(begin),
         at: Timestamp::now().to_string(),
         complete: done && (plan.complete || plan.is_narrowed()),
         placement: plan.placement_to_remember().cloned().filter(|_| done),
         settled,
-    });
+    };
+    journal.end(&end, &before);
     Ok(Report::new(endings, stop, journal.fault(), begun.elapsed().as_secs_f64()))
 }
 
@@ -146,7 +153,8 @@ pub fn settle(plan: &Plan, log: &mut Log) -> Fallible<usize> {
                 .hint("plan again: `skyplan plan --refresh-only`"),
         ));
     }
-    check::check(plan, log.state(), Timestamp::now(), &crate::driver::local::has_ended)?;
+    let since = journal::since(log, plan.base.serial, "")?;
+    check::check(plan, log.state(), &since, Timestamp::now(), &crate::driver::local::has_ended)?;
     let outcomes = plan.changes.iter().map(|c| (c.address.clone(), c.record.as_deref().cloned()));
     log.append(&Entry::Delta(Delta { outcomes: outcomes.collect() }))?;
     Ok(plan.changes.len())

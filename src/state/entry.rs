@@ -51,13 +51,19 @@ pub struct Snapshot {
 }
 
 /// An apply is about to change things.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Begin {
     /// Digest of the plan.
     pub plan: String,
     /// Addresses that it will change.
     pub writes: Vec<ResourceAddress>,
+    /// Addresses that it builds on and leaves as they are: nobody may change them meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<ResourceAddress>,
+    /// Clusters that it takes room on: nobody else may meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes: Vec<String>,
     /// How to get at the clusters that they are on: the specs may be gone when somebody has to look.
     #[serde(default)]
     pub clusters: BTreeMap<String, Connection>,

@@ -140,6 +140,28 @@ pub struct PlacementRecord {
     pub monthly: crate::money::MicroUsd,
 }
 
+impl PlacementRecord {
+    /// `now`, with all that a plan changes: it was made from `before`, and others may have remembered
+    /// something about other components since.
+    #[must_use]
+    pub fn with_changes(now: &Self, before: &Self, planned: &Self) -> Self {
+        let mut merged = now.clone();
+        for (name, placed) in &planned.components {
+            if before.components.get(name) != Some(placed) {
+                merged.components.insert(name.clone(), placed.clone());
+            }
+        }
+        merged
+            .components
+            .retain(|name, _| planned.components.contains_key(name) || !before.components.contains_key(name));
+        if planned.clusters != before.clusters {
+            merged.clusters.clone_from(&planned.clusters);
+        }
+        merged.monthly += planned.monthly - before.monthly;
+        merged
+    }
+}
+
 /// Where one component was placed, and by which words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -159,4 +181,35 @@ pub struct PlacedInstance {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::MicroUsd;
+
+    fn placed(components: &[(&str, &str)], monthly: i64) -> PlacementRecord {
+        let at = |cluster: &str| PlacedInstance {
+            clusters: vec![cluster.into()],
+            spec: String::new(),
+            portions: BTreeMap::new(),
+            missing: 0,
+        };
+        PlacementRecord {
+            components: components.iter().map(|(name, cluster)| ((*name).to_owned(), at(cluster))).collect(),
+            clusters: Vec::new(),
+            monthly: MicroUsd(monthly),
+        }
+    }
+
+    #[test]
+    fn what_two_applies_placed_at_the_same_time_is_all_remembered() {
+        let before = placed(&[("a", "x"), ("b", "x"), ("old", "x")], 10);
+        let one = placed(&[("a", "y"), ("b", "x"), ("old", "x")], 12);
+        let two = placed(&[("a", "x"), ("b", "z"), ("new", "z")], 15);
+        let first = PlacementRecord::with_changes(&before, &before, &one);
+        assert_eq!(first, one);
+        let both = PlacementRecord::with_changes(&first, &before, &two);
+        assert_eq!(both, placed(&[("a", "y"), ("b", "z"), ("new", "z")], 17));
+    }
 }

@@ -131,11 +131,9 @@ mod tests {
             Entry::Begin(Begin {
                 plan: "p".into(),
                 writes: vec![a.clone(), b.clone()],
-                clusters: BTreeMap::new(),
-                api_versions: BTreeMap::new(),
-                holder: None,
                 until: "2026-01-01T00:30:00Z".into(),
                 at: "2026-01-01T00:00:00Z".into(),
+                ..Begin::default()
             }),
             Entry::Delta(Delta { outcomes: [(a.clone(), Some(record("1")))].into() }),
         ];

@@ -224,12 +224,38 @@ impl Log {
     /// # Errors
     /// An entry cannot be read.
     pub fn entries(&self) -> Result<Vec<(u64, Entry)>, Diagnostic> {
-        let entries = self.backend.entries(0).map_err(|e| self.location.unusable(&e))?;
+        self.read_after(0)
+    }
+
+    fn read_after(&self, serial: u64) -> Result<Vec<(u64, Entry)>, Diagnostic> {
+        let entries = self.backend.entries(serial).map_err(|e| self.location.unusable(&e))?;
         let read = |(serial, bytes): (u64, Vec<u8>)| {
             let entry = serde_json::from_slice(&bytes).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
             Ok((serial, entry))
         };
         entries.into_iter().map(read).collect()
+    }
+
+    /// Every entry after this serial; `None` where one of them is no longer kept.
+    ///
+    /// # Errors
+    /// An entry cannot be read.
+    pub fn entries_after(&self, serial: u64) -> Result<Option<Vec<(u64, Entry)>>, Diagnostic> {
+        let entries = self.read_after(serial)?;
+        let whole = entries.first().is_none_or(|(first, _)| *first == serial + 1);
+        Ok(whole.then_some(entries))
+    }
+
+    /// One entry; `None` where it is no longer kept.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn entry(&self, serial: u64) -> Result<Option<Entry>, Diagnostic> {
+        let bytes = match self.backend.read(serial) {
+            Err(BackendError::Missing(_)) => return Ok(None),
+            read => read.map_err(|e| self.location.unusable(&e))?,
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| self.location.damaged(serial, &e.to_string()))
     }
 
     /// The state as it was after an entry that is still kept; `None` where it is not.
