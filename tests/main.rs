@@ -31,6 +31,7 @@ mod pure {
     mod schemas;
     mod sizes;
     mod stability;
+    mod state_formats;
     mod strategies;
     mod what_if;
 }
