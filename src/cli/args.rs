@@ -411,6 +411,12 @@ pub(super) enum StateCommand {
     },
     /// Entries of the log, newest last
     Log,
+    /// Remember a resource no longer, and leave it where it is; a cluster with all that is on it
+    Forget {
+        /// Addresses, as `skyplan state list` prints them
+        #[arg(value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+    },
     /// Copy the log to another store, and check the copy; `state.url` is then yours to change
     Migrate {
         /// Where to: `s3://…`, `gs://…`, `azblob://…`, `kubernetes://…`, `postgres://…`, `file://…`

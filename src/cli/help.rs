@@ -109,7 +109,8 @@ const EXAMPLES: [(&str, &str); 16] = [
     (
         "state",
         "  skyplan state list           addresses of all resources\n  \
-         skyplan state show cluster/edge\n  skyplan state log            every apply, newest last",
+         skyplan state show cluster/edge\n  skyplan state log            every apply, newest last\n  \
+         skyplan state forget object/edge/core/ConfigMap/shop/old",
     ),
     (
         "local",

@@ -1,6 +1,8 @@
 //! `skyplan state`: what skyplan remembers.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
+
+use jiff::Timestamp;
 
 use crate::{
     address::ResourceAddress,
@@ -12,9 +14,10 @@ use crate::{
     },
     compile::log_url,
     diagnostic::{Diagnostic, did_you_mean},
+    driver::local::has_ended,
     render::table::columns,
     state::{
-        Entry, State,
+        Begin, Delta, Entry, Holder, State,
         store::{Location, Log},
     },
 };
@@ -24,7 +27,7 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let log = match session.log() {
+    let mut log = match session.log() {
         Ok(log) => log,
         Err(d) => return output.fault(d),
     };
@@ -53,6 +56,14 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
             }
             Err(d) => return output.fault(d),
         },
+        StateCommand::Forget { addresses } => match forget(&mut log, addresses, Timestamp::now(), &has_ended) {
+            Ok(gone) => {
+                let lines: Vec<String> = gone.iter().map(|a| format!("{a}\n")).collect();
+                output.print(&lines.concat());
+                output.say(&format!("{} no longer remembered; nothing was deleted", gone.len()));
+            }
+            Err(d) => return output.fault(*d),
+        },
         StateCommand::Migrate { to } => return migrate(&session, &log, to, output),
     }
     Exit::Done
@@ -75,6 +86,48 @@ fn migrate(session: &Session, log: &Log, to: &str, output: &Output) -> Exit {
             Exit::Done
         }
         Err(d) => output.fault(d),
+    }
+}
+
+/// Takes resources out of the state, and nothing away from where they are.
+fn forget(
+    log: &mut Log,
+    texts: &[String],
+    now: Timestamp,
+    ended: &dyn Fn(&Holder) -> bool,
+) -> Result<Vec<ResourceAddress>, Box<Diagnostic>> {
+    loop {
+        let state = log.state();
+        let mut gone = BTreeSet::new();
+        for text in texts {
+            let address = text.parse::<ResourceAddress>().map_err(|why| Diagnostic::error("SKY0905", why))?;
+            let known = state.records.keys().chain(state.uncertain.keys());
+            let cluster = matches!(address, ResourceAddress::Cluster(_)).then(|| address.cluster());
+            // A cluster that is not remembered cannot be asked for what is on it.
+            let those = known.filter(|a| **a == address || Some(a.cluster()) == cluster).cloned();
+            let before = gone.len();
+            gone.extend(those);
+            if gone.len() == before && !gone.contains(&address) {
+                return Err(Box::new(unknown(state, text)));
+            }
+        }
+        let active =
+            |b: &Begin| !b.holder.as_ref().is_some_and(ended) && b.until.parse().is_ok_and(|u: Timestamp| u > now);
+        for begin in state.open.values().filter(|b| active(b)) {
+            if let Some(address) = begin.writes.iter().chain(&begin.reads).find(|a| gone.contains(a)) {
+                return Err(Box::new(
+                    Diagnostic::error("SKY0805", format!("another apply is at work on {}", address.short()))
+                        .about(address)
+                        .detail(format!("It began at {} and gives up at {} at the latest.", begin.at, begin.until))
+                        .hint("wait until it has ended"),
+                ));
+            }
+        }
+        let outcomes = gone.iter().map(|address| (address.clone(), None)).collect();
+        match log.append(&Entry::Delta(Delta { outcomes })) {
+            Err(lost) if lost.code == "SKY0803" => log.catch_up()?,
+            done => return done.map(|()| gone.into_iter().collect()).map_err(Box::new),
+        }
     }
 }
 
@@ -112,4 +165,39 @@ fn seconds(at: &str) -> String {
 
 fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log with two resources that an apply was at when it was killed.
+    fn log(dir: &Path) -> Log {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/state/2-chained/log");
+        for file in std::fs::read_dir(from).unwrap().map(|f| f.unwrap()) {
+            std::fs::copy(file.path(), dir.join(file.file_name())).unwrap();
+        }
+        Log::open(&Location::folder(dir), "quickstart", String::new).unwrap()
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_from_the_state_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = log(dir.path());
+        let later = "2100-01-01T00:00:00Z".parse().unwrap();
+        let mut run = |texts: &[&str], now: Timestamp, ended: bool| {
+            let texts: Vec<String> = texts.iter().map(|t| (*t).to_owned()).collect();
+            let done = forget(&mut log, &texts, now, &|_| ended);
+            (done.map(|gone| gone.len()).map_err(|d| d.code), log.state().records.len())
+        };
+        let (web, map) = ("object/quickstart/apps/Deployment/hello/web", "object/quickstart/core/ConfigMap/hello/web");
+        // Of several all or none.
+        assert_eq!(run(&[map, "cluster/other"], later, true), (Err("SKY0905".into()), 7));
+        assert_eq!(run(&[map, map], later, true), (Ok(1), 6));
+        let at_work = "2026-11-21T22:50:00Z".parse().unwrap();
+        assert_eq!(run(&[web], at_work, false), (Err("SKY0805".into()), 6));
+        assert_eq!(run(&[web], at_work, true), (Ok(1), 5));
+        assert_eq!(run(&["cluster/quickstart"], later, true), (Ok(5), 0));
+        assert!(log.state().uncertain.is_empty() && log.state().open.is_empty());
+    }
 }
