@@ -68,6 +68,8 @@ pub(in super::super) struct State<'a> {
     pub(super) whole: f64,
     /// What a broken constraint costs.
     fine: f64,
+    /// Times its linear price that a load counts where no nodes hold it, so that it pays to leave one by one.
+    steep: f64,
     scratch: (Vec<f64>, Vec<f64>),
 }
 
@@ -119,6 +121,7 @@ impl<'a> State<'a> {
             dice,
             whole: 1.0,
             fine,
+            steep: 2.0,
             scratch: Default::default(),
         }
     }
@@ -137,6 +140,7 @@ impl<'a> State<'a> {
     /// Makes it dearer to break a constraint.
     pub(super) fn insist(&mut self) {
         self.fine *= 4.0;
+        self.steep *= 2.0;
         self.epoch = self.dice.next();
     }
 
@@ -189,7 +193,7 @@ impl<'a> State<'a> {
         }
         let room = &self.rooms[l];
         let nodes = room.nodes(&need, &mut left);
-        let nodes = if nodes.is_finite() { nodes } else { self.fine + room.linear(&need) };
+        let nodes = if nodes.is_finite() { nodes } else { self.fine + self.steep * room.linear(&need) };
         let mixed = if self.whole < 1.0 { self.whole * nodes + (1.0 - self.whole) * room.linear(&need) } else { nodes };
         let cost = room.open + mixed;
         self.scratch = (need, left);
