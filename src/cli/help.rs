@@ -66,7 +66,7 @@ const EXAMPLES: [(&str, &str); 16] = [
     ),
     (
         "explain",
-        "  skyplan explain              the whole placement, and how far prices may rise\n  \
+        "  skyplan explain              the whole placement, and how far prices may move\n  \
          skyplan explain web          why there, at what price, and what excluded each other place\n  \
          skyplan explain web --why-not gcp      what stands against it, or what it would cost\n  \
          skyplan explain object/edge/apps/Deployment/shop/web\n  \

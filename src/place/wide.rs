@@ -19,6 +19,9 @@ pub(super) const MANY: usize = 13;
 /// between two looks at what it has come to.
 const WORK: u64 = 120_000;
 const LOOK: u64 = 400;
+/// Entries of the rows from which on there is more work, and how many times as much at most.
+const LARGE: u64 = 50_000;
+const MORE: u64 = 6;
 /// Parts of the work, in hundredths, after which cuts are added.
 const CUTS: [u64; 3] = [35, 50, 65];
 /// Steps of the local search for a move of the budget, and exact values for a hundred moves.
@@ -185,13 +188,14 @@ impl Wide {
 
 /// Solves the relaxation until it stands or the work is spent, and cuts off what whole nodes cannot be.
 fn relax(problem: &Problem, model: &mut Model, limits: &Limits) -> (Answer, Proof) {
-    let all = limits.nodes.saturating_mul(WORK);
+    let size = (model.lp.columns.len() as u64 / LARGE).clamp(1, MORE);
+    let all = limits.nodes.saturating_mul(WORK * size);
     let mut work = all;
     let mut solver = FirstOrder::new(&model.lp, None);
     let mut answer = solver.advance(&model.lp, 0);
     let mut proof = model.lp.value(&answer.prices);
     let (mut still, mut cuts) = (0, 0);
-    let look = (LOOK * model.lp.columns.len() as u64).max(1);
+    let look = (LOOK * model.lp.columns.len() as u64).clamp(1, (all / 8).max(1));
     while work > 0 && !limits.watch.enough() {
         let next = solver.advance(&model.lp, look.min(work));
         work = work.saturating_sub(look);

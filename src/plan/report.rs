@@ -132,7 +132,7 @@ fn possible_savings(model: &Model, placed: &Placed, explanations: &[Explanation]
     all
 }
 
-/// How far the largest prices may rise.
+/// How far the largest prices may move.
 pub(super) fn sensitivity(model: &Model, placed: &Placed, limits: &Limits) -> Vec<PriceRange> {
     let problem = &placed.month;
     let place = |l: usize| &model.clusters[l].name;

@@ -44,7 +44,7 @@ pub fn whole(answer: &WholeAnswer, style: Style) -> String {
     rows.retain(|row| row[0] != "proven" || report.method != "recorded" && report.bound < report.cost);
     out.push_str(&columns(&rows.iter().map(|[a, b]| vec![style.dim(a), b.clone()]).collect::<Vec<_>>(), 2));
     if !report.sensitivity.is_empty() {
-        out.push_str(&format!("\n{}\n", style.bold("Largest prices, and how far they may rise")));
+        out.push_str(&format!("\n{}\n", style.bold("Largest prices, and how far they may move")));
         let rows: Vec<Vec<String>> = report.sensitivity.iter().map(range).collect();
         out.push_str(&columns(&rows, 2));
     }

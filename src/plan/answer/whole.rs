@@ -1,4 +1,4 @@
-//! The placement as a whole: what it rests on, how far prices may rise, and what the loss of a cluster
+//! The placement as a whole: what it rests on, how far prices may move, and what the loss of a cluster
 //! would mean.
 
 use schemars::JsonSchema;
@@ -25,7 +25,7 @@ pub struct WholeAnswer {
     pub format_version: String,
     /// Name of the project.
     pub project: String,
-    /// The placement, with how far prices may rise.
+    /// The placement, with how far prices may move.
     pub placement: PlacementReport,
     /// What it costs.
     pub cost: Cost,

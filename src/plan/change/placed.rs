@@ -60,7 +60,7 @@ pub struct PlacementReport {
     /// do not add up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub savings: Vec<Saving>,
-    /// How far the largest prices may rise before something else is cheaper; only where it is asked for.
+    /// How far the largest prices may move before something else is cheaper; only where it is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitivity: Vec<PriceRange>,
     /// How old the prices are that this counts with; absent where all are written by hand.
@@ -68,7 +68,7 @@ pub struct PlacementReport {
     pub prices: Option<PricesReport>,
 }
 
-/// How far a price may rise, and fall.
+/// How far a price may move: rise, and fall.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PriceRange {
