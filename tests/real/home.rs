@@ -66,7 +66,10 @@ impl Home {
         let root = skyplan::driver::local::LocalRoot::from_env().unwrap();
         let kubectl = skyplan::driver::local::kubectl(&root).expect("kubectl: run `make control-plane`");
         let config = self.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
-        let output = Command::new(kubectl).arg("--kubeconfig").arg(config).args(args).output().unwrap();
+        // An API server that is being taken down may accept and never answer.
+        let kubectl =
+            [kubectl.as_os_str(), "--request-timeout=60s".as_ref(), "--kubeconfig".as_ref(), config.as_os_str()];
+        let output = Command::new(kubectl[0]).args(&kubectl[1..]).args(args).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     }
 

@@ -88,9 +88,10 @@ pub(super) async fn end(processes: &[(Component, ProcessId)]) -> Result<(), Diag
     Ok(())
 }
 
-/// Ends processes whose data nobody will ask for.
+/// Ends processes whose data nobody will ask for; the store last, as an API server without one does not answer, and
+/// who asks it waits, should we be killed in between.
 async fn end_at_once(processes: &[(Component, ProcessId)]) -> Result<(), Diagnostic> {
-    processes.iter().for_each(|(_, id)| id.kill());
+    processes.iter().rev().for_each(|(_, id)| id.kill());
     if ended(processes, LAST).await { Ok(()) } else { Err(stuck(processes)) }
 }
 
