@@ -40,7 +40,7 @@ pub(super) async fn make_the_cluster(drivers: &Drivers, state: &Path) -> String 
     let mut log = open(state, "fleet");
     let cluster = change(at("cluster/kd"), Action::Create, Some(node_pool(2)));
     let options = Options::default();
-    let plan = plan("fleet", vec![cluster]);
+    let plan = plan(&log, vec![cluster]);
     let mut question = Questions::default();
     question.clusters.insert(
         CLUSTER.into(),
@@ -70,7 +70,7 @@ pub(super) async fn make_the_cluster(drivers: &Drivers, state: &Path) -> String 
     let mut update = change(at("cluster/kd"), Action::Update, Some(node_pool(3)));
     update.precondition.record_serial = Some(log.state().records[&at("cluster/kd")].serial);
     update.precondition.cluster_uid = Some(uid.clone());
-    let more = self::plan("fleet", vec![update]);
+    let more = self::plan(&log, vec![update]);
     assert_done(&apply::run(&more, &Secrets::default(), drivers, &mut log, &options, &()).await.unwrap());
     uid.clone()
 }
@@ -79,7 +79,7 @@ pub(super) async fn take_the_cluster_away(drivers: &Drivers, state: &Path) {
     let mut log = open(state, "fleet");
     let mut delete = change(at("cluster/kd"), Action::Delete, None);
     delete.precondition.record_serial = Some(log.state().records[&at("cluster/kd")].serial);
-    let plan = plan("fleet", vec![delete]);
+    let plan = plan(&log, vec![delete]);
     // Stopped, it is neither absent nor asked.
     local::down(drivers.local_root(), CLUSTER, Data::Keep).await.unwrap();
     let mut questions = Questions::default();

@@ -68,14 +68,15 @@ fn open(folder: &Path, lineage: &str) -> Log {
     Log::open(&Location::folder(folder), lineage, || KEY.into()).unwrap()
 }
 
-fn plan(lineage: &str, changes: Vec<Change>) -> Plan {
+/// A plan made of what the log says now.
+fn plan(log: &Log, changes: Vec<Change>) -> Plan {
     Plan {
         format_version: FORMAT_VERSION.into(),
         skyplan_version: "test".into(),
         project: "test".into(),
         environment: None,
         outputs: std::collections::BTreeMap::new(),
-        base: Base { lineage: lineage.into(), serial: 0 },
+        base: Base { lineage: log.state().lineage.clone(), serial: log.state().serial },
         clusters: [(CLUSTER.to_owned(), connection())].into(),
         changes,
         complete: true,
@@ -152,8 +153,9 @@ impl Project {
     }
 
     async fn apply_with(&self, changes: Vec<Change>, secrets: &Secrets, options: &Options) -> Report {
-        let plan = plan(&self.lineage, changes);
-        apply::run(&plan, secrets, &self.world.drivers, &mut self.log(), options, &()).await.unwrap()
+        let mut log = self.log();
+        let plan = plan(&log, changes);
+        apply::run(&plan, secrets, &self.world.drivers, &mut log, options, &()).await.unwrap()
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Report {

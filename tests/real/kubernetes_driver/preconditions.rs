@@ -109,7 +109,7 @@ pub(super) async fn what_is_stale_is_refused(world: Arc<World>) {
         precondition: Precondition { record_serial: Some(1), ..Precondition::default() },
         ..project.create(project.config_map("kept", "c"))
     };
-    let plan = plan(&project.lineage, vec![stale]);
+    let plan = plan(&project.log(), vec![stale]);
     let refused =
         apply::run(&plan, &Secrets::default(), &world.drivers, &mut project.log(), &Options::default(), &()).await;
     assert_eq!(refused.unwrap_err().code, "SKY0501");

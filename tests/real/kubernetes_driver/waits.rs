@@ -58,9 +58,9 @@ pub(super) async fn readiness_is_awaited(world: Arc<World>) {
         chain.push(change);
     }
     let told = Told::default();
-    let plan = plan(&project.lineage, chain.clone());
     let options = Options { timeout: Duration::from_secs(60), ..Options::default() };
     let mut log = project.log();
+    let plan = plan(&log, chain.clone());
     assert_done(&apply::run(&plan, &Secrets::default(), &world.drivers, &mut log, &options, &told).await.unwrap());
     let told = told.0.into_inner().unwrap();
     let order: Vec<&str> = told.iter().filter(|t| t.starts_with(['+', '='])).map(String::as_str).collect();
