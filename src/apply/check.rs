@@ -32,9 +32,7 @@ pub(super) fn check(
     }
     let scope = Scope::of(plan);
     for open in state.open.values() {
-        let killed = open.holder.as_ref().is_some_and(ended);
-        let active = !killed && open.until.parse::<Timestamp>().is_ok_and(|until| until > now);
-        if let Some(meeting) = scope.meets(open).filter(|_| active) {
+        if let Some(meeting) = scope.meets(open).filter(|_| open.at_work(now, ended)) {
             let both = plan.changes.iter().filter(|c| open.writes.contains(&c.address)).count();
             return Err(Box::new(busy(&meeting, both, open)));
         }
@@ -70,7 +68,7 @@ fn busy(meeting: &Meeting, both: usize, open: &Begin) -> Diagnostic {
     };
     Diagnostic::error("SKY0805", summary)
         .about(meeting.address())
-        .detail(format!("It began at {} and gives up at {} at the latest.", open.at, open.until))
+        .detail(open.span())
         .hint("wait until it has ended, then plan again")
         .hint(format!("if it was killed: nobody has to clean up, after {} this one goes ahead", open.until))
 }

@@ -97,10 +97,6 @@ pub(super) fn since(log: &Log, base: u64, plan: &str) -> Fallible<Vec<(u64, Entr
     Ok(entries)
 }
 
-fn reopen(log: &mut Log) -> Fallible<()> {
-    log.catch_up().map_err(Box::new)
-}
-
 /// Outcomes on their way to the log.
 pub(super) struct Journal<'a> {
     log: &'a mut Log,
@@ -170,11 +166,11 @@ impl<'a> Journal<'a> {
         for _ in 0..ATTEMPTS {
             let failed = match self.log.append(&entry(self.log.state())) {
                 Ok(()) => return,
-                Err(lost) if lost.code == "SKY0803" => reopen(self.log).err(),
-                Err(fault) => Some(Box::new(fault)),
+                Err(lost) if lost.code == "SKY0803" => self.log.catch_up().err(),
+                Err(fault) => Some(fault),
             };
             if let Some(fault) = failed {
-                self.fault.get_or_insert(fault);
+                self.fault.get_or_insert(Box::new(fault));
                 return;
             }
         }

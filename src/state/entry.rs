@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -77,6 +78,18 @@ pub struct Begin {
     pub until: String,
     /// When it began.
     pub at: String,
+}
+
+impl Begin {
+    /// Whether somebody is at work on it: its process is not known to have `ended`, and its time is not up.
+    pub fn at_work(&self, now: Timestamp, ended: &dyn Fn(&Holder) -> bool) -> bool {
+        !self.holder.as_ref().is_some_and(ended) && self.until.parse::<Timestamp>().is_ok_and(|until| until > now)
+    }
+
+    /// From when to when, for people.
+    pub fn span(&self) -> String {
+        format!("It began at {} and gives up at {} at the latest.", self.at, self.until)
+    }
 }
 
 /// A process, for all time.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use skyplan_state_backends::{Appended, BackendError, LogBackend as _, OpenLog};
 
 use super::{
-    chain,
+    chain::Link,
     entry::{Entry, FORMAT, Snapshot},
     replay::State,
 };
@@ -75,6 +75,10 @@ impl Location {
             .hint(error.hint())
     }
 
+    fn read(&self, serial: u64, bytes: &[u8]) -> Result<Entry, Diagnostic> {
+        serde_json::from_slice(bytes).map_err(|e| self.damaged(serial, &e.to_string()))
+    }
+
     fn damaged(&self, serial: u64, why: &str) -> Diagnostic {
         Diagnostic::error("SKY0802", format!("entry {serial} of the state log is damaged: {why}"))
             .detail(format!("The log is in {}.", self.text()))
@@ -89,8 +93,8 @@ pub struct Log {
     location: Location,
     lineage: String,
     state: State,
-    /// The last entry's digest; empty before the first.
-    last: String,
+    /// What the next entry is held to; `None` before the first.
+    last: Option<Link>,
     /// Bytes and number of entries since the last Snapshot, and its size.
     since: (u64, u64),
     snapshot: u64,
@@ -112,7 +116,7 @@ impl Log {
             location: location.clone(),
             lineage: lineage.to_owned(),
             state: State::default(),
-            last: String::new(),
+            last: None,
             since: (0, 0),
             snapshot: 0,
             snapshots: Vec::new(),
@@ -143,27 +147,22 @@ impl Log {
     pub fn catch_up(&mut self) -> Result<(), Diagnostic> {
         let after = self.state.serial;
         let entries = self.backend.entries(after).map_err(|e| self.location.unusable(&e))?;
-        let mut before: Option<Vec<u8>> = None;
         for (serial, bytes) in entries {
             let first = self.state.serial == 0;
             // A log may begin late, with a Snapshot, and nothing is missing between two entries.
             if serial != self.state.serial + 1 && !first {
-                if after > 0 && before.is_none() {
-                    // Compacted past us: everything anew.
-                    self.state = State::default();
-                    self.last.clear();
-                    return self.catch_up();
-                }
-                return Err(self.missing(self.state.serial + 1, serial));
+                return match self.state.serial == after {
+                    // Compacted past us.
+                    true => self.anew(),
+                    false => Err(self.missing(self.state.serial + 1, serial)),
+                };
             }
-            let entry: Entry =
-                serde_json::from_slice(&bytes).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
+            let entry = self.location.read(serial, &bytes)?;
             self.understood(serial, first, &entry)?;
-            if !first && let Some(why) = self.unchained(before.as_deref(), &bytes) {
+            if let Some(why) = self.last.as_ref().and_then(|last| last.broken(&bytes)) {
                 return Err(self.location.damaged(serial, why));
             }
             self.take(serial, &entry, &bytes);
-            before = Some(bytes);
         }
         if self.state.serial > 0 && self.state.lineage != self.lineage {
             return Err(Diagnostic::error(
@@ -176,14 +175,11 @@ impl Log {
         Ok(())
     }
 
-    fn unchained(&self, before: Option<&[u8]>, bytes: &[u8]) -> Option<&'static str> {
-        match before {
-            Some(before) => chain::broken(before, bytes),
-            None => match chain::previous(bytes) {
-                Some(named) if named != self.last => Some("it does not follow from the entry before it"),
-                _ => None,
-            },
-        }
+    /// Reads the log from its beginning.
+    fn anew(&mut self) -> Result<(), Diagnostic> {
+        (self.state, self.last) = (State::default(), None);
+        self.snapshots.clear();
+        self.catch_up()
     }
 
     /// Whether this version can read the log that begins here.
@@ -215,7 +211,7 @@ impl Log {
             self.since.0 += size;
             self.since.1 += 1;
         }
-        self.last = chain::link(bytes);
+        self.last = Some(Link::of(bytes));
         self.state = std::mem::take(&mut self.state).after(serial, entry);
     }
 
@@ -229,11 +225,7 @@ impl Log {
 
     fn read_after(&self, serial: u64) -> Result<Vec<(u64, Entry)>, Diagnostic> {
         let entries = self.backend.entries(serial).map_err(|e| self.location.unusable(&e))?;
-        let read = |(serial, bytes): (u64, Vec<u8>)| {
-            let entry = serde_json::from_slice(&bytes).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
-            Ok((serial, entry))
-        };
-        entries.into_iter().map(read).collect()
+        entries.into_iter().map(|(serial, bytes)| Ok((serial, self.location.read(serial, &bytes)?))).collect()
     }
 
     /// Every entry after this serial; `None` where one of them is no longer kept.
@@ -255,7 +247,7 @@ impl Log {
             Err(BackendError::Missing(_)) => return Ok(None),
             read => read.map_err(|e| self.location.unusable(&e))?,
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(|e| self.location.damaged(serial, &e.to_string()))
+        self.location.read(serial, &bytes).map(Some)
     }
 
     /// The state as it was after an entry that is still kept; `None` where it is not.
@@ -282,11 +274,7 @@ impl Log {
         }
         let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
         match self.append(&Entry::Snapshot(snapshot)) {
-            Err(lost) if lost.code == "SKY0803" => {
-                self.state = State::default();
-                self.last.clear();
-                self.catch_up()
-            }
+            Err(lost) if lost.code == "SKY0803" => self.anew(),
             done => done,
         }
     }
@@ -302,7 +290,10 @@ impl Log {
         }
         let serial = self.state.serial + 1;
         let bytes = serde_json::to_vec(entry).map_err(|e| self.location.damaged(serial, &e.to_string()))?;
-        let bytes = if self.last.is_empty() { bytes } else { chain::chained(&bytes, &self.last) };
+        let bytes = match &self.last {
+            Some(last) => last.chained(&bytes),
+            None => bytes,
+        };
         match self.backend.append(serial, &bytes).map_err(|e| self.location.unusable(&e))? {
             Appended::Ok => {
                 self.take(serial, entry, &bytes);
@@ -344,15 +335,6 @@ impl Log {
         skyplan_state_backends::probe(target.blobs()).map_err(|e| to.unusable(&e))?;
         skyplan_state_backends::copy(&self.backend, &target).map_err(|e| to.unusable(&e))
     }
-}
-
-/// Tries whether a place can be trusted with a log; what it writes for that it removes again.
-///
-/// # Errors
-/// It cannot, or nobody is there.
-pub fn probe(location: &Location) -> Result<(), Diagnostic> {
-    let store = location.open()?;
-    skyplan_state_backends::probe(store.blobs()).map_err(|e| location.unusable(&e))
 }
 
 /// Another run was first.

@@ -92,11 +92,24 @@ impl BackendError {
             Self::Full { .. } => "make room or raise the quota; nothing that was in the log is lost",
             Self::Unsupported { .. } => "keep the state elsewhere: in a folder, S3, GCS, Azure, Kubernetes or Postgres",
             Self::Corrupt { .. } => "restore it from a copy: entries are never changed once written",
-            Self::BadUrl { .. } => "see the list of addresses in the documentation of the state",
+            Self::BadUrl { .. } => "docs/state.md lists the addresses that are understood",
             Self::Io { .. } => "check that the folder is writable and its disk has room",
             Self::Failed { .. } => "look at what the store said; the log itself was not changed by reading",
         }
     }
+}
+
+/// An error and its causes, outermost first: the outermost alone says little.
+#[cfg(feature = "_network")]
+pub(crate) fn causes(error: &dyn std::error::Error) -> impl Iterator<Item = String> {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string)
+}
+
+/// The same as one text; a cause that the one before ends with is not repeated.
+#[cfg(feature = "_network")]
+pub(crate) fn deep(error: &dyn std::error::Error) -> String {
+    let join = |text: String, more: String| if text.ends_with(&more) { text } else { format!("{text}: {more}") };
+    without_queries(&causes(error).reduce(join).unwrap_or_default())
 }
 
 #[cfg(any(feature = "_network", test))]

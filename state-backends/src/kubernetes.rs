@@ -17,7 +17,7 @@ use crate::{
     address::Address,
     blobs::{Blobs, Name, Shelf},
     bridge,
-    error::without_queries,
+    error::{deep, without_queries},
 };
 
 /// A Secret has 1 MiB of data at most, and a request to etcd 1.5 MiB.
@@ -96,7 +96,11 @@ pub(crate) fn open(
 impl Secrets {
     /// Dots separate: no part of a name has one.
     fn name(&self, name: &Name) -> String {
-        format!("skyplan.{}.{}.{name}", self.log, name.shelf().name())
+        format!("{}{name}", self.prefix(name.shelf()))
+    }
+
+    fn prefix(&self, shelf: Shelf) -> String {
+        format!("skyplan.{}.{}.", self.log, shelf.name())
     }
 
     fn run<T: Send + 'static, F>(
@@ -149,7 +153,7 @@ impl Blobs for Secrets {
     fn names(&self, shelf: Shelf, _: u64) -> Result<Vec<Name>, BackendError> {
         let mut page = ListParams::default().limit(PAGE);
         page.label_selector = Some(format!("{LOG}={},{SHELF}={}", self.log, shelf.name()));
-        let prefix = format!("skyplan.{}.{}.", self.log, shelf.name());
+        let prefix = self.prefix(shelf);
         let listed = self.run(|api| async move {
             let mut names = Vec::new();
             loop {
@@ -196,18 +200,4 @@ fn failed(place: &str, error: &kube::Error) -> BackendError {
         kube::Error::HyperError(_) | kube::Error::Service(_) => BackendError::Unreachable { place, why: deep(error) },
         _ => BackendError::Failed { place, why: deep(error) },
     }
-}
-
-/// An error with its causes: the outermost alone says little.
-fn deep(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let more = source.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = source.source();
-    }
-    without_queries(&text)
 }

@@ -12,6 +12,7 @@
 //! after, so that they never take a half-removed log for one with gaps.
 
 use std::{
+    collections::BTreeSet,
     thread,
     time::{Duration, Instant},
 };
@@ -92,7 +93,7 @@ impl<B: Blobs> Log<B> {
     pub fn collect(&self) -> Result<(), BackendError> {
         let floor = self.floor()?;
         let entries = patiently(|| self.blobs.names(Shelf::Entries, 0))?;
-        let (void, kept): (Vec<_>, Vec<_>) = entries.into_iter().partition(|e| e.serial() < Some(floor));
+        let (void, kept): (BTreeSet<_>, BTreeSet<_>) = entries.into_iter().partition(|e| e.serial() < Some(floor));
         for name in &void {
             patiently(|| self.blobs.delete(name))?;
         }

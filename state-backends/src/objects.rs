@@ -11,7 +11,7 @@ use crate::{
     address::Address,
     blobs::{Blobs, Name, Shelf},
     bridge,
-    error::without_queries,
+    error::{causes, without_queries},
 };
 
 /// A bucket or container, or a folder of one.
@@ -230,12 +230,8 @@ const ROOM: [&str; 5] =
 
 fn failed(place: &str, error: &Error) -> BackendError {
     let place = place.to_owned();
-    let mut text = without_queries(error.message());
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        text = format!("{text}: {}", without_queries(&source.to_string()));
-        cause = source.source();
-    }
+    let deeper = causes(error).skip(1).map(|cause| without_queries(&cause));
+    let text = std::iter::once(without_queries(error.message())).chain(deeper).collect::<Vec<_>>().join(": ");
     let says = |codes: &[&str]| codes.iter().any(|code| text.contains(code));
     let status = |code: &str| error.to_string().contains(&format!("status: {code}"));
     let why = match text.contains("signing credential") {

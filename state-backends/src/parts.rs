@@ -2,7 +2,7 @@
 //! them. The entry is there when the head is.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry as Slot},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -70,7 +70,7 @@ pub(crate) fn read(blobs: &dyn Blobs, serial: u64, header: &Header) -> Result<Re
 
 /// Removes pieces that no entry can ever need: those of entries below the floor, and those of attempts
 /// that were not the one that wrote their entry.
-pub(crate) fn collect(blobs: &dyn Blobs, floor: u64, entries: &[Name]) -> Result<(), BackendError> {
+pub(crate) fn collect(blobs: &dyn Blobs, floor: u64, entries: &BTreeSet<Name>) -> Result<(), BackendError> {
     let mut heads: BTreeMap<u64, Wanted> = BTreeMap::new();
     for name in patiently(|| blobs.names(Shelf::Parts, 0))? {
         let Name::Part(part) = &name else { continue };

@@ -17,7 +17,7 @@ use crate::{
     driver::local::has_ended,
     render::table::columns,
     state::{
-        Begin, Delta, Entry, Holder, State,
+        Delta, Entry, Holder, State,
         store::{Location, Log},
     },
 };
@@ -111,14 +111,12 @@ fn forget(
                 return Err(Box::new(unknown(state, text)));
             }
         }
-        let active =
-            |b: &Begin| !b.holder.as_ref().is_some_and(ended) && b.until.parse().is_ok_and(|u: Timestamp| u > now);
-        for begin in state.open.values().filter(|b| active(b)) {
+        for begin in state.open.values().filter(|b| b.at_work(now, ended)) {
             if let Some(address) = begin.writes.iter().chain(&begin.reads).find(|a| gone.contains(a)) {
                 return Err(Box::new(
                     Diagnostic::error("SKY0805", format!("another apply is at work on {}", address.short()))
                         .about(address)
-                        .detail(format!("It began at {} and gives up at {} at the latest.", begin.at, begin.until))
+                        .detail(begin.span())
                         .hint("wait until it has ended"),
                 ));
             }

@@ -15,7 +15,7 @@ use crate::{
     address::Address,
     blobs::{Blobs, Name, Shelf},
     bridge,
-    error::without_queries,
+    error::deep,
 };
 use connect::Target;
 
@@ -156,13 +156,7 @@ impl Blobs for Rows {
 
 fn failed(place: &str, error: &tokio_postgres::Error) -> BackendError {
     let place = place.to_owned();
-    let mut why = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        why = format!("{why}: {source}");
-        cause = source.source();
-    }
-    let why = without_queries(&why);
+    let why = deep(error);
     let Some(code) = error.code() else {
         let local = ["password missing", "invalid configuration", "certificate", "tls"];
         let own = local.iter().any(|word| why.to_lowercase().contains(word));
