@@ -1,4 +1,4 @@
-//! Names of resources: `cluster/<c>`, `object/<c>/<group>/<Kind>/<namespace>/<name>`.
+//! Names of resources: `cluster/<c>`, `null/<name>`, `object/<c>/<group>/<Kind>/<namespace>/<name>`.
 //!
 //! An address never changes while the resource lives; it has no API version in it. Knows nothing
 //! of what a resource is made of.
@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub enum ResourceAddress {
     /// A cluster, by the name its `Cluster` document has.
     Cluster(String),
+    /// A `Null`, by the name its document has. It is on no cluster.
+    Null(String),
     /// A Kubernetes object on a cluster.
     Object(ObjectAddress),
 }
@@ -33,10 +35,11 @@ pub struct ObjectAddress {
 }
 
 impl ResourceAddress {
-    /// The cluster that the resource is, or is on.
+    /// The cluster that the resource is, or is on; empty for what is on none.
     pub fn cluster(&self) -> &str {
         match self {
             Self::Cluster(name) => name,
+            Self::Null(_) => "",
             Self::Object(object) => &object.cluster,
         }
     }
@@ -45,7 +48,7 @@ impl ResourceAddress {
     pub fn object(&self) -> Option<&ObjectAddress> {
         match self {
             Self::Object(object) => Some(object),
-            Self::Cluster(_) => None,
+            Self::Cluster(_) | Self::Null(_) => None,
         }
     }
 
@@ -74,6 +77,7 @@ impl ResourceAddress {
     fn words(&self) -> String {
         match self {
             Self::Cluster(name) => format!("Cluster {name}"),
+            Self::Null(name) => format!("Null {name}"),
             Self::Object(o) => match &o.namespace {
                 Some(namespace) => format!("{} {namespace}/{}", o.kind, o.name),
                 None => format!("{} {}", o.kind, o.name),
@@ -86,6 +90,7 @@ impl fmt::Display for ResourceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cluster(name) => write!(f, "cluster/{name}"),
+            Self::Null(name) => write!(f, "null/{name}"),
             Self::Object(o) => {
                 let group = if o.group.is_empty() { "core" } else { &o.group };
                 let namespace = o.namespace.as_deref().unwrap_or("-");
@@ -105,6 +110,7 @@ impl FromStr for ResourceAddress {
         }
         match parts.as_slice() {
             ["cluster", name] => Ok(Self::Cluster((*name).to_owned())),
+            ["null", name] => Ok(Self::Null((*name).to_owned())),
             ["object", cluster, group, kind, namespace, name] => Ok(Self::Object(ObjectAddress {
                 cluster: (*cluster).to_owned(),
                 group: if *group == "core" { String::new() } else { (*group).to_owned() },
@@ -135,7 +141,7 @@ impl schemars::JsonSchema for ResourceAddress {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "cluster/<c> or object/<c>/<group>/<Kind>/<namespace or ->/<name>",
+            "description": "cluster/<c>, null/<name> or object/<c>/<group>/<Kind>/<namespace or ->/<name>",
             "type": "string"
         })
     }
@@ -149,6 +155,7 @@ mod tests {
     fn addresses_read_back() {
         for text in [
             "cluster/edge",
+            "null/marker",
             "object/edge/apps/Deployment/shop/web",
             "object/edge/core/Namespace/-/shop",
             "object/edge/rbac.authorization.k8s.io/ClusterRole/-/system:node",

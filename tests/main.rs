@@ -42,6 +42,7 @@ mod hard {
 
 mod real {
     mod cli;
+    mod cloud;
     mod codes;
     mod environments;
     mod existing;

@@ -72,7 +72,7 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
 fn expected(run: &Run<'_>, change: &Change) -> Option<String> {
     let recorded = || match &run.records.get(&change.address)?.detail {
         RecordDetail::Cluster(record) => Some(record.uid.clone()),
-        RecordDetail::Object(_) => None,
+        RecordDetail::Object(_) | RecordDetail::Null(_) => None,
     };
     match change.action {
         Action::Update => change.precondition.cluster_uid.clone().or_else(recorded),

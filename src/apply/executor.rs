@@ -22,7 +22,7 @@ use super::{
     fault::{Failure, interrupted, never},
     graph::Graph,
     journal::Journal,
-    object,
+    null, object,
     patience::Silent,
     report::{Ending, Outcome, Stop},
     site::Sites,
@@ -57,6 +57,10 @@ pub(super) struct Run<'a> {
     pub(super) secret_key: String,
     /// Records of what is changed, as they were.
     pub(super) records: BTreeMap<ResourceAddress, Record>,
+    /// Serial of the first `Begin` since which nobody knows what became of it, by address.
+    pub(super) since: BTreeMap<ResourceAddress, u64>,
+    /// Serial of our own `Begin`.
+    pub(super) begin: u64,
     pub(super) sites: Sites<'a>,
     pub(super) watches: Watches,
     pub(super) silent: Silent,
@@ -91,6 +95,8 @@ impl<'a> Run<'a> {
             manager: format!("skyplan-{lineage}"),
             secret_key: state.secret_key.clone(),
             records: records.map(|(a, r)| (a.clone(), r.clone())).collect(),
+            since: state.uncertain.iter().map(|(a, u)| (a.clone(), u.begin)).collect(),
+            begin: state.serial,
             sites: Sites::new(plan, drivers, options.parallelism),
             watches: Watches::new(lineage),
             silent: Silent::default(),
@@ -239,6 +245,10 @@ async fn fly(run: &Run<'_>, change: &Change) -> Ending {
     let result = match &change.address {
         ResourceAddress::Cluster(_) => {
             timeout_at(last, cluster::perform(run, change)).await.unwrap_or_else(|_| Err(unanswered(change, begun)))
+        }
+        ResourceAddress::Null(_) => {
+            let limit = (begun + run.options.timeout + GRACE).min(last);
+            timeout_at(limit, null::perform(run, change)).await.unwrap_or_else(|_| Err(unanswered(change, begun)))
         }
         // A replacement waits in there until the old object is gone.
         ResourceAddress::Object(object) => {

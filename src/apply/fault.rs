@@ -165,7 +165,7 @@ pub(super) fn not_held(change: &Change, name: &str) -> Diagnostic {
 pub(super) fn never(change: &Change, seconds: u64) -> Diagnostic {
     let (address, cluster) = (&change.address, change.address.cluster());
     let diagnostic = match address {
-        ResourceAddress::Cluster(_) => {
+        ResourceAddress::Cluster(_) | ResourceAddress::Null(_) => {
             Diagnostic::error("SKY0716", format!("{} was not done after {seconds} s", address.short()))
         }
         ResourceAddress::Object(_) => Diagnostic::error(

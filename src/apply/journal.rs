@@ -4,7 +4,10 @@
 //! Somebody else may append in between. That is no conflict as long as it is about other resources:
 //! `Begin` has made sure of that, so an entry that lost its place is appended again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -101,17 +104,20 @@ pub(super) fn since(log: &Log, base: u64, plan: &str) -> Fallible<Vec<(u64, Entr
 pub(super) struct Journal<'a> {
     log: &'a mut Log,
     waiting: BTreeMap<ResourceAddress, Option<Record>>,
+    /// What has been taken: its outcome needs no second word.
+    taken: BTreeSet<ResourceAddress>,
     due: Option<Instant>,
     fault: Option<Box<Diagnostic>>,
 }
 
 impl<'a> Journal<'a> {
     pub(super) fn new(log: &'a mut Log) -> Self {
-        Self { log, waiting: BTreeMap::new(), due: None, fault: None }
+        Self { log, waiting: BTreeMap::new(), taken: BTreeSet::new(), due: None, fault: None }
     }
 
     /// Takes an outcome: a record, or that it is gone.
     pub(super) fn add(&mut self, address: ResourceAddress, record: Option<Record>) {
+        self.taken.insert(address.clone());
         self.waiting.insert(address, record);
         self.due.get_or_insert_with(|| Instant::now() + GROUP_TIME);
         if self.waiting.len() >= GROUP_SIZE {
@@ -134,8 +140,9 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes what waits, and that it is over. The placement is what the plan makes of that `before`.
-    pub(super) fn end(&mut self, end: &End, before: &PlacementRecord) {
+    pub(super) fn end(&mut self, mut end: End, before: &PlacementRecord) {
         self.flush();
+        end.settled.retain(|address| !self.taken.contains(address));
         // Without its outcomes in the log the run has not ended: what began stays uncertain.
         if self.fault.is_none() {
             self.append_what(|state| {
@@ -196,7 +203,7 @@ mod tests {
         (0..GROUP_SIZE + 1).for_each(|n| journal.add(address(n), None));
         assert!(journal.due().is_some());
         let end = End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() };
-        journal.end(&end, &PlacementRecord::default());
+        journal.end(end, &PlacementRecord::default());
         assert!(journal.due().is_none() && journal.fault().is_none());
         // Snapshot, two groups, End.
         assert_eq!(log.entries().unwrap().len(), 4);
@@ -246,7 +253,7 @@ mod tests {
         let mut journal = Journal::new(&mut first);
         a.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
         let end = End { begin: Some(begin_a), at: String::new(), complete: true, placement: None, settled: Vec::new() };
-        journal.end(&end, &PlacementRecord::default());
+        journal.end(end, &PlacementRecord::default());
         assert!(journal.fault().is_none());
         [beside, code(begin(&b, &mut second, hour, now))]
     }

@@ -73,7 +73,7 @@ impl Scope {
                 ResourceAddress::Object(o) if o.group.is_empty() && o.kind == "Namespace" => {
                     scope.namespaces.insert((o.cluster.clone(), o.name.clone()));
                 }
-                ResourceAddress::Object(_) => {}
+                ResourceAddress::Object(_) | ResourceAddress::Null(_) => {}
             }
         }
         scope.reads.retain(|address| !scope.writes.contains(address));

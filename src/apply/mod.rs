@@ -25,6 +25,7 @@ mod fault;
 mod graph;
 mod journal;
 mod meets;
+mod null;
 mod object;
 mod patience;
 mod report;
@@ -136,7 +137,7 @@ pub async fn run(
         placement: plan.placement_to_remember().cloned().filter(|_| done),
         settled,
     };
-    journal.end(&end, &before);
+    journal.end(end, &before);
     Ok(Report::new(endings, stop, journal.fault(), begun.elapsed().as_secs_f64()))
 }
 

@@ -168,7 +168,7 @@ impl Write<'_, '_> {
         let uid = self.change.precondition.uid.as_deref().or_else(|| {
             match &self.run.records.get(&self.change.address)?.detail {
                 RecordDetail::Object(record) => Some(record.uid.as_str()),
-                RecordDetail::Cluster(_) => None,
+                RecordDetail::Cluster(_) | RecordDetail::Null(_) => None,
             }
         });
         let foreground = self.run.options.wait && OWNERS.contains(&self.object.kind.as_str());

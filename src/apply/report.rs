@@ -191,7 +191,7 @@ impl Counts {
 /// `edge: Deployment shop/web`.
 fn on(address: &ResourceAddress) -> String {
     match address {
-        ResourceAddress::Cluster(_) => address.short(),
+        ResourceAddress::Cluster(_) | ResourceAddress::Null(_) => address.short(),
         ResourceAddress::Object(object) => format!("{}: {}", object.cluster, address.short()),
     }
 }

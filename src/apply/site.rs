@@ -114,6 +114,7 @@ fn made(change: &Change) -> Option<(&str, Option<&str>)> {
     }
     match &change.address {
         ResourceAddress::Cluster(name) => change.precondition.cluster_uid.is_none().then_some((name.as_str(), None)),
+        ResourceAddress::Null(_) => None,
         ResourceAddress::Object(o) => {
             (o.kind == "Namespace" && o.group.is_empty()).then_some((o.cluster.as_str(), Some(o.name.as_str())))
         }

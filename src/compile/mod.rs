@@ -13,6 +13,7 @@ mod latency;
 mod locate;
 pub mod model;
 mod names;
+mod nulls;
 mod outputs;
 pub(crate) mod pods;
 mod policies;
@@ -51,6 +52,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     spread::join(set, &clusters, &mut applications.components, &mut out);
     strategies::complete(&mut applications, &mut out);
     let flows = policies::flows(set, &applications.components, &mut out);
+    let nulls = nulls::compile(set, &mut out);
     let latency = latency::matrix(set, &clusters, &mut out);
     let bandwidth = latency::bandwidths(set, &clusters);
     let outputs = outputs::compile(set, &applications.objects, &mut out);
@@ -78,6 +80,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         clusters,
         components: applications.components,
         objects: applications.objects,
+        nulls,
         flows,
         latency,
         bandwidth,

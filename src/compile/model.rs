@@ -34,6 +34,9 @@ pub struct Model {
     pub components: Vec<Component>,
     /// Objects of all applications, in the order of sources.
     pub objects: Vec<AppObject>,
+    /// Nothings, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nulls: Vec<Null>,
     /// Flows, sorted by (from, to).
     pub flows: Vec<Flow>,
     /// Latency between clusters, by index; `None` = not known.
@@ -47,6 +50,22 @@ pub struct Model {
     /// How old prices are; `None` where no file of the catalogue is locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<Prices>,
+}
+
+/// A `Null`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Null {
+    /// Name.
+    pub name: String,
+    /// Where it is written.
+    pub origin: Origin,
+    /// What it is given.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub input: serde_json::Value,
+    /// Names of others that must be there first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
 }
 
 /// How old the prices of the profiles are that clusters stand on.

@@ -23,6 +23,7 @@ pub(super) fn check(set: &SpecSet, out: &mut Diagnostics) {
     set.providers.iter().for_each(|d| add("ProviderProfile", &d.spec.name));
     set.latencies.iter().for_each(|d| add("LatencyProfile", &d.spec.name));
     set.clusters.iter().for_each(|d| add("Cluster", &d.spec.name));
+    set.nulls.iter().for_each(|d| add("Null", &d.spec.name));
     set.applications.iter().for_each(|d| add("Application", &d.spec.name));
     set.deployments.iter().for_each(|d| add("DeploymentPolicy", &d.spec.name));
     set.dataflows.iter().for_each(|d| add("DataflowPolicy", &d.spec.name));

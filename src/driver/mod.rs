@@ -6,6 +6,7 @@
 pub mod connect;
 pub mod kubernetes;
 pub mod local;
+pub mod null;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ use crate::{
     driver::{
         kubernetes::Cluster,
         local::{Data, LocalInfo, LocalRoot, LocalSpec, NodePool, Taint},
+        null::{Maker, Nowhere},
     },
     observed::Connection,
     spec::ClusterDriver,
@@ -40,6 +42,7 @@ pub struct Drivers {
     local: LocalRoot,
     fsync: bool,
     clusters: Mutex<BTreeMap<String, (Connection, Cluster)>>,
+    maker: Box<dyn Maker>,
 }
 
 /// A local cluster that is there now.
@@ -54,7 +57,7 @@ pub struct Ensured {
 impl Drivers {
     /// Connections for a project: `project` is the folder that relative paths of kubeconfigs start at.
     pub fn new(project: impl Into<PathBuf>, local: LocalRoot) -> Self {
-        Self { project: project.into(), local, fsync: true, clusters: Mutex::default() }
+        Self { project: project.into(), local, fsync: true, clusters: Mutex::default(), maker: Box::new(Nowhere) }
     }
 
     /// Local clusters do not wait for the disk. For tests and benchmarks.
@@ -62,6 +65,18 @@ impl Drivers {
     pub fn without_fsync(mut self) -> Self {
         self.fsync = false;
         self
+    }
+
+    /// `Null`s are made by it. For tests of what is done with a cloud.
+    #[must_use]
+    pub fn with_maker(mut self, maker: Box<dyn Maker>) -> Self {
+        self.maker = maker;
+        self
+    }
+
+    /// Who makes `Null`s.
+    pub fn maker(&self) -> &dyn Maker {
+        &*self.maker
     }
 
     /// Where local clusters are.

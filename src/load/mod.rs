@@ -106,7 +106,7 @@ impl Reader {
             let mut rest = Vec::new();
             for node in nodes {
                 let version = node.get("apiVersion").and_then(Node::text);
-                let kind = node.get("kind").and_then(Node::text);
+                let kind = node.get("kind").and_then(kind_of);
                 match (version, kind) {
                     (Some(API_VERSION), Some(kind)) => {
                         let kind = kind.to_owned();
@@ -200,6 +200,7 @@ impl Reader {
             }
             "ProviderProfile" => set.providers.extend(typed(node, origin, head, out)),
             "LatencyProfile" => set.latencies.extend(typed(node, origin, head, out)),
+            "Null" => set.nulls.extend(typed(node, origin, head, out)),
             "Cluster" => set.clusters.extend(typed(node, origin, head, out)),
             "Application" => set.applications.extend(typed(node, origin, head, out)),
             "DeploymentPolicy" => set.deployments.extend(typed(node, origin, head, out)),
@@ -279,6 +280,14 @@ impl Reader {
 
 fn typed<T: DeserializeOwned>(node: &Node, origin: Origin, head: Span, out: &mut Diagnostics) -> Option<Document<T>> {
     decode::decode(node, head, &origin.file, out).map(|spec| Document { origin, spec })
+}
+
+/// The word of a `kind`. To YAML the four letters of `Null` are no text.
+fn kind_of(node: &Node) -> Option<&str> {
+    match node.value {
+        Tree::Null if node.span.len == 4 => Some("Null"),
+        _ => node.text(),
+    }
 }
 
 /// Remembers the words of a document that could not be decoded.

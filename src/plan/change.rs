@@ -307,6 +307,12 @@ pub enum Target {
         /// What happens when its document goes.
         deletion_policy: DeletionPolicy,
     },
+    /// A `Null`.
+    Null {
+        /// What it is given.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        input: Value,
+    },
     /// An object, with its marks; secret values as keyed digests.
     #[serde(rename_all = "camelCase")]
     Object {

@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
     fn cluster_record(&self, name: &str) -> Option<&'a ClusterRecord> {
         match &self.record(&ResourceAddress::Cluster(name.to_owned()))?.detail {
             RecordDetail::Cluster(c) => Some(c),
-            RecordDetail::Object(_) => None,
+            RecordDetail::Object(_) | RecordDetail::Null(_) => None,
         }
     }
 

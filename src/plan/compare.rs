@@ -164,6 +164,7 @@ fn change(resource: &Resource, action: Action, reason: ActionReason) -> Change {
         Body::Cluster { pools, deletion_policy } => {
             Some(Target::Cluster { pools: pools.clone(), deletion_policy: *deletion_policy })
         }
+        Body::Null { input } => Some(Target::Null { input: input.clone() }),
         // Digests under a key that everybody knows would give weak values away.
         Body::Object { object, .. } if is_secret(object) => None,
         Body::Object { object, digest, components, .. } => {
@@ -194,6 +195,9 @@ fn changed(before: &Resource, after: &Resource, old: &Desired, new: &Desired) ->
             let fields = fields::changes(&described(before, old), &described(after, new));
             let nodes_only = fields.iter().all(|f| f.path.starts_with("nodes"));
             (if nodes_only { ActionReason::NodesChanged } else { ActionReason::SpecChanged }, fields)
+        }
+        (Body::Null { input: a }, Body::Null { input: b }) => {
+            (ActionReason::SpecChanged, fields::changes(&json!({ "input": a }), &json!({ "input": b })))
         }
         _ => return None,
     };
@@ -253,6 +257,7 @@ fn gone(resource: &Resource, old: &Desired, new: &Desired, there: &BTreeSet<Iden
     let (action, reason) = match &resource.body {
         Body::Cluster { .. } if goes(address) => (Action::Delete, ActionReason::Removed),
         Body::Cluster { .. } => (Action::Forget, ActionReason::Retained),
+        Body::Null { .. } => (Action::Delete, ActionReason::Removed),
         Body::Object { .. } if !new.resources.contains_key(&cluster) && goes(&cluster) => {
             (Action::Forget, ActionReason::GoneWithCluster)
         }

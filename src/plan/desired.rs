@@ -46,6 +46,7 @@ pub(super) struct Resource {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
     Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy },
+    Null { input: Value },
     Object { object: Arc<Value>, digest: String, api_version: String, components: Vec<String> },
 }
 
@@ -134,6 +135,12 @@ pub(super) fn desired(
     }
     namespaces(&mut all, state, observed, &model.lineage);
     dependencies(model, choice, &mut all);
+    for null in &model.nulls {
+        let address = ResourceAddress::Null(null.name.clone());
+        let depends_on = null.depends_on.iter().cloned().map(ResourceAddress::Null).collect();
+        let (body, origin) = (Body::Null { input: null.input.clone() }, Some(null.origin.clone()));
+        all.resources.insert(address.clone(), Resource { address, body, depends_on, origin });
+    }
     all
 }
 

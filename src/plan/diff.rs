@@ -5,6 +5,7 @@
 
 mod clusters;
 mod leftovers;
+mod nulls;
 mod objects;
 mod removed;
 
@@ -97,6 +98,11 @@ pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms:
             objects::object(resource, standing, sides, &mut diff);
         }
     }
+    for resource in desired.resources.values() {
+        if let Body::Null { input } = &resource.body {
+            nulls::null(resource, input, sides, &mut diff);
+        }
+    }
     let replaced = |diff: &Diff, a: &ResourceAddress| {
         let cluster = ResourceAddress::Cluster(a.cluster().to_owned());
         diff.changes.get(a).is_some_and(|c| c.action == Action::Replace)
@@ -126,6 +132,7 @@ fn record_of<'a>(
     Some(match &record.detail {
         RecordDetail::Object(o) => (record, Some(o), None),
         RecordDetail::Cluster(c) => (record, None, Some(c)),
+        RecordDetail::Null(_) => (record, None, None),
     })
 }
 
@@ -134,6 +141,7 @@ pub(super) fn change(resource: &Resource, action: Action, reason: ActionReason, 
         Body::Cluster { pools, deletion_policy } => {
             (Target::Cluster { pools: pools.clone(), deletion_policy: *deletion_policy }, String::new())
         }
+        Body::Null { input } => (Target::Null { input: input.clone() }, String::new()),
         Body::Object { object, digest, api_version, components } => (
             Target::Object { object: object.clone(), digest: digest.clone(), components: components.clone() },
             api_version.clone(),

@@ -19,6 +19,7 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
     // What is replaced is deleted too; only of the precious ones nothing is got back.
     let precious = |c: &Change| match &c.address {
         ResourceAddress::Cluster(_) => true,
+        ResourceAddress::Null(_) => false,
         ResourceAddress::Object(o) => PRECIOUS.contains(&o.kind.as_str()),
     };
     let deletes: Vec<&Change> =
@@ -30,7 +31,7 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
             ResourceAddress::Object(o) if PRECIOUS.contains(&o.kind.as_str()) => {
                 Some(format!("it deletes {} on {} with all that is in it", c.address.short(), o.cluster))
             }
-            ResourceAddress::Object(_) => None,
+            ResourceAddress::Object(_) | ResourceAddress::Null(_) => None,
         })
         .collect();
     let gone = deletes.iter().filter(|c| c.reason != ActionReason::Moved).count();

@@ -129,7 +129,8 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
         return Ok(Step::Ask(diff.questions));
     }
     // A cluster that nobody looked at may stand, and hold what nobody knows.
-    diff.blind |= observed.offline && diff.changes.keys().any(|a| !observed.clusters.contains_key(a.cluster()));
+    diff.blind |= observed.offline
+        && diff.changes.keys().any(|a| !a.cluster().is_empty() && !observed.clusters.contains_key(a.cluster()));
     let mut plan = finish(inputs, &wanted, diff);
     if order::topological(&plan.changes).is_none() {
         return Err(Diagnostic::error("SKY0215", "the changes depend on each other in a circle")

@@ -35,7 +35,7 @@ fn one(output: &Output, wanted: &Desired, changes: &[Change], state: &State) -> 
             let name = resource.address.cluster();
             let api_version = match &resource.body {
                 Body::Object { api_version, .. } => api_version.clone(),
-                Body::Cluster { .. } => String::new(),
+                Body::Cluster { .. } | Body::Null { .. } => String::new(),
             };
             from.extend(wanted.connections.get(name).map(|connection| OutputFrom {
                 address: resource.address.clone(),

@@ -64,6 +64,6 @@ pub(super) fn recorded_connection(state: &State, cluster: &str) -> Option<Connec
         RecordDetail::Cluster(c) => {
             Some(Connection { driver: c.driver, kubeconfig: c.kubeconfig.clone(), context: c.context.clone() })
         }
-        RecordDetail::Object(_) => None,
+        RecordDetail::Object(_) | RecordDetail::Null(_) => None,
     }
 }

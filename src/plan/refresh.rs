@@ -28,6 +28,8 @@ pub(super) fn refresh(state: &State, observed: &Observed) -> Diff {
         match &record.detail {
             RecordDetail::Cluster(c) => refresh.cluster(Some(c), observed, &mut diff),
             RecordDetail::Object(o) => refresh.object(Some(o), observed, &mut diff),
+            // Nobody can be asked; what an apply that was cut off has made, the next one finds.
+            RecordDetail::Null(_) => {}
         }
     }
     for (address, uncertain) in state.uncertain.iter().filter(|(a, _)| !state.records.contains_key(a)) {
@@ -35,6 +37,7 @@ pub(super) fn refresh(state: &State, observed: &Observed) -> Diff {
         match address {
             ResourceAddress::Cluster(_) => refresh.cluster(None, observed, &mut diff),
             ResourceAddress::Object(_) => refresh.object(None, observed, &mut diff),
+            ResourceAddress::Null(_) => {}
         }
     }
     diff

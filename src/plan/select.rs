@@ -126,7 +126,7 @@ impl<'a> Names<'a> {
 fn recorded_components(record: &Record) -> impl Iterator<Item = &str> {
     let components: &[String] = match &record.detail {
         RecordDetail::Object(o) => &o.components,
-        RecordDetail::Cluster(_) => &[],
+        RecordDetail::Cluster(_) | RecordDetail::Null(_) => &[],
     };
     components.iter().map(String::as_str)
 }
@@ -213,7 +213,7 @@ impl<'a> Whole<'a> {
     fn components(&self, address: &ResourceAddress) -> BTreeSet<&'a str> {
         let wanted = self.desired.resources.get(address).map_or(&[][..], |r| match &r.body {
             Body::Object { components, .. } => components.as_slice(),
-            Body::Cluster { .. } => &[],
+            Body::Cluster { .. } | Body::Null { .. } => &[],
         });
         let recorded = self.state.records.get(address).into_iter().flat_map(recorded_components);
         wanted.iter().map(String::as_str).chain(recorded).collect()

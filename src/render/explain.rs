@@ -238,7 +238,11 @@ fn list(title: &str, all: &[crate::address::ResourceAddress], cluster: &str, sty
         return String::new();
     }
     let name = |a: &crate::address::ResourceAddress| {
-        if a.cluster() == cluster { a.short() } else { format!("{} on {}", a.short(), a.cluster()) }
+        if a.cluster() == cluster || a.cluster().is_empty() {
+            a.short()
+        } else {
+            format!("{} on {}", a.short(), a.cluster())
+        }
     };
     let lines: Vec<String> = all.iter().map(|a| format!("  {}\n", name(a))).collect();
     format!("\n{}\n{}", style.bold(title), lines.concat())

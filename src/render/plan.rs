@@ -73,7 +73,7 @@ fn changes(changes: &[Change], style: Style) -> String {
     let mut out = String::new();
     for (cluster, mut changes) in by_cluster {
         changes.sort_by_key(|c| (rank(&c.address), c.address.short()));
-        out.push_str(&style.bold(&format!("on {cluster}")));
+        out.push_str(&style.bold(&format!("on {}", place(cluster))));
         out.push('\n');
         let width = changes.iter().map(|c| c.address.short().chars().count()).max().unwrap_or(0);
         for change in changes {
@@ -88,6 +88,7 @@ fn changes(changes: &[Change], style: Style) -> String {
 fn rank(address: &ResourceAddress) -> u8 {
     match address {
         ResourceAddress::Cluster(_) => 0,
+        ResourceAddress::Null(_) => 3,
         ResourceAddress::Object(o) => match o.kind.as_str() {
             "CustomResourceDefinition" => 1,
             "Namespace" => 2,
@@ -276,10 +277,16 @@ fn cost_line(plan: &Plan) -> Option<String> {
     Some(line)
 }
 
+/// A cluster's name, in a heading.
+pub fn place(cluster: &str) -> &str {
+    if cluster.is_empty() { "no cluster" } else { cluster }
+}
+
 /// A resource's address with its cluster, for lines that stand alone: `edge: Deployment shop/web`.
 pub fn on_cluster(address: &ResourceAddress) -> String {
     match address {
         ResourceAddress::Cluster(name) => format!("cluster {name}"),
+        ResourceAddress::Null(_) => address.short(),
         ResourceAddress::Object(o) => format!("{}: {}", o.cluster, address.short()),
     }
 }

@@ -9,6 +9,7 @@ mod at;
 mod catalog;
 mod cluster;
 pub mod fieldpath;
+mod null;
 mod pattern;
 mod policy;
 mod project;
@@ -26,6 +27,7 @@ pub use catalog::{
     CatalogEntry, CatalogLock, CatalogSource, Importer, LOCK_FILE, LOCK_VERSION, LockedProfile, LockedSource, PriceRule,
 };
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
+pub use null::Null;
 pub use pattern::matches_pattern;
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,
@@ -50,8 +52,16 @@ use crate::diagnostic::Origin;
 pub const API_VERSION: &str = "skyplan.io/v1alpha1";
 
 /// Kinds that a document may have, sorted.
-pub const KINDS: [&str; 7] =
-    ["Application", "Cluster", "DataflowPolicy", "DeploymentPolicy", "LatencyProfile", "Project", "ProviderProfile"];
+pub const KINDS: [&str; 8] = [
+    "Application",
+    "Cluster",
+    "DataflowPolicy",
+    "DeploymentPolicy",
+    "LatencyProfile",
+    "Null",
+    "Project",
+    "ProviderProfile",
+];
 
 /// A document and where it begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +87,8 @@ pub struct SpecSet {
     pub clusters: Vec<Document<Cluster>>,
     /// Applications.
     pub applications: Vec<Document<Application>>,
+    /// Nothings.
+    pub nulls: Vec<Document<Null>>,
     /// What components need.
     pub deployments: Vec<Document<DeploymentPolicy>>,
     /// Data between components.

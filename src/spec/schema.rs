@@ -4,7 +4,7 @@ use schemars::{Schema, schema_for};
 use serde_json::{Value, json};
 
 use super::{
-    API_VERSION, Application, Cluster, DataflowPolicy, DeploymentPolicy, LatencyProfile, Project, ProviderProfile,
+    API_VERSION, Application, Cluster, DataflowPolicy, DeploymentPolicy, LatencyProfile, Null, Project, ProviderProfile,
 };
 
 /// The schema (draft 2020-12) of a kind's documents; `None` for a kind that there is not.
@@ -15,6 +15,7 @@ pub fn schema(kind: &str) -> Option<Value> {
         "DataflowPolicy" => schema_for!(DataflowPolicy),
         "DeploymentPolicy" => schema_for!(DeploymentPolicy),
         "LatencyProfile" => schema_for!(LatencyProfile),
+        "Null" => schema_for!(Null),
         "Project" => schema_for!(Project),
         "ProviderProfile" => schema_for!(ProviderProfile),
         _ => return None,

@@ -9,5 +9,7 @@ pub mod replay;
 pub mod store;
 
 pub use entry::{Begin, Delta, End, Entry, Holder, Outputs, Snapshot};
-pub use record::{ClusterRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput};
+pub use record::{
+    ClusterRecord, NullRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput,
+};
 pub use replay::State;

@@ -39,8 +39,21 @@ pub struct Record {
 pub enum RecordDetail {
     /// A cluster.
     Cluster(ClusterRecord),
+    /// A `Null`.
+    Null(NullRecord),
     /// A Kubernetes object.
     Object(ObjectRecord),
+}
+
+/// What is remembered of a `Null`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NullRecord {
+    /// What it was called when it was made: another one has another.
+    pub id: String,
+    /// What it was given.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub input: Value,
 }
 
 /// What is remembered of a cluster.

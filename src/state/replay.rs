@@ -47,9 +47,13 @@ pub struct Uncertain {
     /// How to get at its cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connection>,
-    /// API version of the object; empty for a cluster.
+    /// API version of the object; empty for what is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub api_version: String,
+    /// Serial of the first `Begin` since which this is so: what makes things under new names is told it,
+    /// and can be asked what it has made for it.
+    #[serde(default)]
+    pub begin: u64,
 }
 
 impl State {
@@ -63,6 +67,7 @@ impl State {
                     let uncertain = Uncertain {
                         connection: begin.clusters.get(address.cluster()).cloned(),
                         api_version: begin.api_versions.get(address).cloned().unwrap_or_default(),
+                        begin: self.uncertain.get(address).map_or(serial, |u| u.begin),
                     };
                     self.uncertain.insert(address.clone(), uncertain);
                 }
@@ -95,7 +100,8 @@ impl State {
             }
         }
         let uncertain = &self.uncertain;
-        self.open.retain(|_, begin| begin.writes.iter().any(|address| uncertain.contains_key(address)));
+        // From the end: what is begun first is settled first.
+        self.open.retain(|_, begin| begin.writes.iter().rev().any(|address| uncertain.contains_key(address)));
         self.serial = serial;
         self
     }

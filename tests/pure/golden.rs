@@ -47,12 +47,23 @@ const WEB: &str = "object/quickstart/apps/Deployment/hello/web";
 
 /// Cases with a past. The project in `repo/` is the one that is planned; the first apply is of the
 /// project that the story makes of it.
-const STORIES: [(&str, Story); 12] = [
+const STORIES: [(&str, Story); 13] = [
     ("no-changes", |world, log, project| {
         log.run(world, Some(&project.model()));
     }),
     ("replica-change", |world, log, project| {
         let before = project.clone().with("hello/manifests/web.yaml", "replicas: 3", "replicas: 2");
+        log.run(world, Some(&before.model()));
+    }),
+    ("nulls", |world, log, project| {
+        let old = "name: old\ninput: {a: 1}\n---\napiVersion: skyplan.io/v1alpha1\nkind: Null\nname: marker";
+        let before = project.clone().with("skyplan.yaml", "version: 2", "version: 1");
+        let before = before.with("skyplan.yaml", "name: announcement\ndependsOn: [release]", old);
+        let before = before.with(
+            "skyplan.yaml",
+            "---\napiVersion: skyplan.io/v1alpha1\nkind: Null\nname: marker\ninput: as",
+            "input: as",
+        );
         log.run(world, Some(&before.model()));
     }),
     ("drift", |world, log, project| {

@@ -329,7 +329,7 @@ const BROKEN: &[Case] = &[
         going,
         |g| match &mut g.state.records.get_mut(&at("cluster/a")).unwrap().detail {
             RecordDetail::Cluster(c) => c.deletion_policy = DeletionPolicy::Retain,
-            RecordDetail::Object(_) => panic!(),
+            RecordDetail::Object(_) | RecordDetail::Null(_) => panic!(),
         },
         &["retained"],
     ),

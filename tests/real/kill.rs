@@ -13,7 +13,8 @@ mod victim;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleet::Fleet;
-use victim::{Dice, Moment};
+pub(crate) use victim::Dice;
+use victim::Moment;
 
 /// Kills of `make test`; `make test-full PART=kill` asks for 20.
 const KILLS: usize = 4;

@@ -21,7 +21,10 @@ use skyplan::{
         secret::Secrets,
         secret_values,
     },
-    state::{ClusterRecord, Delta, End, Entry, ObjectRecord, Record, RecordDetail, Snapshot, State, entry::FORMAT},
+    state::{
+        ClusterRecord, Delta, End, Entry, NullRecord, ObjectRecord, Record, RecordDetail, Snapshot, State,
+        entry::FORMAT,
+    },
 };
 
 use super::{
@@ -289,6 +292,10 @@ fn effect(world: &mut World, change: &Change, planned: &Planned, state: &State) 
                 pools: pools.clone(),
                 deletion_policy: *deletion_policy,
             })
+        }
+        (_, ResourceAddress::Null(_)) => {
+            let Some(Target::Null { input }) = &change.after else { panic!("{change:#?}") };
+            RecordDetail::Null(NullRecord { id: format!("null {}", state.serial), input: input.clone() })
         }
         (action, ResourceAddress::Object(_)) => RecordDetail::Object(sent(world, change, action, planned, state)),
     };

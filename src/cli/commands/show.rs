@@ -108,7 +108,7 @@ fn text(state: &State, project: &str, style: Style) -> String {
     for (cluster, resources) in by_cluster(state) {
         let components = placed_on(state, cluster);
         let runs = if components.is_empty() { String::new() } else { format!("  {}", components.join(", ")) };
-        out.push_str(&format!("{}{}\n", style.bold(&format!("on {cluster}")), style.dim(&runs)));
+        out.push_str(&format!("{}{}\n", style.bold(&format!("on {}", render::plan::place(cluster))), style.dim(&runs)));
         let rows: Vec<Vec<String>> = resources
             .iter()
             .map(|(address, record)| {
@@ -141,7 +141,7 @@ fn nodes(record: &Record) -> String {
         RecordDetail::Cluster(c) => {
             c.pools.iter().map(|p| format!("{} × {}", p.count, p.name)).collect::<Vec<_>>().join(", ")
         }
-        RecordDetail::Object(_) => String::new(),
+        RecordDetail::Object(_) | RecordDetail::Null(_) => String::new(),
     }
 }
 
@@ -170,6 +170,7 @@ async fn one(
             Some(found) if found.uid != o.uid => "there, but made anew by somebody else".into(),
             found => status::words(found),
         },
+        (_, RecordDetail::Null(_)) => "a Null is nowhere but here".into(),
         (None, _) => "not known".into(),
     };
     if json {
@@ -189,6 +190,12 @@ async fn one(
             rows.push(vec!["kube-system".into(), c.uid.clone()]);
             if !c.pools.is_empty() {
                 rows.push(vec!["nodes".into(), nodes(record)]);
+            }
+        }
+        RecordDetail::Null(n) => {
+            rows.push(vec!["id".into(), n.id.clone()]);
+            if !n.input.is_null() {
+                rows.push(vec!["input".into(), n.input.to_string()]);
             }
         }
         RecordDetail::Object(o) => {

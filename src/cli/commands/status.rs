@@ -99,7 +99,7 @@ fn status(
 ) -> Status {
     let clusters = state.records.iter().filter_map(|(address, record)| match &record.detail {
         RecordDetail::Cluster(c) => Some((address.cluster(), c)),
-        RecordDetail::Object(_) => None,
+        RecordDetail::Object(_) | RecordDetail::Null(_) => None,
     });
     let clusters = clusters.map(|(name, c)| {
         let nodes: Vec<String> = c.pools.iter().map(|p| format!("{} × {}", p.count, p.name)).collect();
@@ -124,7 +124,7 @@ fn status(
             let found = answer.and_then(|seen| seen.get(address));
             let uid = state.records.get(address).and_then(|r| match &r.detail {
                 RecordDetail::Object(o) => Some(&o.uid),
-                RecordDetail::Cluster(_) => None,
+                RecordDetail::Cluster(_) | RecordDetail::Null(_) => None,
             });
             WorkloadStatus {
                 components: components.clone(),

@@ -158,7 +158,7 @@ impl Facts<'_> {
         let instances = explanations.iter().enumerate().map(|(k, e)| self.instance(index, k, e)).collect();
         let resources = self.desired.resources.values().filter(|r| match &r.body {
             Body::Object { components, .. } => components.contains(&component.name),
-            Body::Cluster { .. } => false,
+            Body::Cluster { .. } | Body::Null { .. } => false,
         });
         let kept = self.placed.solution.method == Method::Recorded;
         ComponentAnswer {

@@ -109,13 +109,15 @@ impl Facts<'_> {
                 match &resource.body {
                     Body::Object { components, .. } => components.clone(),
                     Body::Cluster { .. } => self.placed_on(address.cluster()),
+                    Body::Null { .. } => Vec::new(),
                 },
                 resource.depends_on.iter().cloned().collect(),
             ),
-            (None, Some(RecordDetail::Object(o))) => {
-                (o.components.clone(), record.map_or_else(Vec::new, |r| r.depends_on.clone()))
+            (None, Some(detail)) => {
+                let components = if let RecordDetail::Object(o) = detail { o.components.clone() } else { Vec::new() };
+                (components, record.map_or_else(Vec::new, |r| r.depends_on.clone()))
             }
-            (None, _) => (Vec::new(), Vec::new()),
+            (None, None) => (Vec::new(), Vec::new()),
         };
         let mut needed_by: Vec<ResourceAddress> = self
             .desired
@@ -152,11 +154,13 @@ impl Facts<'_> {
                 serial: r.serial,
                 uid: match &r.detail {
                     RecordDetail::Cluster(c) => c.uid.clone(),
+                    RecordDetail::Null(n) => n.id.clone(),
                     RecordDetail::Object(o) => o.uid.clone(),
                 },
                 same: match (&r.detail, wanted.map(|w| &w.body)) {
                     (RecordDetail::Object(o), Some(Body::Object { digest, .. })) => o.sent == *digest,
                     (RecordDetail::Cluster(c), Some(Body::Cluster { pools, .. })) => c.pools == *pools,
+                    (RecordDetail::Null(n), Some(Body::Null { input })) => n.input == *input,
                     _ => false,
                 },
             }),
@@ -177,6 +181,7 @@ impl Facts<'_> {
         let Some(object) = address.object() else {
             let wanted = self.desired.resources.contains_key(address);
             return vec![match (wanted, components) {
+                (true, _) if address.cluster().is_empty() => "the specs have it".into(),
                 (true, []) => {
                     "nothing is placed on it; it stands because of its pools' `min`, or until its document goes".into()
                 }
@@ -231,6 +236,7 @@ impl Facts<'_> {
 
     fn live_words(&self, address: &ResourceAddress) -> String {
         match (self.observed.clusters.get(address.cluster()), address) {
+            (_, ResourceAddress::Null(_)) => "a Null is nowhere but in the state".into(),
             (Some(ClusterObserved::Reached { version, .. }), ResourceAddress::Cluster(_)) => {
                 format!("there, Kubernetes {version}")
             }

@@ -14,7 +14,8 @@ impl Checker<'_> {
             self.preconditions(change);
             self.retained(change);
             self.kind_of_plan(change);
-            if acts(change) && !self.plan.clusters.contains_key(change.address.cluster()) {
+            let somewhere = !matches!(change.address, ResourceAddress::Null(_));
+            if somewhere && acts(change) && !self.plan.clusters.contains_key(change.address.cluster()) {
                 self.error("connection", &change.address, "the plan does not say how its cluster is reached");
             }
             if change.action == Action::Replace {
@@ -77,6 +78,7 @@ impl Checker<'_> {
 
     fn downtime(&mut self, change: &Change) {
         let what = match change.address.object().map(|o| o.kind.as_str()) {
+            None if change.address.cluster().is_empty() => return,
             None => "the cluster and all that is on it is down until it is made again",
             Some("DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet") => "it is down until it is made again",
             Some(_) => return,
@@ -93,6 +95,7 @@ impl Checker<'_> {
         for change in &self.plan.changes {
             let precious = match &change.address {
                 ResourceAddress::Cluster(_) => true,
+                ResourceAddress::Null(_) => false,
                 ResourceAddress::Object(o) => matches!(
                     o.kind.as_str(),
                     "CustomResourceDefinition" | "Namespace" | "PersistentVolume" | "PersistentVolumeClaim"
@@ -100,7 +103,7 @@ impl Checker<'_> {
             };
             let deletes = change.action == Action::Delete || change.action == Action::Replace && precious;
             let name = match &change.address {
-                ResourceAddress::Cluster(name) => name,
+                ResourceAddress::Cluster(name) | ResourceAddress::Null(name) => name,
                 ResourceAddress::Object(o) => &o.name,
             };
             if deletes && precious && !self.plan.guards.iter().any(|g| g.contains(name.as_str())) {

@@ -32,7 +32,7 @@ impl Checker<'_> {
     /// Nothing in a name is open.
     fn filled(&mut self, address: &ResourceAddress) {
         let parts: Vec<&str> = match address {
-            ResourceAddress::Cluster(name) => vec![name],
+            ResourceAddress::Cluster(name) | ResourceAddress::Null(name) => vec![name],
             ResourceAddress::Object(o) => {
                 let optional = o.namespace.as_deref();
                 [o.cluster.as_str(), &o.kind, &o.name].into_iter().chain(optional).collect()
@@ -53,6 +53,7 @@ impl Checker<'_> {
         let fits = match (&change.address, &change.after) {
             (_, None) => !stays(change),
             (ResourceAddress::Cluster(_), Some(Target::Cluster { .. }))
+            | (ResourceAddress::Null(_), Some(Target::Null { .. }))
             | (ResourceAddress::Object(_), Some(Target::Object { .. })) => stays(change),
             _ => false,
         };

@@ -33,6 +33,8 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
                 continue;
             }
             (ResourceAddress::Object(_), Some(ClusterObserved::Unreachable { .. })) => continue,
+            // Whoever makes it is asked for what the cut-off apply has made.
+            (ResourceAddress::Null(_), _) => Action::Delete,
             // It never came to be, or is gone.
             _ => Action::Forget,
         };
@@ -104,7 +106,7 @@ mod tests {
     fn what_a_killed_apply_may_have_made_is_settled_though_nobody_wants_it_any_more() {
         let address: ResourceAddress = "object/a/core/ConfigMap/n/renamed".parse().unwrap();
         let connection = Connection { driver: ClusterDriver::Existing, kubeconfig: None, context: None };
-        let left = Uncertain { connection: Some(connection), api_version: "v1".into() };
+        let left = Uncertain { connection: Some(connection), api_version: "v1".into(), begin: 2 };
         let state = State { lineage: "l".into(), uncertain: [(address.clone(), left)].into(), ..State::default() };
         let planned = |found: Option<Value>| {
             let objects = found.iter().map(|o| (address.clone(), o.into())).collect();

@@ -181,7 +181,7 @@ fn makes_possible(
                     && crd["spec"]["group"] == *target.group
                     && crd["spec"]["names"]["kind"] == object["kind"]
             }
-            Body::Cluster { .. } => false,
+            Body::Cluster { .. } | Body::Null { .. } => false,
         });
         return Some(defined);
     }

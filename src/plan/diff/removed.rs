@@ -55,13 +55,17 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
         let fate = match &record.detail {
             RecordDetail::Cluster(c) => world.cluster(address, c),
             RecordDetail::Object(o) => world.object(address, o, &mut precondition),
+            RecordDetail::Null(n) => {
+                precondition.uid = Some(n.id.clone());
+                Some((Action::Delete, world.why.clone()))
+            }
         };
         let Some((action, reason)) = fate else {
             silence(address.cluster(), observed, diff);
             continue;
         };
         let mut change = gone(address, record, action, reason, precondition);
-        if observed.offline && !observed.clusters.contains_key(address.cluster()) {
+        if observed.offline && !address.cluster().is_empty() && !observed.clusters.contains_key(address.cluster()) {
             change.unverified = true;
             if action == Action::Delete && address.object().is_some() {
                 silence(address.cluster(), observed, diff);
@@ -92,7 +96,7 @@ fn gone(
 ) -> Change {
     let api_version = match &record.detail {
         RecordDetail::Object(o) => o.api_version.clone(),
-        RecordDetail::Cluster(_) => String::new(),
+        RecordDetail::Cluster(_) | RecordDetail::Null(_) => String::new(),
     };
     Change {
         precondition,
@@ -163,7 +167,7 @@ impl World<'_> {
         let Some(twins) = identity(address).and_then(|i| self.wanted.get(&i)) else { return false };
         let served = self.state.records.get(address).is_some_and(|r| match &r.detail {
             RecordDetail::Object(o) => !o.components.is_empty(),
-            RecordDetail::Cluster(_) => false,
+            RecordDetail::Cluster(_) | RecordDetail::Null(_) => false,
         });
         let comes = |a: &&ResourceAddress| {
             diff.changes.contains_key(*a)

@@ -13,7 +13,7 @@ use crate::{
     },
     render::{
         placement::{short, volume},
-        plan::reason,
+        plan::{place, reason},
     },
 };
 
@@ -69,6 +69,7 @@ pub fn changes(plan: &Plan) -> Graph {
 fn component_key(change: &Change) -> String {
     let cluster = change.address.cluster();
     match (&change.address, &change.after) {
+        (ResourceAddress::Null(_), _) => "- null Nulls".to_owned(),
         (ResourceAddress::Cluster(name), _) => format!("{name} cluster"),
         (_, Some(Target::Object { components, .. })) if !components.is_empty() => {
             format!("{cluster} component {}", components[0])
@@ -95,6 +96,7 @@ fn node(all: &[&Change], group: usize, together: bool) -> Node {
     }
     let (name, remark) = match &change.address {
         ResourceAddress::Cluster(name) => (name.clone(), "Cluster".to_owned()),
+        ResourceAddress::Null(name) => (name.clone(), "Null".to_owned()),
         ResourceAddress::Object(o) => (o.name.clone(), o.kind.clone()),
     };
     Node { group, name, remark, tone: tone(change.action), tooltip }
@@ -144,7 +146,7 @@ fn group(plan: &Plan, cluster: &str) -> Group {
             parts.push(format!("{}/month", placed.monthly));
         }
     }
-    Group { name: cluster.to_owned(), remark: parts.join(" · ") }
+    Group { name: place(cluster).to_owned(), remark: parts.join(" · ") }
 }
 
 /// Where components run, and what flows between them.
