@@ -85,6 +85,10 @@ bless-codes: ## The goldens of codes that take a real cluster, too
 bench: ## Times of placements and of large plans; never in CI
 	cargo bench --locked $(WITH_HIGHS) --bench placement --bench scale
 
+.PHONY: bench-state
+bench-state: ## Applies and plans of nothing but state, beside Terraform; about 10 minutes; never in CI
+	cargo bench --locked --bench state
+
 .PHONY: bench-place
 bench-place: ## Placement on skybench-1, all sizes, both builds; about 40 minutes; never in CI
 	cargo bench --locked --bench skybench
