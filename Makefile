@@ -56,7 +56,7 @@ $(DENY):
 PARTS := place hostile kill
 
 .PHONY: test-full $(PARTS:%=full-%)
-test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile or kill
+test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile or kill (SEED=n)
 
 full-place:
 	SKYPLAN_CASES=3000 cargo test --lib --locked place::
@@ -67,7 +67,8 @@ full-hostile:
 	SKYPLAN_HOSTILE_SECONDS=600 cargo test --test it --locked hard:: -- --nocapture
 
 full-kill: control-plane
-	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} cargo test --test it --locked real::kill -- --nocapture
+	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} SKYPLAN_POINTS=$${SKYPLAN_POINTS:-300} \
+	  $(if $(SEED),SKYPLAN_SEED=$(SEED)) cargo test --test it --locked real::kill -- --nocapture --test-threads=1
 
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it

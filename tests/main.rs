@@ -44,6 +44,7 @@ mod real {
     mod cli;
     mod cloud;
     mod codes;
+    mod crowd;
     mod environments;
     mod existing;
     mod failure;

@@ -7,6 +7,8 @@
 //! to its end. `SKYPLAN_KILLS` says how many kills, `SKYPLAN_SEED` where they fall.
 
 mod fleet;
+mod ground;
+mod points;
 mod renamed;
 mod victim;
 
@@ -19,14 +21,22 @@ use victim::Moment;
 /// Kills of `make test`; `make test-full PART=kill` asks for 20.
 const KILLS: usize = 4;
 
-#[test]
-fn an_apply_killed_anywhere_is_finished_by_the_next() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
-    let kills = number("SKYPLAN_KILLS").map_or(KILLS, |n| usize::try_from(n).unwrap());
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The seed that was asked for, or a new one; it is said in any case.
+fn seed() -> u64 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     let seed = number("SKYPLAN_SEED").unwrap_or_else(clock);
-    println!("seed of the kills: {seed} (again with SKYPLAN_SEED={seed})");
-    let mut dice = Dice::new(seed);
+    println!("seed: {seed} (again with SKYPLAN_SEED={seed})");
+    seed
+}
+
+#[test]
+fn an_apply_killed_anywhere_is_finished_by_the_next() {
+    let kills = number("SKYPLAN_KILLS").map_or(KILLS, |n| usize::try_from(n).unwrap());
+    let mut dice = Dice::new(seed());
     let fleet = Fleet::new();
     let (mut blows, mut met) = (0, 0);
     // A blow that comes too late kills nothing, and is made up for.

@@ -144,7 +144,7 @@ impl Fleet {
                 let address =
                     format!("object/{cluster}/{group}/{}/{namespace}/{}", text("/kind"), text("/metadata/name"));
                 // Children get copies of labels: of Services, and of pod templates.
-                let marked = text("/metadata/annotations/skyplan.io~1address") == format!("{LINEAGE} {address}");
+                let marked = text("/metadata/annotations/skyplan.io~1address") == format!("{LINEAGE}:{address}");
                 let child = object.pointer("/metadata/ownerReferences").is_some() || text("/kind") == "Endpoints";
                 if marked || !child {
                     found.insert(address, text("/metadata/uid").to_owned());
