@@ -42,7 +42,8 @@ fn main() {
         let given = std::env::var(name).ok();
         given.map_or(usual.to_vec(), |text| text.split(',').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>())
     };
-    let (ours, theirs) = (sizes("STATE_SIZES", &[1_000, 5_000, 50_000]), sizes("STATE_PEER_SIZES", &[500, 1_000, 2_000]));
+    let (ours, theirs) =
+        (sizes("STATE_SIZES", &[1_000, 5_000, 50_000]), sizes("STATE_PEER_SIZES", &[500, 1_000, 2_000]));
     let kept = std::env::var_os("STATE_DIR").map(PathBuf::from);
     let folder = tempfile::tempdir().unwrap();
     let dir = kept.as_deref().unwrap_or(folder.path());
@@ -105,10 +106,8 @@ fn skyplan(dir: &Path, size: usize, shape: Shape) -> Value {
         run::run(&mut command, &out, MOST).unwrap()
     };
     let applied = once(&["apply", "--yes"]);
-    let state: Vec<u64> = fs::read_dir(root.join(".skyplan/state"))
-        .unwrap()
-        .map(|f| f.unwrap().metadata().unwrap().len())
-        .collect();
+    let state: Vec<u64> =
+        fs::read_dir(root.join(".skyplan/state")).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).collect();
     let shown = once(&["state", "show"]);
     let looked = once(&["plan", "--detailed-exitcode"]);
     case("skyplan", size, shape, &applied, &looked, Some((state.iter().sum(), shown.output_bytes)))

@@ -54,4 +54,6 @@ mod real {
     mod local_driver;
     mod network;
     mod parts;
+    mod proxy;
+    mod together;
 }

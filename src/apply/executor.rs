@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout_at},
@@ -66,6 +67,9 @@ pub(super) struct Run<'a> {
     pub(super) silent: Silent,
     /// When the apply gives up.
     pub(super) deadline: Instant,
+    /// The same and the grace by the clock on the wall, as `Begin` says it: a machine that sleeps does not
+    /// count the time.
+    until: Option<Timestamp>,
     /// Nothing new is begun any more.
     stop: CancellationToken,
     /// What has been begun.
@@ -101,6 +105,10 @@ impl<'a> Run<'a> {
             watches: Watches::new(lineage),
             silent: Silent::default(),
             deadline: begun + options.total,
+            until: SignedDuration::try_from(options.total + GRACE)
+                .ok()
+                .zip(SignedDuration::try_from(begun.elapsed()).ok())
+                .and_then(|(total, passed)| Timestamp::now().checked_sub(passed).ok()?.checked_add(total).ok()),
             stop: options.cancel.child_token(),
             begun: Mutex::default(),
             recorder,
@@ -110,6 +118,11 @@ impl<'a> Run<'a> {
 
     pub(super) fn lineage(&self) -> &str {
         &self.plan.base.lineage
+    }
+
+    /// Whether others may have gone ahead by now: nothing is sent any more.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() > self.deadline + GRACE || self.until.is_some_and(|until| Timestamp::now() > until)
     }
 
     /// What a change waits for is shown; servers may repeat secret values.
@@ -138,6 +151,11 @@ pub(super) async fn execute(
     let mut ready = graph.take_ready();
     let (mut known, mut stop) = (BTreeSet::new(), None);
     loop {
+        // One that was asleep must not begin anything before it looks at the clock.
+        if Instant::now() >= run.deadline && !run.stop.is_cancelled() {
+            stop.get_or_insert(Stop::Deadline);
+            run.stop.cancel();
+        }
         if !run.stop.is_cancelled() {
             for place in ready.drain(..) {
                 flying.push(async move { (place, fly(run, &changes[place]).await) });

@@ -2,7 +2,9 @@
 //! `End` at last.
 //!
 //! Somebody else may append in between. That is no conflict as long as it is about other resources:
-//! `Begin` has made sure of that, so an entry that lost its place is appended again.
+//! `Begin` has made sure of that, so an entry that lost its place is appended again. But nobody waits for
+//! an apply whose time is up: one that slept past it may find that another has gone ahead with the same
+//! resources. What it knows of them is old, and it says nothing of them any more.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -103,6 +105,13 @@ pub(super) fn since(log: &Log, base: u64, plan: &str) -> Fallible<Vec<(u64, Entr
 /// Outcomes on their way to the log.
 pub(super) struct Journal<'a> {
     log: &'a mut Log,
+    /// Serial of our `Begin`, and what it says that we change.
+    begin: u64,
+    writes: BTreeSet<ResourceAddress>,
+    /// Serials of what we have appended.
+    own: BTreeSet<u64>,
+    /// What somebody else has begun to change since.
+    overtaken: BTreeSet<ResourceAddress>,
     waiting: BTreeMap<ResourceAddress, Option<Record>>,
     /// What has been taken: its outcome needs no second word.
     taken: BTreeSet<ResourceAddress>,
@@ -111,8 +120,10 @@ pub(super) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    pub(super) fn new(log: &'a mut Log) -> Self {
-        Self { log, waiting: BTreeMap::new(), taken: BTreeSet::new(), due: None, fault: None }
+    pub(super) fn new(log: &'a mut Log, begin: u64, plan: &Plan) -> Self {
+        let writes = plan.changes.iter().map(|c| c.address.clone()).collect();
+        let (own, overtaken, taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { log, begin, writes, own, overtaken, waiting: BTreeMap::new(), taken, due: None, fault: None }
     }
 
     /// Takes an outcome: a record, or that it is gone.
@@ -133,10 +144,12 @@ impl<'a> Journal<'a> {
     /// Writes what waits.
     pub(super) fn flush(&mut self) {
         self.due = None;
-        if !self.waiting.is_empty() {
-            let outcomes = std::mem::take(&mut self.waiting);
-            self.append(&Entry::Delta(Delta { outcomes }));
-        }
+        let outcomes = std::mem::take(&mut self.waiting);
+        self.append(|_, overtaken| {
+            let ours = outcomes.iter().filter(|(address, _)| !overtaken.contains(address));
+            let outcomes: BTreeMap<_, _> = ours.map(|(address, record)| (address.clone(), record.clone())).collect();
+            (!outcomes.is_empty()).then_some(Entry::Delta(Delta { outcomes }))
+        });
     }
 
     /// Writes what waits, and that it is over. The placement is what the plan makes of that `before`.
@@ -145,10 +158,12 @@ impl<'a> Journal<'a> {
         end.settled.retain(|address| !self.taken.contains(address));
         // Without its outcomes in the log the run has not ended: what began stays uncertain.
         if self.fault.is_none() {
-            self.append_what(|state| {
-                let planned = end.placement.as_ref();
+            self.append(|state, overtaken| {
+                let planned = end.placement.as_ref().filter(|_| overtaken.is_empty());
                 let placement = planned.map(|p| PlacementRecord::with_changes(&state.placement, before, p));
-                Entry::End(End { placement, ..end.clone() })
+                let settled = end.settled.iter().filter(|address| !overtaken.contains(address)).cloned().collect();
+                let complete = end.complete && overtaken.is_empty();
+                Some(Entry::End(End { placement, settled, complete, ..end.clone() }))
             });
             // A log that is not compacted now is compacted another time.
             let _ = self.log.compact();
@@ -157,23 +172,26 @@ impl<'a> Journal<'a> {
 
     /// What went wrong, the first of it.
     pub(super) fn fault(&mut self) -> Option<Box<Diagnostic>> {
-        self.fault.take()
+        let overtaken = || self.overtaken.first().map(|first| Box::new(overtaken(first, self.overtaken.len())));
+        self.fault.take().or_else(overtaken)
     }
 
+    /// Nothing may be begun any more.
     pub(super) fn is_broken(&self) -> bool {
-        self.fault.is_some()
+        self.fault.is_some() || !self.overtaken.is_empty()
     }
 
-    fn append(&mut self, entry: &Entry) {
-        self.append_what(|_| entry.clone());
-    }
-
-    /// Appends what is said of the state as it is then.
-    fn append_what(&mut self, entry: impl Fn(&State) -> Entry) {
+    /// Appends what is said of the state as it is then, and of what others have taken over; `None` = no
+    /// longer anything.
+    fn append(&mut self, entry: impl Fn(&State, &BTreeSet<ResourceAddress>) -> Option<Entry>) {
         for _ in 0..ATTEMPTS {
-            let failed = match self.log.append(&entry(self.log.state())) {
-                Ok(()) => return,
-                Err(lost) if lost.code == "SKY0803" => self.log.catch_up().err(),
+            let Some(entry) = entry(self.log.state(), &self.overtaken) else { return };
+            let failed = match self.log.append(&entry) {
+                Ok(()) => {
+                    self.own.insert(self.log.state().serial);
+                    return;
+                }
+                Err(lost) if lost.code == "SKY0803" => self.look().err(),
                 Err(fault) => Some(fault),
             };
             if let Some(fault) = failed {
@@ -183,6 +201,34 @@ impl<'a> Journal<'a> {
         }
         self.fault.get_or_insert(Box::new(Diagnostic::error("SKY0803", "others change the state all the time")));
     }
+
+    /// What others have appended, and whether they have gone ahead with what is ours.
+    fn look(&mut self) -> Result<(), Diagnostic> {
+        self.log.catch_up()?;
+        match self.log.entries_after(self.begin)? {
+            Some(entries) => {
+                for (_, entry) in entries.iter().filter(|(serial, _)| !self.own.contains(serial)) {
+                    let theirs: Vec<&ResourceAddress> = match entry {
+                        Entry::Begin(begin) => begin.writes.iter().collect(),
+                        Entry::Delta(delta) => delta.outcomes.keys().collect(),
+                        Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) => Vec::new(),
+                    };
+                    self.overtaken.extend(theirs.into_iter().filter(|a| self.writes.contains(*a)).cloned());
+                }
+            }
+            // So much has come since that nothing is known.
+            None => self.overtaken.clone_from(&self.writes),
+        }
+        Ok(())
+    }
+}
+
+fn overtaken(first: &ResourceAddress, count: usize) -> Diagnostic {
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    Diagnostic::error("SKY0803", format!("somebody else has gone ahead with {}{more}", first.short()))
+        .about(first)
+        .detail("The time that this one had given itself was up, so nobody waited for it; it has stopped.")
+        .hint("see what is there now: `skyplan plan`")
 }
 
 #[cfg(test)]
@@ -198,7 +244,7 @@ mod tests {
     async fn outcomes_are_written_in_groups() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = open(dir.path());
-        let mut journal = Journal::new(&mut log);
+        let mut journal = Journal::new(&mut log, 0, &Plan::default());
         let address = |n: usize| format!("cluster/c{n}").parse::<ResourceAddress>().unwrap();
         (0..GROUP_SIZE + 1).for_each(|n| journal.add(address(n), None));
         assert!(journal.due().is_some());
@@ -214,7 +260,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut log, mut other) = (open(dir.path()), open(dir.path()));
         other.append(&super::super::end_of(None)).unwrap();
-        let mut journal = Journal::new(&mut log);
+        let mut journal = Journal::new(&mut log, 0, &Plan::default());
         journal.add("cluster/a".parse().unwrap(), None);
         journal.flush();
         assert!(journal.fault().is_none());
@@ -250,7 +296,7 @@ mod tests {
         if beside.0 == "begun" {
             return [beside.clone(), beside];
         }
-        let mut journal = Journal::new(&mut first);
+        let mut journal = Journal::new(&mut first, begin_a, &a);
         a.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
         let end = End { begin: Some(begin_a), at: String::new(), complete: true, placement: None, settled: Vec::new() };
         journal.end(end, &PlacementRecord::default());
@@ -288,6 +334,36 @@ mod tests {
         let [beside, after] = second((Action::Create, &[WEB]), (Action::Create, &[job]));
         assert_eq!(beside, ("SKY0805".into(), "another apply takes room on cluster a, as this plan would".into()));
         assert_eq!(after, ("SKY0501".into(), "the plan is out of date for Cluster a".into()));
+    }
+
+    #[test]
+    fn one_that_slept_past_its_time_says_nothing_of_what_others_took_over() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path()).begin().unwrap();
+        let (mut slow, mut quick) = (open(dir.path()), open(dir.path()));
+        let maps = ["object/a/core/ConfigMap/n/one", "object/a/core/ConfigMap/n/two"];
+        let (both, one) = (plan(&slow, Action::Create, &maps), plan(&quick, Action::Create, &maps[..1]));
+        let long_ago = "2026-01-01T00:00:00Z".parse().unwrap();
+        let begun = begin(&both, &mut slow, Duration::from_secs(1), long_ago).unwrap();
+        begin(&one, &mut quick, Duration::from_secs(60), Timestamp::now()).unwrap();
+        let mut journal = Journal::new(&mut slow, begun, &both);
+        both.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
+        let settled = both.changes.iter().map(|c| c.address.clone()).collect();
+        let placement = Some(PlacementRecord::default());
+        let end = End { begin: Some(begun), at: String::new(), complete: true, placement, settled };
+        journal.end(&end, &PlacementRecord::default());
+        assert!(journal.is_broken());
+        let fault = journal.fault().unwrap();
+        assert_eq!(
+            (fault.code.as_str(), fault.summary.as_str()),
+            ("SKY0803", "somebody else has gone ahead with ConfigMap n/one")
+        );
+        let two: BTreeSet<ResourceAddress> = [maps[1].parse().unwrap()].into();
+        let said: Vec<Entry> = slow.entries().unwrap().into_iter().rev().take(2).map(|(_, e)| e).collect();
+        let [Entry::End(end), Entry::Delta(delta)] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(delta.outcomes.keys().cloned().collect::<BTreeSet<_>>(), two);
+        assert_eq!((end.complete, end.settled.iter().cloned().collect(), &end.placement), (false, two, &None));
+        assert!(slow.state().uncertain.contains_key(&maps[0].parse().unwrap()), "the other is at work on it");
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub async fn run(
     };
     let begin = journal::begin(plan, log, options.total, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
-    let mut journal = journal::Journal::new(log);
+    let mut journal = journal::Journal::new(log, begin, plan);
     let (endings, stop) = executor::execute(&run, recorded, &mut journal).await;
     let done = endings.values().all(report::Ending::is_done);
     let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();

@@ -1,5 +1,7 @@
 //! One change of an object: what is asked, what is sent, what is recorded.
 
+mod guarded;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,7 +11,7 @@ use super::{
     check::stale,
     executor::Run,
     fault::{Failure, not_held, occupied, placed, refused, unsaid},
-    patience::{Patience, patiently},
+    patience::{OVER, Patience, patiently},
     site::Site,
     wait,
 };
@@ -29,8 +31,6 @@ use crate::{
 const ATTEMPTS: usize = 8;
 /// How often, and how long, a kind that was just defined is waited for until it is served.
 const SERVED: (usize, Duration) = (40, Duration::from_millis(250));
-/// Kinds that own pods: they go only when what they own is gone.
-const OWNERS: [&str; 6] = ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
 
 /// What is still to be awaited once all requests are done.
 pub(super) enum After {
@@ -98,7 +98,7 @@ impl Write<'_, '_> {
             self.absent(&kind).await?;
         }
         let body = self.body()?;
-        self.send(&kind, &body).await
+        self.make(&kind, &body).await
     }
 
     async fn update(&self) -> Result<After, Failure> {
@@ -120,6 +120,9 @@ impl Write<'_, '_> {
             // What got no answer may have been done: then our fields are no longer as planned, and no
             // one else writes under our name.
             self.unchanged(&live, (!unanswered).then_some(planned))?;
+            if self.run.is_over() {
+                return Err(Failure::of_write(self.change, "apply", &Fault::Unreachable(OVER.into())));
+            }
             match self.site.cluster.apply(&kind, &body, &self.run.manager, Mode::Real).await {
                 Ok(answer) => return self.applied(&kind, answer),
                 // A controller wrote its status in between: look again whether ours is as planned.
@@ -140,7 +143,7 @@ impl Write<'_, '_> {
         }
         // The old one's record stays until there is a new one: killed in between, the address is
         // still one that the next plan looks for.
-        let sent = self.send(&kind, &body).await;
+        let sent = self.make(&kind, &body).await;
         if let Err(Failure { settled: true, .. }) = &sent {
             self.run.record(self.change, None);
         }
@@ -161,22 +164,6 @@ impl Write<'_, '_> {
                 self.run.record(self.change, None);
                 Ok(After::Nothing)
             }
-        }
-    }
-
-    async fn request_delete(&self, kind: &Served) -> Result<Deleted, Failure> {
-        let uid = self.change.precondition.uid.as_deref().or_else(|| {
-            match &self.run.records.get(&self.change.address)?.detail {
-                RecordDetail::Object(record) => Some(record.uid.as_str()),
-                RecordDetail::Cluster(_) | RecordDetail::Null(_) => None,
-            }
-        });
-        let foreground = self.run.options.wait && OWNERS.contains(&self.object.kind.as_str());
-        match self.patiently(async || self.site.cluster.delete(kind, self.id(), uid, foreground).await).await {
-            Ok(deleted) => Ok(deleted),
-            // Another object of the same name: ours is gone, and that one is none of our business.
-            Err(Fault::Stale(_)) if uid.is_some() && self.change.action == Action::Delete => Ok(Deleted::Gone),
-            Err(fault) => Err(Failure::of_write(self.change, "delete", &fault)),
         }
     }
 

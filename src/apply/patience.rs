@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The first pause; each is twice as long as the one before, up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
+/// Why nothing more is asked by an apply that wakes too late.
+pub(super) const OVER: &str = "it was not asked, as the time for all of the apply was over";
+
 /// Clusters that were silent for too long: they are not waited for again.
 #[derive(Debug, Default)]
 pub(super) struct Silent(Mutex<BTreeSet<String>>);
@@ -81,6 +84,9 @@ pub(super) async fn patiently<T>(
 ) -> Result<T, Fault> {
     let mut patience = Patience::new(run, change);
     loop {
+        if run.is_over() {
+            return Err(Fault::Unreachable(OVER.into()));
+        }
         match ask().await {
             Err(Fault::Unreachable(why)) => {
                 if !patience.again(&why).await {

@@ -156,6 +156,9 @@ impl Report {
             let why = match self.stop {
                 Some(Stop::Deadline) => ", as the time for all of it was over (`--deadline`)",
                 Some(Stop::Cancelled | Stop::Aborted) => ", as the apply was stopped",
+                Some(Stop::Log) if self.log_fault.as_ref().is_some_and(|f| f.code == "SKY0803") => {
+                    ", as another apply has gone ahead"
+                }
                 Some(Stop::Log) => ", as the state cannot be written",
                 None => "",
             };

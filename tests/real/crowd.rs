@@ -30,6 +30,19 @@ pub(super) enum Revision {
     /// B, and one application on the other cluster. Its namespace goes with it, which takes Kubernetes
     /// five seconds.
     C,
+    /// What B has, with other values.
+    D,
+}
+
+impl Revision {
+    /// What all values are in it.
+    pub(super) fn value(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B | Self::C => "B",
+            Self::D => "D",
+        }
+    }
 }
 
 /// Everything that carries the project's marks, by address.
@@ -65,7 +78,7 @@ fn deployment(name: &str, image: &str) -> String {
 /// Per cluster: 50 changed in place, 25 come as 25 others go, 3 replaced, 5 left as they are, a
 /// Deployment changed, one comes and one goes.
 fn manifests(revision: Revision) -> String {
-    let (letter, value) = if revision == Revision::A { ("a", "A") } else { ("b", "B") };
+    let (letter, value) = (if revision == Revision::A { "a" } else { "b" }, revision.value());
     let mut text = String::new();
     for n in 0..40 {
         text += &map(&format!("keep-{n:02}"), value, "");
@@ -83,7 +96,7 @@ fn manifests(revision: Revision) -> String {
     for n in 0..5 {
         text += &map(&format!("still-{n}"), "same", "");
     }
-    text + &deployment("web", &format!("i:{letter}")) + &deployment(&format!("only-{letter}"), "i:1")
+    text + &deployment("web", &format!("i:{value}")) + &deployment(&format!("only-{letter}"), "i:1")
 }
 
 impl Crowd {

@@ -6,6 +6,7 @@
 //! things), and destroying it. Each is killed, some of them twice, some from a plan file, and then run
 //! to its end. `SKYPLAN_KILLS` says how many kills, `SKYPLAN_SEED` where they fall.
 
+mod cuts;
 mod fleet;
 mod ground;
 mod points;

@@ -3,13 +3,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream},
+    io::{BufRead as _, BufReader, Read as _},
     process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
     thread,
     time::{Duration, Instant},
 };
@@ -17,82 +12,15 @@ use std::{
 use super::{
     existing::guest,
     home::{Home, both},
+    proxy::{Mode, Proxy},
 };
-
-const PASS: u8 = 0;
-const STALL: u8 = 1;
-const DROP: u8 = 2;
-
-/// Stands between skyplan and an API server, and does what it is told.
-struct Proxy {
-    port: u16,
-    mode: Arc<AtomicU8>,
-}
-
-impl Proxy {
-    fn new(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (port, mode) = (listener.local_addr().unwrap().port(), Arc::<AtomicU8>::default());
-        let shared = mode.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (target, mode) = (target.clone(), shared.clone());
-                thread::spawn(move || {
-                    if mode.load(Ordering::SeqCst) == DROP {
-                        return;
-                    }
-                    let Ok(server) = TcpStream::connect(target) else { return };
-                    let back = (server.try_clone().unwrap(), client.try_clone().unwrap(), mode.clone());
-                    thread::spawn(move || pump(back.0, back.1, &back.2));
-                    pump(client, server, &mode);
-                });
-            }
-        });
-        Self { port, mode }
-    }
-
-    fn set(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-    }
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
-    from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = from.read(&mut buffer);
-        while mode.load(Ordering::SeqCst) == STALL {
-            thread::sleep(Duration::from_millis(10));
-        }
-        if mode.load(Ordering::SeqCst) == DROP {
-            break;
-        }
-        match read {
-            Ok(0) => break,
-            Ok(n) => {
-                if to.write_all(&buffer[..n]).is_err() {
-                    break;
-                }
-            }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(_) => break,
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
-}
 
 /// A project on a cluster that is reached through a proxy, with enough objects that an apply has a
 /// middle.
 fn behind_a_proxy() -> (Home, Proxy) {
     let home = guest();
     let config = home.dir.path().join("state/skyplan/local/host/kubeconfig");
-    let text = fs::read_to_string(&config).unwrap();
-    let server =
-        text.split("https://").nth(1).and_then(|t| t.split_whitespace().next()).unwrap().trim_matches('"').to_owned();
-    let proxy = Proxy::new(server.clone());
-    fs::write(home.project().join("far.kubeconfig"), text.replace(&server, &format!("127.0.0.1:{}", proxy.port)))
-        .unwrap();
+    let proxy = Proxy::before(&config, &home.project().join("far.kubeconfig"));
     home.edit("clusters.yaml", &config.display().to_string(), "far.kubeconfig");
     let maps: String = (0..40)
         .map(|n| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{n:02}}}\ndata: {{n: \"{n}\"}}\n---\n"))
@@ -129,11 +57,11 @@ fn assert_converged(home: &Home) {
 #[test]
 fn a_network_that_is_away_for_a_moment_is_waited_for() {
     let (home, proxy) = behind_a_proxy();
-    for (mode, lines) in [(DROP, 8), (STALL, 20)] {
+    for (mode, lines) in [(Mode::Drop, 8), (Mode::Stall, 20)] {
         let (status, said, _) = apply(&home, &[], lines, || {
             proxy.set(mode);
             thread::sleep(Duration::from_secs(3));
-            proxy.set(PASS);
+            proxy.set(Mode::Pass);
         });
         assert_eq!(status, 0, "{said}");
         assert_converged(&home);
@@ -144,7 +72,7 @@ fn a_network_that_is_away_for_a_moment_is_waited_for() {
 #[test]
 fn a_network_that_stays_away_holds_nothing_up_for_ever() {
     let (home, proxy) = behind_a_proxy();
-    for (mode, lines) in [(STALL, 10), (DROP, 10)] {
+    for (mode, lines) in [(Mode::Stall, 10), (Mode::Drop, 10)] {
         let (status, said, took) = apply(&home, &["--timeout", "3s", "--deadline", "6s"], lines, || proxy.set(mode));
         assert_eq!(status, 1, "{said}");
         // The deadline, what is on its way, the last questions about what was waited for.
@@ -154,7 +82,7 @@ fn a_network_that_stays_away_holds_nothing_up_for_ever() {
         assert!(said.contains("skyplan apply --yes --parallelism 2 --timeout 3s --deadline 6s"), "{said}");
         // The state says what is known, and a plan without the cluster does not pretend to know more.
         assert!(home.run(&["state", "list"], 0).lines().count() >= 10);
-        proxy.set(PASS);
+        proxy.set(Mode::Pass);
         home.run(&["apply", "--yes"], 0);
         assert_converged(&home);
         home.run(&["destroy", "--yes"], 0);

@@ -282,21 +282,25 @@ impl Cluster {
         }
     }
 
-    /// Deletes an object if it has that uid. `foreground`: what it owns goes first.
+    /// Deletes an object if it has that uid, and that version where one is given. `foreground`: what it
+    /// owns goes first.
     ///
     /// # Errors
-    /// No answer (then it may have been done), or refused; [`Fault::Stale`] if it has another uid.
+    /// No answer (then it may have been done), or refused; [`Fault::Stale`] if it has another uid or
+    /// version.
     pub async fn delete(
         &self,
         kind: &Served,
         id: Id<'_>,
         uid: Option<&str>,
+        version: Option<&str>,
         foreground: bool,
     ) -> Result<Deleted, Fault> {
         let policy = if foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
         let params = DeleteParams {
             propagation_policy: Some(policy),
-            preconditions: uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            preconditions: uid
+                .map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(str::to_owned) }),
             ..DeleteParams::default()
         };
         // With a uid it can be repeated: the second one finds nothing, or the same object going.

@@ -46,7 +46,11 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     let precondition = Precondition {
         record_serial,
         uid: live.and_then(|o| o["metadata"]["uid"].as_str()).map(str::to_owned),
-        projection: live.zip(known).map(|(o, k)| projection_digest(o, &k.owned.unpack())),
+        projection: live.and_then(|o| match known {
+            Some(known) => Some(projection_digest(o, &known.owned.unpack())),
+            // What a killed apply has left: what it owns there is what we know of it.
+            None => Some(projection_digest(o, owned_fields(o, &manager(&state.lineage))?)),
+        }),
         cluster_uid: Some((*uid).to_owned()),
     };
     if let (Some(known), Some(projection)) = (known, &precondition.projection)

@@ -11,6 +11,7 @@ use crate::{
         change::{Action, ActionReason, Change, Precondition},
         desired::Desired,
         order::{Identity, identity},
+        projection::projection_digest,
     },
     state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State},
 };
@@ -150,9 +151,11 @@ impl World<'_> {
         precondition.cluster_uid = Some(uid.clone());
         precondition.uid = Some(record.uid.clone());
         let live = objects.get(address).map(Packed::unpack).filter(|l| is_ours(l, &self.state.lineage, address));
-        if live.is_none() || *uid != record.cluster_uid {
+        let Some(live) = live.filter(|_| *uid == record.cluster_uid) else {
             return Some((Action::Forget, ActionReason::AlreadyGone));
-        }
+        };
+        // Only as it is: whoever changes it meanwhile wants it.
+        precondition.projection = Some(projection_digest(&live, &record.owned.unpack()));
         // A namespace goes when nothing is left in it, not with a component.
         let moved = !record.components.is_empty() && identity(address).is_some_and(|i| self.wanted.contains_key(&i));
         Some((Action::Delete, if moved { ActionReason::Moved } else { self.why.clone() }))

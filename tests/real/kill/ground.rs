@@ -114,15 +114,22 @@ impl Ground {
             Revision::C => Revision::A,
             _ if far => Revision::C,
             Revision::A => Revision::B,
-            Revision::B => Revision::A,
+            Revision::B | Revision::D => Revision::A,
         };
         (self.to, self.measures[&(self.at, self.to)])
     }
 
     /// Starts the next apply; the answer is the last serial before it.
-    pub(super) fn start(&self) -> (Child, u64) {
+    pub(super) fn start(&self, more: &[&str]) -> (Child, u64) {
         let base = self.crowd.last();
-        let child = self.crowd.home.command(&APPLY).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = self
+            .crowd
+            .home
+            .command(&[&APPLY, more].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         (child, base)
     }
 
@@ -164,7 +171,7 @@ impl Ground {
 
     /// Starts the next apply and kills it.
     pub(super) fn kill(&mut self, when: When) -> Fell {
-        let (mut child, base) = self.start();
+        let (mut child, base) = self.start(&[]);
         self.wait(&mut child, base, when);
         let _ = child.kill();
         let output = child.wait_with_output().unwrap();
@@ -181,10 +188,10 @@ impl Ground {
     }
 
     /// Disturbs the next apply, runs it again, and looks whether all is as if nothing had been. The
-    /// disturbance says whether it must still be run again.
+    /// answer is the disturbance's.
     pub(super) fn disturb<T>(&mut self, how: impl FnOnce(&mut Self) -> T) -> T {
         let to = self.to;
-        let before = self.crowd.objects();
+        let (from, before) = (self.at, self.crowd.objects());
         self.crowd.want(to);
         let answer = how(self);
         let between = self.crowd.objects();
@@ -194,7 +201,7 @@ impl Ground {
         let (before, between, after) = (uids(&before), uids(&between), uids(&after));
         for (address, uid) in &after {
             if let Some(old) = before.get(address) {
-                let replaced = address.contains("/fixed-");
+                let replaced = address.contains("/fixed-") && from.value() != to.value();
                 assert_eq!(old != uid, replaced, "{address} was made anew, or not, against the plan");
             }
             if let Some(made) = between.get(address).filter(|made| before.get(address) != Some(made)) {

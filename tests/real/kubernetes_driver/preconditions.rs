@@ -51,15 +51,20 @@ pub(super) async fn preconditions(world: Arc<World>) {
     // Neither uid nor resourceVersion become fields that we own.
     let owned = owned_fields(&second, "one").unwrap().to_string();
     assert!(!owned.contains("uid") && !owned.contains("resourceVersion"), "{owned}");
+    // One that no object has makes what is not there, and changes nothing that is.
+    let refused = cluster.apply(&maps, &with("c", "resourceVersion", &json!("1")), "one", Mode::Real).await;
+    assert!(matches!(&refused, Err(Fault::Stale(_))), "{refused:?}");
     let refused = cluster.apply(&maps, &with("c", "resourceVersion", &version), "one", Mode::Real).await;
     assert!(matches!(&refused, Err(Fault::Stale(_))), "{refused:?}");
     let refused = cluster.apply(&maps, &with("c", "uid", &other), "one", Mode::Real).await;
     assert!(matches!(&refused, Err(Fault::Stale(_))), "{refused:?}");
     let id = Id { namespace: Some(&namespace), name: "m" };
-    let refused = cluster.delete(&maps, id, other.as_str(), false).await;
+    let refused = cluster.delete(&maps, id, uid.as_str(), version.as_str(), false).await;
     assert!(matches!(&refused, Err(Fault::Stale(_))), "{refused:?}");
-    assert_eq!(cluster.delete(&maps, id, uid.as_str(), false).await, Ok(Deleted::Gone));
-    assert_eq!(cluster.delete(&maps, id, uid.as_str(), false).await, Ok(Deleted::Gone));
+    let refused = cluster.delete(&maps, id, other.as_str(), None, false).await;
+    assert!(matches!(&refused, Err(Fault::Stale(_))), "{refused:?}");
+    assert_eq!(cluster.delete(&maps, id, uid.as_str(), None, false).await, Ok(Deleted::Gone));
+    assert_eq!(cluster.delete(&maps, id, uid.as_str(), None, false).await, Ok(Deleted::Gone));
 }
 
 /// What was planned on is no longer so.

@@ -1,0 +1,219 @@
+//! Several applies at once, each a process of its own: side by side where they do not meet, else one of
+//! them stops and says why; and one that sleeps past its time does no harm when it wakes.
+
+use std::{
+    cell::RefCell,
+    fs,
+    io::Read as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    crowd::{APPLY, CLUSTERS, Crowd, Revision},
+    proxy::Proxy,
+};
+
+/// The revision A on two clusters, each behind a proxy of its own.
+fn far() -> (Crowd, [Proxy; 2]) {
+    let proxies = RefCell::new(Vec::new());
+    let crowd = Crowd::with(|home, cluster| {
+        let config = home.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
+        let far = format!("far-{cluster}.kubeconfig");
+        proxies.borrow_mut().push(Proxy::before(&config, &home.project().join(&far)));
+        far
+    });
+    crowd.home.run(&APPLY, 0);
+    (crowd, proxies.into_inner().try_into().ok().unwrap())
+}
+
+fn start(crowd: &Crowd, args: &[&str]) -> Child {
+    crowd.home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until this many entries of the kind have come after the serial.
+#[track_caller]
+fn wait(crowd: &Crowd, after: u64, kind: &str, count: usize) {
+    let begun = Instant::now();
+    while crowd.entries_after(after).iter().filter(|entry| entry["entry"] == kind).count() < count {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no {kind} came");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn end(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), super::home::both(&output))
+}
+
+fn kinds(crowd: &Crowd, after: u64) -> Vec<String> {
+    let with_outcome = crowd.entries_after(after);
+    with_outcome.iter().map(|e| e["entry"].as_str().unwrap().to_owned()).filter(|k| k != "delta").collect()
+}
+
+#[test]
+fn applies_on_different_clusters_run_at_the_same_time() {
+    let (crowd, [one, two]) = far();
+    crowd.want(Revision::B);
+    let base = crowd.last();
+    let left = start(&crowd, &[&APPLY[..], &["--target", "left"]].concat());
+    wait(&crowd, base, "begin", 1);
+    one.hold();
+    let right = start(&crowd, &[&APPLY[..], &["--target", "right"]].concat());
+    wait(&crowd, base, "begin", 2);
+    two.hold();
+    // Both have begun, and neither can end.
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(kinds(&crowd, base), ["begin", "begin"]);
+    one.release();
+    two.release();
+    for child in [left, right] {
+        let (status, said) = end(child);
+        assert_eq!(status, Some(0), "{said}");
+    }
+    assert_eq!(kinds(&crowd, base), ["begin", "begin", "end", "end"]);
+    assert!(crowd.home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+}
+
+#[test]
+fn what_one_takes_away_nobody_adds_to() {
+    let (crowd, [one, _two]) = far();
+    crowd.want(Revision::B);
+    let base = crowd.last();
+    // First comes who adds.
+    let add = start(&crowd, &[&APPLY[..], &["--target", "left"]].concat());
+    wait(&crowd, base, "begin", 1);
+    one.hold();
+    let said = crowd.home.said(&["destroy", "--yes"], 1);
+    assert!(said.contains("SKY0805") && said.contains("another apply is at work on "), "{said}");
+    one.release();
+    let (status, said) = end(add);
+    assert_eq!(status, Some(0), "{said}");
+    // Then who takes away.
+    crowd.want(Revision::A);
+    let base = crowd.last();
+    let destroy = start(&crowd, &["destroy", "--yes"]);
+    wait(&crowd, base, "begin", 1);
+    one.hold();
+    let said = crowd.home.said(&[&APPLY[..], &["--target", "left"]].concat(), 1);
+    assert!(said.contains("SKY0805"), "{said}");
+    one.release();
+    let (status, said) = end(destroy);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(crowd.home.run(&["state", "list"], 0), "");
+    assert!(crowd.objects().is_empty());
+}
+
+/// An application that takes most of a node.
+fn large_app(project: &Path, name: &str) {
+    fs::create_dir_all(project.join(name).join("manifests")).unwrap();
+    let head = "apiVersion: skyplan.io/v1alpha1\nkind: Application";
+    let text = format!("{head}\nname: {name}\nsources: [{{path: manifests}}]\n");
+    fs::write(project.join(name).join("application.yaml"), text).unwrap();
+    let text = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 1\n  selector: {{matchLabels: {{app: {name}}}}}\n  \
+         template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec: {{containers: [{{name: c, image: i, resources: {{requests: {{cpu: 2500m}}}}}}]}}\n"
+    );
+    fs::write(project.join(name).join("manifests/all.yaml"), text).unwrap();
+    let policy = project.join("policy.yaml");
+    let more = format!("  - componentRef: {name}/{name}\n    location: {{permitted: [{{cluster: one}}]}}\n");
+    fs::write(&policy, fs::read_to_string(&policy).unwrap() + &more).unwrap();
+}
+
+/// Two people, each with a checkout of their own, want the last room of a cluster.
+#[test]
+fn the_last_room_is_taken_once() {
+    let (crowd, [one, _two]) = far();
+    let (project, other) = (crowd.home.project(), crowd.home.dir.path().join("other"));
+    assert!(Command::new("cp").args(["-r"]).args([&project, &other]).status().unwrap().success());
+    fs::remove_dir_all(other.join(".skyplan")).unwrap();
+    let root = fs::read_to_string(other.join("skyplan.yaml")).unwrap();
+    let url = format!("state: {{url: \"file://{}\"}}\n", project.join(".skyplan/state").display());
+    fs::write(other.join("skyplan.yaml"), root + &url).unwrap();
+    large_app(&project, "first");
+    large_app(&other, "second");
+    let second = |args: &[&str]| {
+        let output = crowd.home.command(args).current_dir(&other).output().unwrap();
+        (output.status.code(), super::home::both(&output))
+    };
+    // Both plans are good when they are made.
+    let (status, said) = second(&["plan", "-o", "second.json", "--target", "second"]);
+    assert_eq!(status, Some(0), "{said}");
+    let base = crowd.last();
+    let first = start(&crowd, &[&APPLY[..], &["--target", "first"]].concat());
+    wait(&crowd, base, "begin", 1);
+    one.hold();
+    let (status, said) = second(&["apply", "second.json"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("SKY0805") && said.contains("takes room on cluster one"), "{said}");
+    one.release();
+    let (status, said) = end(first);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = second(&["apply", "second.json"]);
+    assert_eq!(status, Some(4), "{said}");
+    assert!(said.contains("SKY0501") && said.contains("nother apply has taken room there"), "{said}");
+}
+
+/// How an apply is kept from going on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sleep {
+    /// Its process is stopped.
+    Process,
+    /// What it has sent is on its way, for long.
+    Network,
+}
+
+#[test]
+fn one_that_wakes_after_its_time_is_refused() {
+    let (crowd, proxies) = far();
+    for sleep in [Sleep::Network, Sleep::Process] {
+        crowd.want(Revision::A);
+        crowd.home.run(&APPLY, 0);
+        crowd.want(Revision::B);
+        let base = crowd.last();
+        // Two at a time, so that much is left.
+        let mut child = start(&crowd, &[&APPLY[..], &["--deadline", "2s", "--parallelism", "2"]].concat());
+        wait(&crowd, base, "delta", 1);
+        let signal = |name: &str| {
+            assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+        };
+        match sleep {
+            Sleep::Process => signal("-STOP"),
+            Sleep::Network => proxies.iter().for_each(Proxy::hold),
+        }
+        let begin = crowd.entries_after(base).into_iter().find(|e| e["entry"] == "begin").unwrap();
+        let until: Timestamp = begin["until"].as_str().unwrap().parse().unwrap();
+        // Until then nobody goes ahead.
+        crowd.want(Revision::D);
+        let said = crowd.home.said(&APPLY, 1);
+        assert!(said.contains("SKY0805"), "{said}");
+        while Timestamp::now() <= until {
+            thread::sleep(Duration::from_millis(50));
+        }
+        crowd.home.run(&APPLY, 0);
+        let settled = crowd.settled(&crowd.objects());
+        match sleep {
+            Sleep::Process => signal("-CONT"),
+            Sleep::Network => proxies.iter().for_each(Proxy::release),
+        }
+        let (mut out, mut err) = (String::new(), String::new());
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        let said = out + &err;
+        let status = child.wait().unwrap();
+        println!(
+            "{sleep:?}: {}",
+            said.lines().filter(|l| l.contains("error") || l.contains("done")).collect::<Vec<_>>().join("\n")
+        );
+        assert_eq!(status.code(), Some(1), "{said}");
+        // What the network held has arrived by now.
+        thread::sleep(Duration::from_millis(500));
+        crowd.assert_settled(&settled);
+        assert!(crowd.home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    }
+    assert_eq!(CLUSTERS.len(), proxies.len());
+}
