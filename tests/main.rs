@@ -55,5 +55,6 @@ mod real {
     mod network;
     mod parts;
     mod proxy;
+    mod store;
     mod together;
 }

@@ -18,6 +18,7 @@ mod session;
 use std::ffi::OsString;
 
 use clap::FromArgMatches as _;
+use tokio::signal::unix;
 
 pub use self::exit::Exit;
 use self::{
@@ -46,6 +47,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let root = args.directory;
     runtime.block_on(async {
+        // A file that may not grow (`ulimit -f`) shall be an error that is told, not the end.
+        let _ = unix::signal(unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         match args.command {
             Command::Init(options) => commands::init::run(&root, &options, &output),
             Command::Validate(options) => commands::validate::run(&root, &options, &output),
