@@ -49,6 +49,7 @@ mod real {
     mod existing;
     mod failure;
     mod home;
+    mod init;
     mod kill;
     mod kubernetes_driver;
     mod local_driver;

@@ -126,6 +126,10 @@ pub(super) struct InitArgs {
     /// Name of the project [default: the folder's name]
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
+    /// Keep the state there; whether that place keeps its word is tried first [default:
+    /// file://.skyplan/state]
+    #[arg(long, value_name = "URL")]
+    pub(super) state: Option<String>,
 }
 
 /// Which of a project's texts are read, and as what. Global only for the commands below `state`.

@@ -68,6 +68,15 @@ impl Location {
         skyplan_state_backends::open(&self.url, &self.base, &env).map_err(|e| self.unusable(&e))
     }
 
+    /// Tries whether the store keeps its word: some take a condition and ignore it. What it writes for
+    /// that it removes again.
+    ///
+    /// # Errors
+    /// It does not, or it failed.
+    pub fn probe(&self) -> Result<(), Diagnostic> {
+        skyplan_state_backends::probe(self.open()?.blobs()).map_err(|e| self.unusable(&e))
+    }
+
     fn unusable(&self, error: &BackendError) -> Diagnostic {
         let damaged = matches!(error, BackendError::Corrupt { .. } | BackendError::Missing(_));
         Diagnostic::error(if damaged { "SKY0802" } else { "SKY0801" }, format!("the state cannot be used: {error}"))
@@ -287,6 +296,10 @@ impl Log {
         if self.state.serial == 0 && !matches!(entry, Entry::Snapshot(_)) {
             let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
             self.append(&Entry::Snapshot(snapshot))?;
+        }
+        // Nothing is trusted to a store that was never tried; to a folder it is.
+        if self.state.serial == 0 && matches!(entry, Entry::Snapshot(_)) && self.location.path().is_none() {
+            skyplan_state_backends::probe(self.backend.blobs()).map_err(|e| self.location.unusable(&e))?;
         }
         let serial = self.state.serial + 1;
         let bytes = serde_json::to_vec(entry).map_err(|e| self.location.damaged(serial, &e.to_string()))?;

@@ -2,9 +2,12 @@
 
 use std::{fs, path::Path};
 
+use serde_json::json;
+
 use crate::{
     cli::{args::InitArgs, exit::Exit, output::Output, session::random_hex},
     diagnostic::Diagnostic,
+    state::store::Location,
 };
 
 const CLUSTERS: &str = "\
@@ -79,9 +82,11 @@ fn write(root: &Path, args: &InitArgs) -> Result<String, Diagnostic> {
         return Err(Diagnostic::error("SKY0203", format!("`{name}` cannot be the name of a project"))
             .hint("names are 1 to 63 of a-z, 0-9 and -, and neither begin nor end with -"));
     }
+    // A text in JSON is one in YAML, whatever is in it.
+    let state = args.state.as_ref().map_or_else(String::new, |url| format!("state:\n  url: {}\n", json!(url)));
     let project = format!(
         "# The root of a skyplan project. The lineage ties its state to it: leave it as it is.\n\
-         apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: {name}\nlineage: {name}-{}\n",
+         apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: {name}\nlineage: {name}-{}\n{state}",
         random_hex(4)
     );
     let cluster = CLUSTERS.replace("NAME", &name);
@@ -96,16 +101,26 @@ fn write(root: &Path, args: &InitArgs) -> Result<String, Diagnostic> {
         return Err(Diagnostic::error("SKY0906", format!("there is something here already: {}", taken.join(", ")))
             .hint("begin in an empty folder, or with `skyplan -C DIR init`"));
     }
+    let place = args.state.as_ref().map(|url| Location::of(root, Some(url)));
+    if let Some(place) = &place {
+        place.probe()?;
+    }
     for (path, text) in files {
         let path = root.join(path);
         let folder = path.parent().unwrap_or(root);
         fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|e| unwritable(&path, &e))?;
     }
     ignore_state(root).map_err(|e| unwritable(&root.join(".gitignore"), &e))?;
+    let kept = place.map_or_else(String::new, |place| {
+        format!(
+            "\nIts state is kept in {}. That was tried: what is created there only if absent is never\noverwritten.\n",
+            place.text()
+        )
+    });
     let at = if root == Path::new(".") { String::new() } else { format!(" -C {}", root.display()) };
     Ok(format!(
         "A project called {name}:\n  skyplan.yaml              its root\n  clusters.yaml             one cluster on this machine\n  \
-         hello/application.yaml    one application\n  hello/manifests/web.yaml  its manifests\n\n\
+         hello/application.yaml    one application\n  hello/manifests/web.yaml  its manifests\n{kept}\n\
          See what it comes to: skyplan{at} plan\n"
     ))
 }
