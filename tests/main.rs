@@ -56,6 +56,7 @@ mod real {
     mod network;
     mod parts;
     mod proxy;
+    mod race;
     mod store;
     mod together;
 }
