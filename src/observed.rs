@@ -52,6 +52,9 @@ pub struct Questions {
     /// Planned objects that no list showed: are they there under another's name? By address, with
     /// the kind to ask for.
     pub lookups: BTreeMap<ResourceAddress, KindRef>,
+    /// Objects to be taken over, where they are there: by address, with the kind to ask for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub imports: BTreeMap<ResourceAddress, KindRef>,
     /// Objects to send as a dry-run of a server-side apply, by address. Secret values are keyed
     /// digests: whoever answers puts the real ones in.
     pub dry_runs: BTreeMap<ResourceAddress, DryRunQuestion>,
@@ -60,7 +63,7 @@ pub struct Questions {
 impl Questions {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
-        self.clusters.is_empty() && self.lookups.is_empty() && self.dry_runs.is_empty()
+        self.clusters.is_empty() && self.lookups.is_empty() && self.imports.is_empty() && self.dry_runs.is_empty()
     }
 }
 
@@ -88,6 +91,9 @@ pub struct DryRunQuestion {
     pub object: Value,
     /// Field manager.
     pub manager: String,
+    /// Whether fields of other managers are taken from them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// All that was found out.
@@ -98,6 +104,9 @@ pub struct Observed {
     pub clusters: BTreeMap<String, ClusterObserved>,
     /// Objects found by name that no list showed; `None` = not there.
     pub lookups: BTreeMap<ResourceAddress, Option<Stranger>>,
+    /// Objects to be taken over, cleaned and redacted; `None` = not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub imports: BTreeMap<ResourceAddress, Option<Value>>,
     /// Answers of dry-runs.
     pub dry_runs: BTreeMap<ResourceAddress, DryRun>,
     /// Bytes a second that clusters receive, by name, for the strategy `MostTraffic`; a cluster that is not

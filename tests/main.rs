@@ -33,6 +33,7 @@ mod pure {
     mod stability;
     mod state_formats;
     mod strategies;
+    mod surgery;
     mod what_if;
 }
 
@@ -58,5 +59,6 @@ mod real {
     mod proxy;
     mod race;
     mod store;
+    mod surgery;
     mod together;
 }

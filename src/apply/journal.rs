@@ -14,7 +14,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{check, meets::Scope};
+use super::{Options, check, meets::Scope, moves};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
@@ -23,7 +23,7 @@ use crate::{
         local::{has_ended, this_process},
     },
     plan::{change::Plan, projection::digest},
-    state::{Begin, Delta, End, Entry, PlacementRecord, Record, State, store::Log},
+    state::{Begin, Delta, End, Entry, Move, PlacementRecord, Record, State, store::Log},
 };
 
 /// How long an outcome may wait for others to be written with.
@@ -34,8 +34,8 @@ const GROUP_SIZE: usize = 64;
 const ATTEMPTS: usize = 20;
 
 /// Checks the plan and writes `Begin`; the answer is its serial.
-pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp) -> Fallible<u64> {
-    let total = SignedDuration::try_from(total).unwrap_or(SignedDuration::from_hours(1));
+pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestamp) -> Fallible<u64> {
+    let total = SignedDuration::try_from(options.total).unwrap_or(SignedDuration::from_hours(1));
     let scope = Scope::of(plan);
     let plan_digest = digest(&serde_json::to_value(plan).unwrap_or_default());
     let entry = Entry::Begin(Begin {
@@ -50,6 +50,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
             .filter(|c| !c.api_version.is_empty())
             .map(|c| (c.address.clone(), c.api_version.clone()))
             .collect(),
+        source: options.source.clone(),
         holder: this_process(),
         until: now.checked_add(total).and_then(|t| t.checked_add(super::executor::GRACE)).unwrap_or(now).to_string(),
         at: now.to_string(),
@@ -64,8 +65,15 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, total: Duration, now: Timestamp)
                     .hint("plan again: `skyplan plan`"),
             ));
         }
-        check::check(plan, log.state(), &since(log, plan.base.serial, &plan_digest)?, now, &has_ended)?;
-        match log.append(&entry) {
+        let mut since = since(log, plan.base.serial, &plan_digest)?;
+        // What this very plan wanted to be called so is.
+        let wanted = || plan.moved.iter().map(Move::from);
+        since.retain(|(_, e)| !matches!(e, Entry::Moved(m) if m.moves.iter().all(|s| wanted().any(|w| w == *s))));
+        let (moves, state) = moves::pending(log.state(), wanted(), now, &has_ended)?;
+        check::check(plan, &state, &since, now, &has_ended)?;
+        let next = if moves.is_empty() { &entry } else { &moves::entry(moves, now) };
+        match log.append(next) {
+            Ok(()) if matches!(next, Entry::Moved(_)) => {}
             Ok(()) => return Ok(log.state().serial),
             Err(lost) if lost.code == "SKY0803" => {}
             Err(fault) => return Err(Box::new(fault)),
@@ -211,7 +219,9 @@ impl<'a> Journal<'a> {
                     let theirs: Vec<&ResourceAddress> = match entry {
                         Entry::Begin(begin) => begin.writes.iter().collect(),
                         Entry::Delta(delta) => delta.outcomes.keys().collect(),
-                        Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) => Vec::new(),
+                        // What is called otherwise now is not ours to tell of.
+                        Entry::Moved(_) => self.writes.iter().collect(),
+                        Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) => Vec::new(),
                     };
                     self.overtaken.extend(theirs.into_iter().filter(|a| self.writes.contains(*a)).cloned());
                 }
@@ -290,9 +300,10 @@ mod tests {
         open(dir.path()).begin().unwrap();
         let (mut first, mut second) = (open(dir.path()), open(dir.path()));
         let (a, b) = (plan(&first, one.0, one.1), plan(&second, two.0, two.1));
-        let (hour, now) = (Duration::from_secs(3600), Timestamp::now());
-        let begin_a = begin(&a, &mut first, hour, now).unwrap();
-        let beside = code(begin(&b, &mut second, hour, now));
+        let now = Timestamp::now();
+        let hour = Options { total: Duration::from_secs(3600), ..Options::default() };
+        let begin_a = begin(&a, &mut first, &hour, now).unwrap();
+        let beside = code(begin(&b, &mut second, &hour, now));
         if beside.0 == "begun" {
             return [beside.clone(), beside];
         }
@@ -301,7 +312,7 @@ mod tests {
         let end = End { begin: Some(begin_a), at: String::new(), complete: true, placement: None, settled: Vec::new() };
         journal.end(end, &PlacementRecord::default());
         assert!(journal.fault().is_none());
-        [beside, code(begin(&b, &mut second, hour, now))]
+        [beside, code(begin(&b, &mut second, &hour, now))]
     }
 
     const WEB: &str = "object/a/apps/Deployment/n/web";
@@ -344,14 +355,15 @@ mod tests {
         let maps = ["object/a/core/ConfigMap/n/one", "object/a/core/ConfigMap/n/two"];
         let (both, one) = (plan(&slow, Action::Create, &maps), plan(&quick, Action::Create, &maps[..1]));
         let long_ago = "2026-01-01T00:00:00Z".parse().unwrap();
-        let begun = begin(&both, &mut slow, Duration::from_secs(1), long_ago).unwrap();
-        begin(&one, &mut quick, Duration::from_secs(60), Timestamp::now()).unwrap();
+        let a_minute = Options { total: Duration::from_secs(60), ..Options::default() };
+        let begun = begin(&both, &mut slow, &a_minute, long_ago).unwrap();
+        begin(&one, &mut quick, &a_minute, Timestamp::now()).unwrap();
         let mut journal = Journal::new(&mut slow, begun, &both);
         both.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
         let settled = both.changes.iter().map(|c| c.address.clone()).collect();
         let placement = Some(PlacementRecord::default());
         let end = End { begin: Some(begun), at: String::new(), complete: true, placement, settled };
-        journal.end(&end, &PlacementRecord::default());
+        journal.end(end, &PlacementRecord::default());
         assert!(journal.is_broken());
         let fault = journal.fault().unwrap();
         assert_eq!(
@@ -362,18 +374,19 @@ mod tests {
         let said: Vec<Entry> = slow.entries().unwrap().into_iter().rev().take(2).map(|(_, e)| e).collect();
         let [Entry::End(end), Entry::Delta(delta)] = &said[..] else { panic!("{said:?}") };
         assert_eq!(delta.outcomes.keys().cloned().collect::<BTreeSet<_>>(), two);
-        assert_eq!((end.complete, end.settled.iter().cloned().collect(), &end.placement), (false, two, &None));
+        assert_eq!((end.complete, end.settled.iter().cloned().collect::<BTreeSet<_>>(), &end.placement), (false, BTreeSet::new(), &None));
         assert!(slow.state().uncertain.contains_key(&maps[0].parse().unwrap()), "the other is at work on it");
     }
 
     #[test]
     fn a_killed_apply_of_a_plan_file_is_gone_on_with() {
+        let a_second = Options { total: Duration::from_secs(1), ..Options::default() };
         let dir = tempfile::tempdir().unwrap();
         open(dir.path()).begin().unwrap();
         let mut log = open(dir.path());
         let plan = plan(&log, Action::Create, &[WEB]);
         let long_ago = "2026-01-01T00:00:00Z".parse().unwrap();
-        begin(&plan, &mut log, Duration::from_secs(1), long_ago).unwrap();
-        assert_eq!(code(begin(&plan, &mut log, Duration::from_secs(1), Timestamp::now())).0, "begun");
+        begin(&plan, &mut log, &a_second, long_ago).unwrap();
+        assert_eq!(code(begin(&plan, &mut log, &a_second, Timestamp::now())).0, "begun");
     }
 }

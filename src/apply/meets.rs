@@ -9,7 +9,8 @@ use std::{cmp::Ordering, collections::BTreeSet};
 use crate::{
     address::ResourceAddress,
     plan::change::{Action, Change, Plan},
-    state::{Begin, Delta, Entry},
+    spec::Subject,
+    state::{Begin, Delta, Entry, Move},
 };
 
 /// Kinds that run pods, and so take room.
@@ -102,8 +103,16 @@ impl Scope {
         match entry {
             Entry::Delta(Delta { outcomes }) => outcomes.keys().find_map(|address| self.meets_change(address)),
             Entry::Begin(begin) => self.meets_room(begin),
-            Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) => None,
+            Entry::Moved(moved) => moved.moves.iter().find_map(|step| self.meets_move(step)),
+            Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) => None,
         }
+    }
+
+    /// What the plan is about is called otherwise since.
+    fn meets_move(&self, step: &Move) -> Option<Meeting> {
+        let names = [&step.from, &step.to].map(|s| if let Subject::Cluster(name) = s { name.as_str() } else { "" });
+        let about = self.writes.iter().chain(&self.reads).find(|a| names.contains(&a.cluster()));
+        about.cloned().map(Meeting::BuildsOn)
     }
 
     /// Both take room on one cluster.

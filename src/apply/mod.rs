@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `check` | whether the plan is still true of the state, before anything is done |
 //! | `meets` | whether two applies may run at the same time |
+//! | `moves` | other names for what is remembered |
 //! | `graph` | what may be done next |
 //! | `executor` | doing all that may be done, at once, within bounds |
 //! | `journal` | when what is written to the log |
@@ -25,6 +26,7 @@ mod fault;
 mod graph;
 mod journal;
 mod meets;
+mod moves;
 mod null;
 mod object;
 mod patience;
@@ -39,6 +41,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use moves::rename;
 pub use report::{Counts, Outcome, Report, Stop};
 
 use crate::{
@@ -49,7 +52,7 @@ use crate::{
         change::{Action, Plan},
         secret::Secrets,
     },
-    state::{Delta, End, Entry, PlacementRecord, store::Log},
+    state::{Delta, End, Entry, PlacementRecord, Source, State, store::Log},
 };
 
 /// How an apply goes about it.
@@ -68,6 +71,8 @@ pub struct Options {
     pub cancel: CancellationToken,
     /// Stop now.
     pub abort: CancellationToken,
+    /// What the plan was made from, for the log.
+    pub source: Option<Source>,
 }
 
 impl Default for Options {
@@ -79,6 +84,7 @@ impl Default for Options {
             wait: true,
             cancel: CancellationToken::new(),
             abort: CancellationToken::new(),
+            source: None,
         }
     }
 }
@@ -124,7 +130,9 @@ pub async fn run(
         state if state.serial == plan.base.serial => state.placement.clone(),
         _ => log.state_at(plan.base.serial)?.map(|state| state.placement).unwrap_or_default(),
     };
-    let begin = journal::begin(plan, log, options.total, Timestamp::now())?;
+    let renamed = State { placement: before, ..State::default() };
+    let before = plan.moved.iter().fold(renamed, |state, m| state.moved(&m.into())).placement;
+    let begin = journal::begin(plan, log, options, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log, begin, plan);
     let (endings, stop) = executor::execute(&run, recorded, &mut journal).await;

@@ -21,8 +21,8 @@ use crate::{
     driver::kubernetes::{Deleted, Fault, Id, Mode, Served, clean},
     observed::KindRef,
     plan::{
-        change::{Action, Change, Target},
-        projection::{owned_fields, projection_digest},
+        change::{Action, ActionReason, Change, Target},
+        projection::{owned_fields, projection_digest, whole_digest},
     },
     state::{ObjectRecord, Record, RecordDetail},
 };
@@ -109,6 +109,8 @@ impl Write<'_, '_> {
             body["metadata"]["uid"] = uid.clone().into();
         }
         let Some(planned) = &precondition.projection else { return self.send(&kind, &body).await };
+        // Held to the object as it was looked at, whole.
+        let mode = if self.takes_over() { Mode::Forced } else { Mode::Real };
         let (mut patience, mut unanswered) = (Patience::new(self.run, self.change), false);
         for attempt in 1.. {
             let live = self.patiently(async || self.site.cluster.get(&kind, self.id()).await).await;
@@ -123,7 +125,7 @@ impl Write<'_, '_> {
             if self.run.is_over() {
                 return Err(Failure::of_write(self.change, "apply", &Fault::Unreachable(OVER.into())));
             }
-            match self.site.cluster.apply(&kind, &body, &self.run.manager, Mode::Real).await {
+            match self.site.cluster.apply(&kind, &body, &self.run.manager, mode).await {
                 Ok(answer) => return self.applied(&kind, answer),
                 // A controller wrote its status in between: look again whether ours is as planned.
                 Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}
@@ -274,6 +276,13 @@ impl Write<'_, '_> {
         }
         let Some(planned) = planned else { return Ok(()) };
         let seen = clean(live.clone(), &self.run.secret_key);
+        if self.takes_over() {
+            return if whole_digest(&seen) == *planned {
+                Ok(())
+            } else {
+                Err(self.stale("it has been changed since the plan was made"))
+            };
+        }
         let recorded = match self.run.records.get(&self.change.address).map(|r| &r.detail) {
             Some(RecordDetail::Object(record)) => Some(record.owned.unpack()),
             _ => None,
@@ -283,6 +292,11 @@ impl Write<'_, '_> {
             .flatten()
             .any(|owned| projection_digest(&seen, owned) == *planned);
         if same { Ok(()) } else { Err(self.stale("its fields have been changed since the plan was made")) }
+    }
+
+    /// Whether it is somebody else's until now.
+    fn takes_over(&self) -> bool {
+        self.change.reason == ActionReason::Imported
     }
 
     fn stale(&self, what: &str) -> Failure {

@@ -1,9 +1,12 @@
 //! What may be typed. A pure parse: nothing here looks at the world.
 
+mod state;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(super) use self::state::{ImportArgs, RollbackArgs, StateCommand};
 use crate::load::{parameters::Wanted, suppose::is_path};
 
 /// One reviewed, priced plan over the clusters and workloads of a fleet.
@@ -56,6 +59,10 @@ pub(super) enum Command {
     Apply(ApplyArgs),
     /// Take everything away that skyplan made
     Destroy(DestroyArgs),
+    /// Take over what is there already and stands in the specs
+    Import(ImportArgs),
+    /// Go back to what was applied as of an entry of the log
+    Rollback(RollbackArgs),
     /// Show the values that the last apply gave
     Output(OutputArgs),
     /// Show where components run, whether they are well, and what they cost
@@ -68,7 +75,7 @@ pub(super) enum Command {
     Contingency(ContingencyArgs),
     /// Draw a plan: what changes in which order, or where components run
     Graph(GraphArgs),
-    /// Look at what skyplan remembers
+    /// Look at what skyplan remembers, and mend it
     State {
         #[command(flatten)]
         project: ProjectArgs,
@@ -401,32 +408,6 @@ pub(super) struct StatusArgs {
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum StateCommand {
-    /// Addresses of all resources
-    List,
-    /// What is remembered of one resource, or of all, as JSON
-    Show {
-        /// Address, as `skyplan state list` prints it
-        #[arg(value_name = "ADDRESS")]
-        address: Option<String>,
-    },
-    /// Entries of the log, newest last
-    Log,
-    /// Remember a resource no longer, and leave it where it is; a cluster with all that is on it
-    Forget {
-        /// Addresses, as `skyplan state list` prints them
-        #[arg(value_name = "ADDRESS", required = true)]
-        addresses: Vec<String>,
-    },
-    /// Copy the log to another store, and check the copy; `state.url` is then yours to change
-    Migrate {
-        /// Where to: `s3://…`, `gs://…`, `azblob://…`, `kubernetes://…`, `postgres://…`, `file://…`
-        #[arg(long, value_name = "URL")]
-        to: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

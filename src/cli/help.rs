@@ -11,13 +11,13 @@ use crate::place::mixed_solver;
 /// Commands by what one is about; what is in no group stands in the last.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Begin", &["init", "validate", "schema"]),
-    ("Change", &["plan", "apply", "destroy"]),
+    ("Change", &["plan", "apply", "destroy", "import", "rollback"]),
     ("Ask", &["status", "show", "explain", "contingency", "graph", "diff", "output"]),
     ("Look after", &["catalog", "state", "local", "completions"]),
 ];
 
 /// Examples by command, as `--help` shows them.
-const EXAMPLES: [(&str, &str); 16] = [
+const EXAMPLES: [(&str, &str); 18] = [
     (
         "init",
         "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
@@ -53,6 +53,20 @@ const EXAMPLES: [(&str, &str); 16] = [
     (
         "destroy",
         "  skyplan plan --destroy       look first\n  skyplan destroy              show, ask, take everything away",
+    ),
+    (
+        "import",
+        "  skyplan import object/edge/core/ConfigMap/shop/web    write it into the specs first; shows what differs, asks\n  \
+         skyplan import cluster/edge --yes    a local cluster that was made by hand\n\n\
+         Fields that the specs say otherwise are taken from whoever set them. To have it reviewed: `import` of a \
+         Refactoring document.",
+    ),
+    (
+        "rollback",
+        "  skyplan state log            which entries there are\n  \
+         skyplan rollback 41          show the plan back to what was applied as of entry 41, ask, do it\n\n\
+         It plans the commit that was applied then, with every component where it ran. What it changes is held, so that \
+         nothing undoes it by itself: `skyplan state unhold --all` ends that.",
     ),
     (
         "status",
@@ -110,7 +124,11 @@ const EXAMPLES: [(&str, &str); 16] = [
         "state",
         "  skyplan state list           addresses of all resources\n  \
          skyplan state show cluster/edge\n  skyplan state log            every apply, newest last\n  \
-         skyplan state forget object/edge/core/ConfigMap/shop/old",
+         skyplan state diff 41        what changed since entry 41\n  \
+         skyplan state doctor         is anything wrong or unusual, and how to mend it\n  \
+         skyplan state forget object/edge/core/ConfigMap/shop/old\n  \
+         skyplan state move cluster/edge cluster/edge-1    after it was renamed in the specs\n  \
+         skyplan state hold cluster/edge --reason 'under repair'\n  skyplan state unhold --all",
     ),
     (
         "local",

@@ -114,7 +114,7 @@ pub(super) fn read_observed(path: &Path) -> Result<Observed, Diagnostic> {
     match serde_json::from_slice(&text).map_err(|e| fault(e.to_string()))? {
         File { observed: Some(observed), .. } => Ok(observed),
         File { clusters: Some(clusters), lookups, dry_runs, traffic, .. } => {
-            Ok(Observed { clusters, lookups, dry_runs, traffic, offline: true, today: None })
+            Ok(Observed { clusters, lookups, dry_runs, traffic, offline: true, ..Observed::default() })
         }
         _ => Err(fault("it has neither `observed` nor `clusters`".into())),
     }

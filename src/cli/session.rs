@@ -21,7 +21,10 @@ use crate::{
     plan::secret::is_secret,
     quantity::Day,
     spec::SpecSet,
-    state::store::{Location, Log},
+    state::{
+        Source,
+        store::{Location, Log},
+    },
 };
 
 /// The texts of a project, of its folder or of a revision.
@@ -32,6 +35,8 @@ pub(super) struct Texts {
     pub(super) sources: SourceMap,
     faults: Diagnostics,
     set: BTreeMap<String, String>,
+    /// The commit that was named, if one was.
+    commit: Option<String>,
 }
 
 /// What texts come to for one environment.
@@ -49,25 +54,28 @@ pub(super) struct Compiled {
 impl Texts {
     /// Reads the texts. What is wrong with single files is told with what is wrong in them.
     pub(super) fn read(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
-        let (tree, faults) = match &args.rev {
-            None => read_folder(root),
+        let (tree, faults, commit) = match &args.rev {
+            None => {
+                let (tree, faults) = read_folder(root);
+                (tree, faults, None)
+            }
             Some(revision) => {
                 let (tree, commit, faults) = read_revision(root, revision);
                 // A revision that is not there has no files that could be wrong.
                 if tree.files.is_empty() && faults.has_errors() {
                     return Err(output.diagnostics(&faults, &SourceMap::default()));
                 }
-                if let Some(commit) = commit {
-                    output.say(&format!("revision {revision} is {}", commit.get(..12).unwrap_or(&commit)));
+                if let Some(commit) = commit.as_ref().filter(|c| *c != revision) {
+                    output.say(&format!("revision {revision} is {}", commit.get(..12).unwrap_or(commit)));
                 }
-                (tree, faults)
+                (tree, faults, commit)
             }
         };
         let mut sources = SourceMap::default();
         for (path, text) in &tree.files {
             sources.insert(path.clone(), text.clone());
         }
-        Ok(Self { tree, sources, faults, set: args.reading.set.iter().cloned().collect() })
+        Ok(Self { tree, sources, faults, set: args.reading.set.iter().cloned().collect(), commit })
     }
 
     /// Reads and compiles the documents for one environment.
@@ -113,8 +121,12 @@ pub(super) struct Session {
     pub(super) sources: SourceMap,
     /// The project.
     pub(super) model: Model,
-    /// Digest of the texts.
+    /// Digest of the texts, and of what was said beside them.
     texts: String,
+    /// Digest of the files alone.
+    files: String,
+    /// The commit that they were read from, if one was named.
+    commit: Option<String>,
 }
 
 impl Session {
@@ -127,12 +139,22 @@ impl Session {
         let exit = output.diagnostics(&faults, &texts.sources);
         let model = compiled.model.ok_or(exit)?;
         let digest = texts.digest(model.environment.as_deref());
-        Ok(Self { root: root.to_path_buf(), sources: texts.sources, model, texts: digest })
+        let files = digest_of(&texts.tree.files);
+        Ok(Self { root: root.to_path_buf(), sources: texts.sources, model, texts: digest, files, commit: texts.commit })
     }
 
     /// Digest of the texts that the project was read from; a keyed one where secret values are among them.
     pub(super) fn inputs_digest(&self, key: &str) -> String {
         if self.has_secrets() { digest_bytes(format!("{key}{}", self.texts).as_bytes()) } else { self.texts.clone() }
+    }
+
+    /// What an apply is made from: the commit that was named, or the present one where its files are these very ones.
+    pub(super) fn source(&self, key: &str) -> Source {
+        let present = || {
+            let (tree, commit, faults) = read_revision(&self.root, "HEAD");
+            commit.filter(|_| !faults.has_errors() && digest_of(&tree.files) == self.files)
+        };
+        Source { revision: self.commit.clone().or_else(present), inputs: self.inputs_digest(key) }
     }
 
     fn has_secrets(&self) -> bool {

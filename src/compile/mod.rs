@@ -18,6 +18,7 @@ mod outputs;
 pub(crate) mod pods;
 mod policies;
 mod prices;
+mod refactorings;
 mod spread;
 mod strategies;
 mod twice;
@@ -29,6 +30,7 @@ pub(crate) use self::strategies::could_divide;
 
 pub use self::environments::log_url;
 use self::model::{Model, Settings};
+pub use self::refactorings::immovable;
 use crate::{
     catalog,
     diagnostic::{Diagnostic, Diagnostics, Severity},
@@ -56,6 +58,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let latency = latency::matrix(set, &clusters, &mut out);
     let bandwidth = latency::bandwidths(set, &clusters);
     let outputs = outputs::compile(set, &applications.objects, &mut out);
+    let surgery = refactorings::compile(set, &applications.components, &mut out);
     let mut out: Diagnostics = out.iter().filter(|d| !names::echoes(d, set)).cloned().collect();
     // Without a root there is no model, but all faults of the other documents are known by now.
     let Some(project) = &set.project else { return (None, out) };
@@ -86,6 +89,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         bandwidth,
         outputs,
         prices,
+        surgery,
     };
     (Some(model).filter(|_| !hopeless(&out)), out)
 }

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 pub use super::pods::Surge;
 use crate::{
+    address::ResourceAddress,
     diagnostic::Origin,
     money::MicroUsd,
     quantity::{Day, Micros, Percent, Resources},
-    spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Taint, ZoneType},
+    spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Subject, Taint, ZoneType},
 };
 
 /// A project, understood.
@@ -50,6 +51,47 @@ pub struct Model {
     /// How old prices are; `None` where no file of the catalogue is locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<Prices>,
+    /// What has other names, is let go, or is taken over.
+    #[serde(default, skip_serializing_if = "Surgery::is_empty")]
+    pub surgery: Surgery,
+}
+
+/// What the specs say of what is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surgery {
+    /// Other names for the same, each in one step, sorted.
+    pub moved: Vec<Renamed>,
+    /// What is left as it is, and no longer remembered, sorted.
+    pub removed: Vec<Noted>,
+    /// What is there already, and is taken over, sorted.
+    pub imports: Vec<Noted>,
+}
+
+impl Surgery {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.moved.is_empty() && self.removed.is_empty() && self.imports.is_empty()
+    }
+}
+
+/// One thing and its two names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// What it was called.
+    pub from: Subject,
+    /// What it is called.
+    pub to: Subject,
+    /// Where that is written.
+    pub origin: Origin,
+}
+
+/// An address and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    /// Address.
+    pub address: ResourceAddress,
+    /// Where.
+    pub origin: Origin,
 }
 
 /// A `Null`.

@@ -27,6 +27,7 @@ pub(super) fn check(set: &SpecSet, out: &mut Diagnostics) {
     set.applications.iter().for_each(|d| add("Application", &d.spec.name));
     set.deployments.iter().for_each(|d| add("DeploymentPolicy", &d.spec.name));
     set.dataflows.iter().for_each(|d| add("DataflowPolicy", &d.spec.name));
+    set.refactorings.iter().for_each(|d| add("Refactoring", &d.spec.name));
     for (kind, names) in kinds {
         for name in &names {
             dns_label(kind, name, out);

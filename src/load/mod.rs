@@ -205,6 +205,7 @@ impl Reader {
             "Application" => set.applications.extend(typed(node, origin, head, out)),
             "DeploymentPolicy" => set.deployments.extend(typed(node, origin, head, out)),
             "DataflowPolicy" => set.dataflows.extend(typed(node, origin, head, out)),
+            "Refactoring" => set.refactorings.extend(typed(node, origin, head, out)),
             _ => {
                 let d = Diagnostic::error("SKY0113", format!("there is no kind `{kind}`")).at(&kind_origin);
                 out.push(match did_you_mean(kind, KINDS) {

@@ -35,10 +35,11 @@ pub async fn answer(drivers: &Drivers, questions: &Questions, secret_key: &str, 
     observed.clusters.extend(join_all(clusters).await);
 
     let context = questions::Context { drivers, questions, secret_key };
-    let (lookups, dry_runs) = futures::join!(context.lookups(), context.dry_runs());
-    for (cluster, why) in lookups.failed.into_iter().chain(dry_runs.failed) {
+    let (lookups, imports, dry_runs) = futures::join!(context.lookups(), context.imports(), context.dry_runs());
+    for (cluster, why) in lookups.failed.into_iter().chain(imports.failed).chain(dry_runs.failed) {
         observed.clusters.insert(cluster, ClusterObserved::Unreachable { why });
     }
     observed.lookups.extend(lookups.answers);
+    observed.imports.extend(imports.answers);
     observed.dry_runs.extend(dry_runs.answers);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
+use serde_json::Value;
 
 use super::{AT_ONCE, cluster::fault};
 use crate::{
@@ -31,6 +32,10 @@ pub(super) struct Answers<T> {
 impl Context<'_> {
     pub(super) async fn lookups(&self) -> Answers<Option<Stranger>> {
         gather(&self.questions.lookups, |address, kind| self.look_up(address, kind)).await
+    }
+
+    pub(super) async fn imports(&self) -> Answers<Option<Value>> {
+        gather(&self.questions.imports, |address, kind| self.whole(address, kind)).await
     }
 
     pub(super) async fn dry_runs(&self) -> Answers<DryRun> {
@@ -66,6 +71,18 @@ impl Context<'_> {
         }))
     }
 
+    /// An object as it is, whosever it is.
+    async fn whole(&self, address: &ResourceAddress, kind: &KindRef) -> Fallible<Option<Value>> {
+        let Some(object) = address.object() else { return Ok(None) };
+        let cluster = self.cluster(&object.cluster).await?;
+        let what = format!("look at {}", address.short());
+        let failed = |f: Fault| fault(&object.cluster, &what, &f);
+        let Some(served) = cluster.kind(kind).await.map_err(failed)? else { return Ok(None) };
+        let id = Id { namespace: object.namespace.as_deref(), name: &object.name };
+        let found = cluster.get(&served, id).await.map_err(failed)?;
+        Ok(found.map(|o| clean(o, self.secret_key)))
+    }
+
     async fn dry_run(&self, address: &ResourceAddress, question: &DryRunQuestion) -> Fallible<DryRun> {
         let cluster = self.cluster(address.cluster()).await?;
         let what = format!("try {}", address.short());
@@ -75,7 +92,8 @@ impl Context<'_> {
         let Some(served) = cluster.kind(&kind).await.map_err(failed)? else {
             return Ok(DryRun::Refused { code: 404, message: format!("the cluster does not serve {}", kind.key()) });
         };
-        match cluster.apply(&served, &question.object, &question.manager, Mode::DryRun).await {
+        let mode = if question.force { Mode::ForcedDryRun } else { Mode::DryRun };
+        match cluster.apply(&served, &question.object, &question.manager, mode).await {
             Ok(object) => Ok(DryRun::Applied { object: clean(object, self.secret_key) }),
             Err(Fault::Conflict(causes)) => Ok(DryRun::Conflict { causes }),
             Err(Fault::Immutable(message)) => Ok(DryRun::Immutable { message }),

@@ -18,7 +18,7 @@ use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
     observed::Connection,
-    spec::DeletionPolicy,
+    spec::{DeletionPolicy, Subject},
     state::{PlacementRecord, Record, record::NodePoolState},
 };
 
@@ -48,6 +48,9 @@ pub struct Plan {
     pub cost: Cost,
     /// All clusters that changes touch, and how to get at them.
     pub clusters: BTreeMap<String, Connection>,
+    /// What is remembered under other names from then on, before anything else happens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Renaming>,
     /// Changes, sorted by address; resources that stay as they are only count.
     pub changes: Vec<Change>,
     /// Resources that stay as they are.
@@ -93,6 +96,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether nothing is done when it is applied, but that a placement may be remembered.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.moved.is_empty()
+    }
+
     /// Whether it was asked for a part of all changes only.
     pub fn is_narrowed(&self) -> bool {
         !self.targets.is_empty() || !self.excludes.is_empty()
@@ -103,6 +111,19 @@ impl Plan {
     pub fn placement_to_remember(&self) -> Option<&PlacementRecord> {
         self.placement_record.as_ref().filter(|_| self.complete || self.is_narrowed())
     }
+}
+
+/// One thing and its two names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Renaming {
+    /// What it was called.
+    pub from: Subject,
+    /// What it is called.
+    pub to: Subject,
+    /// Where that is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// A value to know after an apply.
@@ -220,6 +241,12 @@ pub enum ActionReason {
     NodesChanged,
     /// Somebody asked for it (`--replace`).
     Requested,
+    /// Its cluster is called otherwise now, and its mark says so.
+    Renamed,
+    /// It is there already, and is taken over.
+    Imported,
+    /// The specs let it go: it is left as it is (`removed` of a `Refactoring`).
+    LetGo,
 }
 
 /// One resource that changes.

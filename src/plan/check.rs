@@ -18,14 +18,14 @@ mod figures;
 mod graph;
 mod identity;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::change::{Action, Change, Check, CheckSeverity, Plan};
 use crate::{
     address::ResourceAddress,
     compile::model::Model,
     diagnostic::Diagnostic,
-    state::{ClusterRecord, Record, RecordDetail, State},
+    state::{ClusterRecord, Move, Record, RecordDetail, State},
 };
 
 /// A plan with all that the rules look things up in.
@@ -42,6 +42,9 @@ struct Checker<'a> {
 /// is for the apply to refuse.
 pub fn check(plan: &Plan, state: &State, model: Option<&Model>) -> Vec<Check> {
     let same = plan.base.lineage == state.lineage && plan.base.serial == state.serial;
+    // What a plan calls otherwise is called so before anything else.
+    let moves = plan.moved.iter().filter(|m| state.knows(&m.from)).map(Move::from);
+    let state = &moves.fold(Cow::Borrowed(state), |state, step| Cow::Owned(state.into_owned().moved(&step)));
     let mut checker = Checker {
         plan,
         state: same.then_some(state),

@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{
     address::ResourceAddress,
-    diagnostic::{Diagnostic, Diagnostics, did_you_mean},
+    diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
     observed::{ClusterObserved, Observed, Questions},
     packed::Packed,
     spec::{ClusterDriver, DeletionPolicy},
-    state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State},
+    state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State, moves::renamed},
 };
 
 /// What the comparison came to.
@@ -61,13 +61,17 @@ enum Standing<'a> {
 
 /// What is asked for beyond what the specs say.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Terms {
+pub(super) struct Terms<'a> {
     /// Everything goes.
     pub(super) destroy: bool,
     /// Deleted and made again.
     pub(super) replace: BTreeSet<ResourceAddress>,
     /// Clusters that stay though nobody wants them.
     pub(super) spared: BTreeSet<String>,
+    /// What is left as it is, and where that is written.
+    pub(super) let_go: BTreeMap<ResourceAddress, Option<&'a Origin>>,
+    /// What is taken over where it is there already.
+    pub(super) imports: BTreeSet<ResourceAddress>,
 }
 
 /// All that is compared.
@@ -76,11 +80,11 @@ struct Sides<'a> {
     desired: &'a Desired,
     state: &'a State,
     observed: &'a Observed,
-    terms: &'a Terms,
+    terms: &'a Terms<'a>,
 }
 
 /// Compares everything.
-pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms: &Terms) -> Diff {
+pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms: &Terms<'_>) -> Diff {
     let mut diff = Diff { complete: true, ..Diff::default() };
     let sides = Sides { desired, state, observed, terms };
     let mut standings: BTreeMap<&str, Standing<'_>> = BTreeMap::new();
@@ -120,7 +124,7 @@ pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms:
         }
     }
     removed::removed(sides, &mut diff);
-    leftovers::orphans(desired, state, observed, &mut diff);
+    leftovers::orphans(sides, &mut diff);
     diff
 }
 
@@ -157,9 +161,15 @@ pub(super) fn change(resource: &Resource, action: Action, reason: ActionReason, 
     }
 }
 
-/// Whether the annotation names the object itself; labels alone are copied to children.
-pub(super) fn is_ours(object: &Value, lineage: &str, address: &ResourceAddress) -> bool {
-    object["metadata"]["annotations"][ADDRESS_ANNOTATION] == identity(lineage, address)
+/// Whether the annotation names the object itself, by its present name or one that its cluster had; labels alone are
+/// copied to children.
+pub(super) fn is_ours(object: &Value, state: &State, address: &ResourceAddress) -> bool {
+    let mark = &object["metadata"]["annotations"][ADDRESS_ANNOTATION];
+    let cluster = address.cluster();
+    *mark == identity(&state.lineage, address)
+        || state.former.get(cluster).is_some_and(|names| {
+            names.iter().any(|name| *mark == identity(&state.lineage, &renamed(address, cluster, name)))
+        })
 }
 
 /// The fault of a `--replace` of something that cannot be replaced.

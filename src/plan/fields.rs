@@ -17,7 +17,7 @@ const NOISE: [&str; 7] =
     ["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "deletionTimestamp"];
 
 /// All fields that differ, sorted as they stand in the objects.
-pub(super) fn changes(before: &Value, after: &Value) -> Vec<FieldChange> {
+pub fn changes(before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut out = Vec::new();
     walk(String::new(), Some(before), Some(after), &mut out);
     out

@@ -12,7 +12,7 @@ pub mod compare;
 pub mod desired;
 mod divided;
 mod diff;
-mod fields;
+pub mod fields;
 mod guard;
 mod offline;
 pub mod order;
@@ -23,12 +23,13 @@ mod refresh;
 mod report;
 pub mod secret;
 pub mod select;
+mod surgery;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::{change::Plan, select::Scope};
+pub use self::{change::Plan, select::Scope, surgery::both};
 use self::{
-    change::{Base, Cost, FORMAT_VERSION, Note},
+    change::{Base, Cost, FORMAT_VERSION, Note, Renaming},
     desired::{Body, Choice, Desired, desired},
     diff::{Diff, Terms},
     reach::{reach, recorded_connection},
@@ -84,6 +85,18 @@ pub enum Step {
 /// # Errors
 /// There is no plan: constraints in conflict, objects refused, clusters that are not who they were.
 pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostics> {
+    let surgery::Surgery { state, moved, notes } = surgery::operate(inputs)?;
+    let inputs = &Inputs { state: &state, ..inputs.clone() };
+    plan_on(inputs, observed, &moved, notes)
+}
+
+/// The same, on the state in which everything is called as in the specs.
+fn plan_on(
+    inputs: &Inputs<'_>,
+    observed: &Observed,
+    moved: &[Renaming],
+    notes: Vec<Note>,
+) -> Result<Step, Diagnostics> {
     let first = reach(inputs, observed);
     if !first.is_empty() {
         return Ok(Step::Ask(first));
@@ -118,9 +131,11 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
         }
         None => (Desired::default(), None),
     };
+    let inputs = &surgery::spare_held(inputs, &wanted);
     faults.extend(Names::new(&wanted, inputs.state, inputs.model).unknown(&inputs.scope));
     let record = placed.as_ref().map(|(_, p)| p.record.clone()).unwrap_or_default();
     let (mut diff, record) = compare(inputs, &wanted, observed, record);
+    diff.notes.extend(notes);
     faults.extend(std::mem::take(&mut diff.faults));
     if faults.has_errors() {
         return Err(faults);
@@ -131,7 +146,7 @@ pub fn plan(inputs: &Inputs<'_>, observed: &Observed) -> Result<Step, Diagnostic
     // A cluster that nobody looked at may stand, and hold what nobody knows.
     diff.blind |= observed.offline
         && diff.changes.keys().any(|a| !a.cluster().is_empty() && !observed.clusters.contains_key(a.cluster()));
-    let mut plan = finish(inputs, &wanted, diff);
+    let mut plan = Plan { moved: moved.to_vec(), ..finish(inputs, &wanted, diff) };
     if order::topological(&plan.changes).is_none() {
         return Err(Diagnostic::error("SKY0215", "the changes depend on each other in a circle")
             .hint("look for a circle in `dependsOn`")
@@ -165,10 +180,16 @@ fn compare(
     record: PlacementRecord,
 ) -> (Diff, Option<PlacementRecord>) {
     let (scope, state) = (&inputs.scope, inputs.state);
-    let mut terms =
-        Terms { destroy: inputs.model.is_none(), replace: scope.replace.clone(), spared: select::spared(scope, state) };
+    let mut terms = Terms {
+        destroy: inputs.model.is_none(),
+        replace: scope.replace.clone(),
+        spared: select::spared(scope, state),
+        let_go: surgery::let_go(inputs),
+        imports: surgery::imports(inputs).into_keys().collect(),
+    };
     loop {
         let mut diff = diff::diff(wanted, state, observed, &terms);
+        surgery::hold_to(inputs, wanted, &mut diff);
         order::order(&mut diff.changes);
         if !scope.is_narrow() {
             return (diff, Some(record));

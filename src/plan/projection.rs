@@ -18,6 +18,15 @@ pub fn owned_fields<'a>(object: &'a Value, manager: &str) -> Option<&'a Value> {
     entry.get("fieldsV1")
 }
 
+/// Digest of a whole object as it is seen, whoever set which field.
+pub fn whole_digest(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    digest(&object)
+}
+
 /// What of `value` the field set `owned` names.
 pub fn project(value: &Value, owned: &Value) -> Value {
     let Some(set) = owned.as_object() else { return Value::Null };

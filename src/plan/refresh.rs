@@ -122,8 +122,7 @@ impl Refresh<'_> {
             None if observed.offline => return silence(name, observed, diff),
             Some(ClusterObserved::Absent) | None => return self.forget(diff),
         };
-        let live =
-            objects.get(self.address).map(Packed::unpack).filter(|o| is_ours(o, &self.state.lineage, self.address));
+        let live = objects.get(self.address).map(Packed::unpack).filter(|o| is_ours(o, self.state, self.address));
         let Some(live) =
             live.as_ref().filter(|_| self.uncertain.is_some() || record.is_some_and(|r| r.cluster_uid == *cluster_uid))
         else {

@@ -37,6 +37,12 @@ pub struct Scope {
     pub refresh_only: bool,
     /// What is asked of the placement.
     pub wish: Wish,
+    /// These are taken over where they are there already.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub imports: BTreeSet<ResourceAddress>,
+    /// Nobody looks at the plan before it is applied: what is held is left alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unattended: bool,
 }
 
 impl Scope {
@@ -96,7 +102,8 @@ impl<'a> Names<'a> {
             let (addresses, components) = (self.addresses(), self.components());
             let found = addresses.iter().any(|a| is_address(word) && matches_pattern(word, a))
                 || components.iter().any(|c| names_component(word, c));
-            if found {
+            // What is to be taken over is looked for with words of its own.
+            if found || scope.imports.iter().any(|a| a.to_string() == *word) {
                 continue;
             }
             let applications = components.iter().filter_map(|c| c.split_once('/')).map(|(app, _)| app);

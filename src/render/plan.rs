@@ -11,8 +11,9 @@ use crate::{
     money::MicroUsd,
     plan::{
         Plan,
-        change::{Action, ActionReason, Change, Check, CheckSeverity, FieldChange, Target},
+        change::{Action, ActionReason, Change, Check, CheckSeverity, FieldChange, Renaming, Target},
     },
+    spec::Subject,
 };
 
 /// Longer values are cut in a line of the text; the JSON has them whole.
@@ -46,6 +47,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     if !plan.notes.is_empty() || !plan.checks.is_empty() {
         out.push('\n');
     }
+    out.push_str(&moved(&plan.moved, style));
     out.push_str(&changes(&plan.changes, style));
     if !plan.conflicts.is_empty() {
         out.push_str(&conflicts(plan, style));
@@ -53,6 +55,24 @@ pub fn render(plan: &Plan, style: Style) -> String {
     out.push_str(&totals(plan, style));
     out.push_str(&super::outputs::unknown(plan, style));
     out
+}
+
+/// What is called otherwise from then on.
+fn moved(all: &[Renaming], style: Style) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let name = |n: &Subject| match n {
+        Subject::Component(_) => format!("component {n}"),
+        Subject::Application(_) => format!("application {n}"),
+        _ => n.to_string(),
+    };
+    let row = |m: &Renaming| {
+        let origin = m.origin.as_ref().map_or_else(String::new, |o| style.dim(&format!("# {o}")));
+        vec![format!("{} {}", style.dim("→"), name(&m.from)), format!("is now {}", m.to), origin]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    format!("{}\n{}\n", style.bold("in the state"), super::table::columns(&rows, 2))
 }
 
 fn check_line(check: &Check, style: Style) -> String {
@@ -131,7 +151,8 @@ fn one(change: &Change, width: usize, style: Style) -> String {
     out
 }
 
-pub(super) fn field_line(field: &FieldChange, style: Style) -> String {
+/// One field that differs, in a line.
+pub fn field_line(field: &FieldChange, style: Style) -> String {
     let before = field.before.as_ref().map(value);
     let after = field.after.as_ref().map(value);
     match (before, after) {
@@ -173,6 +194,9 @@ pub fn reason(reason: &ActionReason) -> String {
         ActionReason::Unready => "applied before, not seen to become ready",
         ActionReason::NodesChanged => "another number of nodes",
         ActionReason::Requested => "asked for with --replace",
+        ActionReason::Renamed => "its cluster has another name",
+        ActionReason::Imported => "taken over: it is there already",
+        ActionReason::LetGo => "let go: left as it is, no longer remembered",
     }
     .into()
 }
@@ -211,7 +235,7 @@ pub fn counts(plan: &Plan) -> [(Action, &'static str, usize); 6] {
 
 fn totals(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
-    if plan.changes.is_empty() && plan.conflicts.is_empty() {
+    if plan.is_empty() && plan.conflicts.is_empty() {
         let text = match (plan.refresh_only, plan.complete) {
             (true, _) => "The state is up to date.",
             (_, true) => "No changes.",
@@ -224,7 +248,13 @@ fn totals(plan: &Plan, style: Style) -> String {
     } else {
         let parts: Vec<String> =
             counts(plan).iter().filter(|(_, _, n)| *n > 0).map(|(_, words, n)| format!("{n} {words}")).collect();
-        let list = if parts.is_empty() { "nothing to change".into() } else { parts.join(", ") };
+        let names = format!("{} to rename", plan.moved.len());
+        let parts: Vec<String> = Some(names).filter(|_| !plan.moved.is_empty()).into_iter().chain(parts).collect();
+        let mut list = if parts.is_empty() { "nothing to change".into() } else { parts.join(", ") };
+        let taken = plan.changes.iter().filter(|c| c.reason == ActionReason::Imported).count();
+        if taken > 0 {
+            list.push_str(&format!(" ({taken} of them taken over)"));
+        }
         out.push_str(&format!("{} {list}; {} unchanged.\n", style.bold("Plan:"), plan.unchanged));
     }
     if let Some(line) = cost_line(plan) {

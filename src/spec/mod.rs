@@ -14,6 +14,7 @@ mod pattern;
 mod policy;
 mod project;
 mod provider;
+mod refactoring;
 mod schema;
 mod strategy;
 mod unread;
@@ -41,7 +42,7 @@ pub use provider::{
     ControlPlanePrice, EgressPrice, EgressTier, EgressTo, Gpu, LatencyDefault, LatencyPair, LatencyProfile, Offering,
     Platform, ProviderProfile, QuotaSpec, Zone, ZoneType,
 };
-
+pub use refactoring::{MovedBlock, Refactoring, Subject};
 pub use schema::schema;
 pub use strategy::{Strategy, StrategyName, Weight};
 pub use unread::Unread;
@@ -52,7 +53,7 @@ use crate::diagnostic::Origin;
 pub const API_VERSION: &str = "skyplan.io/v1alpha1";
 
 /// Kinds that a document may have, sorted.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 9] = [
     "Application",
     "Cluster",
     "DataflowPolicy",
@@ -61,6 +62,7 @@ pub const KINDS: [&str; 8] = [
     "Null",
     "Project",
     "ProviderProfile",
+    "Refactoring",
 ];
 
 /// A document and where it begins.
@@ -93,6 +95,8 @@ pub struct SpecSet {
     pub deployments: Vec<Document<DeploymentPolicy>>,
     /// Data between components.
     pub dataflows: Vec<Document<DataflowPolicy>>,
+    /// What has other names, is let go, or is taken over.
+    pub refactorings: Vec<Document<Refactoring>>,
     /// `skyplan.lock`, where there is one.
     pub lock: Option<Document<CatalogLock>>,
     /// What could not be read: references to it are not dangling.

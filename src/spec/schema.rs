@@ -4,7 +4,8 @@ use schemars::{Schema, schema_for};
 use serde_json::{Value, json};
 
 use super::{
-    API_VERSION, Application, Cluster, DataflowPolicy, DeploymentPolicy, LatencyProfile, Null, Project, ProviderProfile,
+    API_VERSION, Application, Cluster, DataflowPolicy, DeploymentPolicy, LatencyProfile, Null, Project,
+    ProviderProfile, Refactoring,
 };
 
 /// The schema (draft 2020-12) of a kind's documents; `None` for a kind that there is not.
@@ -18,6 +19,7 @@ pub fn schema(kind: &str) -> Option<Value> {
         "Null" => schema_for!(Null),
         "Project" => schema_for!(Project),
         "ProviderProfile" => schema_for!(ProviderProfile),
+        "Refactoring" => schema_for!(Refactoring),
         _ => return None,
     };
     let mut schema = schema.to_value();

@@ -7,13 +7,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    moves::Move,
     record::{PlacementRecord, Record, RecordedOutput},
     replay::State,
 };
 use crate::{address::ResourceAddress, observed::Connection};
 
-/// Format of entries written by this version.
-pub const FORMAT: u32 = 1;
+/// Format of entries written by this version. 2 has `Moved` and `Hold`.
+pub const FORMAT: u32 = 2;
+
+/// Kinds of entries, as they are written.
+pub(super) const KINDS: [&str; 7] = ["snapshot", "begin", "delta", "end", "outputs", "moved", "hold"];
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,55 @@ pub enum Entry {
     End(End),
     /// What outputs came to.
     Outputs(Outputs),
+    /// Something is called otherwise from now on.
+    Moved(Moved),
+    /// Resources are held, or no longer.
+    Hold(Hold),
+}
+
+impl Entry {
+    /// The oldest format that has it.
+    pub(super) fn format(&self) -> u32 {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.format,
+            Self::Moved(_) | Self::Hold(_) => 2,
+            Self::Begin(_) | Self::Delta(_) | Self::End(_) | Self::Outputs(_) => 1,
+        }
+    }
+}
+
+/// Something is called otherwise from now on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moved {
+    /// When.
+    pub at: String,
+    /// What, in this order.
+    pub moves: Vec<Move>,
+}
+
+/// Resources are held: who applies without being asked leaves them alone. Or no longer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// When.
+    pub at: String,
+    /// Which.
+    pub addresses: Vec<ResourceAddress>,
+    /// Why; `None` = they are held no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The texts that an apply was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// The commit that has them; `None` where they were in no commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Digest of them, as in a plan.
+    pub inputs: String,
 }
 
 /// What outputs came to.
@@ -71,6 +124,9 @@ pub struct Begin {
     /// API versions of the objects among them.
     #[serde(default)]
     pub api_versions: BTreeMap<ResourceAddress, String>,
+    /// What it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// The process that does it: where that is known to have ended, nobody waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,

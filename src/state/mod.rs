@@ -4,12 +4,14 @@
 
 mod chain;
 pub mod entry;
+pub mod moves;
 pub mod record;
 pub mod replay;
 pub mod store;
 
-pub use entry::{Begin, Delta, End, Entry, Holder, Outputs, Snapshot};
+pub use entry::{Begin, Delta, End, Entry, Hold, Holder, Moved, Outputs, Snapshot, Source};
+pub use moves::Move;
 pub use record::{
     ClusterRecord, NullRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput,
 };
-pub use replay::State;
+pub use replay::{Held, State};

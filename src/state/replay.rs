@@ -1,9 +1,9 @@
 //! Entries → [`State`]. Pure: the same entries give the same state anywhere.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
     entry::{Begin, Entry},
@@ -36,8 +36,31 @@ pub struct State {
     pub uncertain: BTreeMap<ResourceAddress, Uncertain>,
     /// Applies that have begun and not ended, by the serial of their `Begin`. One that was killed stays
     /// until all of its addresses are settled.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_serial")]
     pub open: BTreeMap<u64, Begin>,
+    /// Resources that nobody changes who was not asked to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<ResourceAddress, Held>,
+    /// Clusters that had other names, and which: objects on them may still say those.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub former: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// JSON has numbers as keys only as texts, and serde does not take those back for numbers within a tagged entry: a
+/// Snapshot that was written while an apply was open could not be read.
+fn by_serial<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, Begin>, D::Error> {
+    let texts = BTreeMap::<String, Begin>::deserialize(deserializer)?;
+    texts.into_iter().map(|(serial, begin)| Ok((serial.parse().map_err(D::Error::custom)?, begin))).collect()
+}
+
+/// Why something is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Since when.
+    pub since: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What is needed to find out what became of an address.
@@ -82,11 +105,26 @@ impl State {
                         }
                         None => {
                             self.records.remove(address);
+                            if let ResourceAddress::Cluster(name) = address {
+                                self.former.remove(name);
+                            }
                         }
                     }
                 }
             }
             Entry::Outputs(outputs) => self.outputs.clone_from(&outputs.values),
+            Entry::Moved(moved) => self = moved.moves.iter().fold(self, State::moved),
+            Entry::Hold(hold) => {
+                for address in &hold.addresses {
+                    match &hold.reason {
+                        Some(reason) => {
+                            let held = Held { since: hold.at.clone(), reason: reason.clone() };
+                            self.held.insert(address.clone(), held);
+                        }
+                        None => drop(self.held.remove(address)),
+                    }
+                }
+            }
             Entry::End(end) => {
                 for address in &end.settled {
                     self.uncertain.remove(address);
@@ -152,6 +190,16 @@ mod tests {
         assert!(state.open.is_empty() && state.uncertain.is_empty());
         let gone = Entry::Delta(Delta { outcomes: [(a, None)].into() });
         assert!(state.after(5, &gone).records.is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_reads_back_while_an_apply_is_open() {
+        let begin = Begin { writes: vec!["cluster/a".parse().unwrap()], ..Begin::default() };
+        let state = State::default().after(7, &Entry::Begin(begin));
+        assert_eq!(state.open.len(), 1);
+        let entry = Entry::Snapshot(Snapshot { format: FORMAT, state });
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
     }
 
     #[test]

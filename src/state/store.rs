@@ -3,11 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use skyplan_state_backends::{Appended, BackendError, LogBackend as _, OpenLog};
+use skyplan_state_backends::{
+    Appended, BackendError, LogBackend as _, OpenLog,
+    blobs::{Blobs as _, Name, Shelf},
+};
 
 use super::{
     chain::Link,
-    entry::{Entry, FORMAT, Snapshot},
+    entry::{Entry, FORMAT, KINDS, Snapshot},
     replay::State,
 };
 use crate::diagnostic::Diagnostic;
@@ -85,7 +88,25 @@ impl Location {
     }
 
     fn read(&self, serial: u64, bytes: &[u8]) -> Result<Entry, Diagnostic> {
-        serde_json::from_slice(bytes).map_err(|e| self.damaged(serial, &e.to_string()))
+        /// As much of an entry as every version writes.
+        #[derive(serde::Deserialize)]
+        struct Head {
+            entry: String,
+            #[serde(default)]
+            format: u32,
+        }
+        serde_json::from_slice(bytes).map_err(|e| match serde_json::from_slice::<Head>(bytes) {
+            // Passing over it would come to another state than the one that was meant.
+            Ok(head) if !KINDS.contains(&head.entry.as_str()) => self.newer(serial, &format!("`{}`", head.entry)),
+            Ok(head) if head.format > FORMAT => self.newer(serial, &format!("of format {}", head.format)),
+            _ => self.damaged(serial, &e.to_string()),
+        })
+    }
+
+    fn newer(&self, serial: u64, what: &str) -> Diagnostic {
+        Diagnostic::error("SKY0801", format!("the state was written by a newer skyplan: entry {serial} is {what}"))
+            .detail(format!("The log is in {}; this version reads formats up to {FORMAT}.", self.text()))
+            .hint("use that version or a newer one; nothing was changed")
     }
 
     fn damaged(&self, serial: u64, why: &str) -> Diagnostic {
@@ -109,6 +130,8 @@ pub struct Log {
     snapshot: u64,
     /// Serials of Snapshots, rising.
     snapshots: Vec<u64>,
+    /// Format that the last of them says.
+    format: u32,
     pace: Pace,
 }
 
@@ -129,6 +152,7 @@ impl Log {
             since: (0, 0),
             snapshot: 0,
             snapshots: Vec::new(),
+            format: 0,
             pace: PACE,
         };
         log.catch_up()?;
@@ -194,11 +218,9 @@ impl Log {
     /// Whether this version can read the log that begins here.
     fn understood(&self, serial: u64, first: bool, entry: &Entry) -> Result<(), Diagnostic> {
         match entry {
-            Entry::Snapshot(Snapshot { format, .. }) if *format > FORMAT => Err(Diagnostic::error(
-                "SKY0801",
-                format!("the state was written by a newer skyplan (format {format}, this one reads {FORMAT})"),
-            )
-            .hint("use that version or a newer one")),
+            Entry::Snapshot(Snapshot { format, .. }) if *format > FORMAT => {
+                Err(self.location.newer(serial, &format!("of format {format}")))
+            }
             Entry::Snapshot(_) => Ok(()),
             _ if first => Err(self.missing(1, serial)),
             _ => Ok(()),
@@ -213,8 +235,9 @@ impl Log {
 
     fn take(&mut self, serial: u64, entry: &Entry, bytes: &[u8]) {
         let size = bytes.len() as u64;
-        if matches!(entry, Entry::Snapshot(_)) {
+        if let Entry::Snapshot(snapshot) = entry {
             self.snapshots.push(serial);
+            self.format = snapshot.format;
             (self.snapshot, self.since) = (size, (0, 0));
         } else {
             self.since.0 += size;
@@ -288,12 +311,14 @@ impl Log {
         }
     }
 
-    /// Appends an entry as the next serial. The first append writes a Snapshot before it.
+    /// Appends an entry as the next serial. The first append writes a Snapshot before it, and so does the first
+    /// that older versions would not understand: they see by its format that the log is not for them.
     ///
     /// # Errors
     /// Somebody else appended meanwhile (`SKY0803`), or the store failed.
     pub fn append(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
-        if self.state.serial == 0 && !matches!(entry, Entry::Snapshot(_)) {
+        let first = self.state.serial == 0 || entry.format() > self.format;
+        if first && !matches!(entry, Entry::Snapshot(_)) {
             let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
             self.append(&Entry::Snapshot(snapshot))?;
         }
@@ -337,6 +362,33 @@ impl Log {
             Some(first) if *first > 1 => self.backend.remove(first - 1).map_err(|e| self.location.unusable(&e)),
             _ => Ok(()),
         }
+    }
+
+    /// Blobs of entries that were compacted away: nobody needs them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn void(&self) -> Result<usize, Diagnostic> {
+        let floor = self.backend.floor().map_err(|e| self.location.unusable(&e))?;
+        let below = |name: &Name| match name {
+            Name::Entry(serial) => *serial < floor,
+            Name::Part(part) => part.serial < floor,
+            Name::Floor(_) | Name::Probe(_) => false,
+        };
+        let mut count = 0;
+        for shelf in [Shelf::Entries, Shelf::Parts] {
+            let names = self.backend.blobs().names(shelf, 0).map_err(|e| self.location.unusable(&e))?;
+            count += names.iter().filter(|n| below(n)).count();
+        }
+        Ok(count)
+    }
+
+    /// Removes them, and what killed writers left.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn collect(&self) -> Result<(), Diagnostic> {
+        self.backend.collect().map_err(|e| self.location.unusable(&e))
     }
 
     /// Copies the log to another place, which has none, and checks the copy.
@@ -434,6 +486,38 @@ mod tests {
         std::fs::write(&file, body).unwrap();
         let fault = open(dir.path(), "a").unwrap_err();
         assert!(fault.code == "SKY0802" && fault.summary.contains("entry 4"), "{fault:?}");
+    }
+
+    #[test]
+    fn an_entry_of_a_newer_version_is_not_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = open(dir.path(), "a").unwrap();
+        log.append(&end()).unwrap();
+        for (text, what) in [
+            (r#"{"entry":"lease","at":""}"#, "entry 3 is `lease`"),
+            (r#"{"entry":"snapshot","format":99,"all":{}}"#, "entry 3 is of format 99"),
+        ] {
+            std::fs::write(dir.path().join("000000000003.json"), text).unwrap();
+            let fault = open(dir.path(), "a").unwrap_err();
+            assert!(fault.code == "SKY0801" && fault.summary.contains(what), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_older_versions_do_not_know_is_announced_by_a_snapshot() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = r#"{"entry":"snapshot","format":1,"state":{"lineage":"a","secretKey":"key"}}"#;
+        std::fs::write(dir.path().join("000000000001.json"), first).unwrap();
+        let mut log = open(dir.path(), "a").unwrap();
+        log.append(&end()).unwrap();
+        assert_eq!(log.state().serial, 2, "it stays as it is until it must not");
+        let held = vec!["cluster/a".parse().unwrap()];
+        let hold = Entry::Hold(crate::state::Hold { at: String::new(), addresses: held, reason: Some("r".into()) });
+        log.append(&hold).unwrap();
+        assert!(matches!(log.entry(3).unwrap(), Some(Entry::Snapshot(Snapshot { format: FORMAT, .. }))));
+        log.append(&hold).unwrap();
+        let again = open(dir.path(), "a").unwrap();
+        assert_eq!((again.state(), again.state().serial, again.state().held.len()), (log.state(), 5, 1));
     }
 
     #[test]

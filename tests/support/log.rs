@@ -13,7 +13,7 @@ use skyplan::{
     place::problem::Limits,
     plan::{
         self, Inputs, Plan, Scope, Step,
-        change::{Action, Change, Target},
+        change::{Action, ActionReason, Change, Target},
         check::refusal,
         desired::manager,
         order::topological,
@@ -22,7 +22,7 @@ use skyplan::{
         secret_values,
     },
     state::{
-        ClusterRecord, Delta, End, Entry, NullRecord, ObjectRecord, Record, RecordDetail, Snapshot, State,
+        ClusterRecord, Delta, End, Entry, Move, Moved, NullRecord, ObjectRecord, Record, RecordDetail, Snapshot, State,
         entry::FORMAT,
     },
 };
@@ -180,6 +180,11 @@ impl Log {
         assert!(plan.applyable, "{:#?}", plan.conflicts);
         let mut steps = most;
         let mut step = || steps.checked_sub(1).map(|left| steps = left).ok_or(Cut);
+        if !plan.moved.is_empty() {
+            step()?;
+            let moves = plan.moved.iter().map(Move::from).collect();
+            self.append(Entry::Moved(Moved { at: "2026-01-01T00:00:00Z".into(), moves }));
+        }
         if plan.changes.is_empty() {
             if let Some(placement) = plan.placement_to_remember().cloned().filter(|p| *p != self.state.placement) {
                 step()?;
@@ -326,7 +331,8 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
     }
     let mut body = Value::clone(object);
     planned.secrets.unseal(address, &mut body, &state.secret_key).unwrap();
-    let answer = world.apply(address, &body, &manager).unwrap_or_else(|why| panic!("{address}: {why:?}"));
+    let force = change.reason == ActionReason::Imported;
+    let answer = world.apply_as(address, &body, &manager, force).unwrap_or_else(|why| panic!("{address}: {why:?}"));
     let seen = clean(&answer, &state.secret_key);
     let owned = owned_fields(&seen, &manager).cloned().unwrap();
     ObjectRecord {

@@ -98,7 +98,7 @@ impl World {
     }
 
     /// What the object would be after a server-side apply of `sent`.
-    fn merged(&self, address: &ResourceAddress, sent: &Value, manager: &str) -> Result<Value, DryRun> {
+    fn merged(&self, address: &ResourceAddress, sent: &Value, manager: &str, force: bool) -> Result<Value, DryRun> {
         let site = &self.clusters[address.cluster()];
         if let Some(namespace) = address.object().and_then(|o| o.namespace.as_ref()) {
             let named = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
@@ -106,7 +106,11 @@ impl World {
                 return Err(DryRun::Refused { code: 404, message: format!("namespaces \"{namespace}\" not found") });
             }
         }
-        let live = site.objects.get(address);
+        let mut taken = site.objects.get(address).cloned();
+        if let Some(metadata) = taken.as_mut().filter(|_| force).and_then(|o| o["metadata"].as_object_mut()) {
+            metadata.remove("managedFields");
+        }
+        let live = taken.as_ref();
         let new = apply(live, sent, manager).map_err(|causes| DryRun::Conflict { causes })?;
         match live.and_then(|live| immutable(live, &new)) {
             Some(message) => Err(DryRun::Immutable { message }),
@@ -116,7 +120,18 @@ impl World {
 
     /// Server-side apply; the answer is the object.
     pub(crate) fn apply(&mut self, address: &ResourceAddress, sent: &Value, manager: &str) -> Result<Value, DryRun> {
-        let mut new = self.merged(address, sent, manager)?;
+        self.apply_as(address, sent, manager, false)
+    }
+
+    /// The same, taking fields from others if `force`.
+    pub(crate) fn apply_as(
+        &mut self,
+        address: &ResourceAddress,
+        sent: &Value,
+        manager: &str,
+        force: bool,
+    ) -> Result<Value, DryRun> {
+        let mut new = self.merged(address, sent, manager, force)?;
         let before = self.object(address);
         if before != Some(&new) {
             let uid = before.map(|o| o["metadata"]["uid"].clone());
@@ -172,8 +187,11 @@ impl World {
             });
             observed.lookups.insert(address.clone(), stranger);
         }
-        for (address, DryRunQuestion { object, manager }) in &questions.dry_runs {
-            let answer = match self.merged(address, object, manager) {
+        for address in questions.imports.keys() {
+            observed.imports.insert(address.clone(), self.object(address).map(|o| clean(o, key)));
+        }
+        for (address, DryRunQuestion { object, manager, force }) in &questions.dry_runs {
+            let answer = match self.merged(address, object, manager, *force) {
                 Ok(object) => DryRun::Applied { object: clean(&object, key) },
                 Err(refused) => refused,
             };

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::plan::asked;
+use super::{plan::asked, state::hold::entry};
 use crate::{
     apply::{self, Options, Progress, Report},
     cli::{
@@ -13,13 +13,13 @@ use crate::{
         exit::Exit,
         output::Output,
         planfile,
-        planning::{self, Asked},
+        planning::{self, Asked, Planned},
         progress::Shown,
         resume,
         session::Session,
     },
     diagnostic::{Diagnostic, Diagnostics},
-    driver::{Drivers, Fallible},
+    driver::{Drivers, Fallible, local::has_ended},
     load::parameters::Wanted,
     observe,
     plan::{
@@ -29,7 +29,7 @@ use crate::{
         secret_values,
     },
     render,
-    state::{Entry, Outputs, store::Log},
+    state::{Entry, Move, Outputs, store::Log},
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) -> Exit {
@@ -61,7 +61,8 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
             let changed = plan.changes.iter().map(|c| &c.address);
             let mut secrets = secret_values(&session.model, changed, &log.state().secret_key);
             secrets.hold(session.model.objects.iter().map(|o| &o.object));
-            execute(&plan, &secrets, &drivers, log, args.allow_deletes, &args.run, output).await
+            let options = options(&args.run, &session, &log);
+            execute(&plan, &secrets, &drivers, log, args.allow_deletes, options, (&args.run, output)).await
         }
         None => {
             let asked = asked(false, &args.part, &args.other, &project);
@@ -80,7 +81,6 @@ pub(super) async fn planned(
     args: &RunArgs,
     output: &Output,
 ) -> Exit {
-    let destroy = asked.destroy;
     let made = match planning::make(session, log.state(), drivers, asked, output).await {
         Ok(made) => made,
         Err(faults) => {
@@ -90,6 +90,20 @@ pub(super) async fn planned(
             return session.show(&faults, output);
         }
     };
+    confirmed(session, drivers, log, (&made, None), allow_deletes, args, output).await
+}
+
+/// Shows a plan that was just made, asks, and does it; what it changes is held before that, where there is a reason.
+pub(super) async fn confirmed(
+    session: &Session,
+    drivers: &Drivers,
+    mut log: Log,
+    (made, hold): (&Planned, Option<&str>),
+    allow_deletes: bool,
+    args: &RunArgs,
+    output: &Output,
+) -> Exit {
+    let destroy = made.plan.destroy;
     if !args.json {
         output.print(&render::plan::render(&made.plan, output.style));
     }
@@ -99,7 +113,7 @@ pub(super) async fn planned(
     if let Some(d) = hasty(&made.plan).filter(|_| args.yes) {
         return refuse(d, args, output);
     }
-    if made.plan.changes.is_empty() && made.plan.conflicts.is_empty() {
+    if made.plan.is_empty() && made.plan.conflicts.is_empty() {
         return remember(&made.plan, drivers, log, args, output).await;
     }
     let refused = !made.plan.guards.is_empty() && !allow_deletes;
@@ -120,7 +134,28 @@ pub(super) async fn planned(
             return Exit::Error;
         }
     }
-    execute(&made.plan, &made.secrets, drivers, log, allow_deletes, args, output).await
+    if let Some(reason) = hold.filter(|_| made.plan.applyable && !refused && !made.plan.changes.is_empty()) {
+        // Before anything is done: nobody is to undo it half way.
+        let changed = made.plan.changes.iter().map(|c| c.address.clone()).collect();
+        if let Err(d) = log.append(&entry(changed, Some(reason), jiff::Timestamp::now())) {
+            return refuse(d, args, output);
+        }
+    }
+    let options = options(args, session, &log);
+    execute(&made.plan, &made.secrets, drivers, log, allow_deletes, options, (args, output)).await
+}
+
+/// How an apply goes about it, and what is remembered of where its plan came from.
+fn options(args: &RunArgs, session: &Session, log: &Log) -> Options {
+    Options {
+        parallelism: args.parallelism as usize,
+        timeout: args.timeout,
+        total: args.deadline,
+        wait: true,
+        cancel: CancellationToken::new(),
+        abort: CancellationToken::new(),
+        source: Some(session.source(&log.state().secret_key)),
+    }
 }
 
 /// A plan of what is not so is never applied.
@@ -161,16 +196,27 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
     if args.json {
         Events::new(plan).summary(&Report::default(), None);
     }
-    if let Some(placement) = plan.placement_to_remember().filter(|p| log.state().placement != **p) {
-        let state = log.state();
+    let state = log.state();
+    let renamed = plan.moved.iter().any(|m| state.knows(&m.from));
+    let placement = plan.placement_to_remember().filter(|p| renamed || state.placement != **p);
+    if renamed || placement.is_some() {
         if plan.base.serial != state.serial || plan.base.lineage != state.lineage {
             let moved = Diagnostic::error("SKY0501", "the state has moved on since this plan was made")
                 .detail(format!("The plan is based on entry {}; the log is at {}.", plan.base.serial, state.serial))
                 .hint("plan again: `skyplan plan -o FILE`");
             return refuse(moved, args, output);
         }
-        if let Err(d) = log.append(&apply::end_of(Some(placement.clone()))) {
+        let moves: Vec<Move> = plan.moved.iter().map(Move::from).collect();
+        if let Err(d) = apply::rename(&mut log, &moves, jiff::Timestamp::now(), &has_ended) {
+            return refuse(*d, args, output);
+        }
+        if let Some(placement) = placement.filter(|p| log.state().placement != **p)
+            && let Err(d) = log.append(&apply::end_of(Some(placement.clone())))
+        {
             return output.fault(d);
+        }
+        if renamed && !args.json {
+            output.print("The state has the new names; no cluster was changed.\n");
         }
     }
     let exit = outputs(plan, drivers, &mut log, args, output).await;
@@ -260,8 +306,8 @@ async fn execute(
     drivers: &Drivers,
     mut log: Log,
     allow_deletes: bool,
-    args: &RunArgs,
-    output: &Output,
+    options: Options,
+    (args, output): (&RunArgs, &Output),
 ) -> Exit {
     if let Some(d) = refusal(&plan.checks) {
         return refuse(d, args, output);
@@ -304,14 +350,6 @@ async fn execute(
             Err(d) => refuse(*d, args, output),
         };
     }
-    let options = Options {
-        parallelism: args.parallelism as usize,
-        timeout: args.timeout,
-        total: args.deadline,
-        wait: true,
-        cancel: CancellationToken::new(),
-        abort: CancellationToken::new(),
-    };
     let report = if args.json {
         let events = Arc::new(Events::new(plan));
         let report = go(plan, secrets, drivers, &mut log, &options, events.clone(), |text| eprintln!("{text}")).await;

@@ -85,6 +85,7 @@ pub(super) fn asked(destroy: bool, part: &PartArgs, other: &OtherArgs, project: 
         replace: other.replace.iter().cloned().collect(),
         refresh_only: other.refresh_only,
         wish: Wish { reoptimize, supposed: project.supposed(), ..Wish::default() },
+        ..Scope::default()
     };
     Asked { destroy, scope, gap: other.gap, ..Asked::default() }
 }
@@ -114,7 +115,7 @@ fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
     if !plan.conflicts.is_empty() {
         return Exit::Error;
     }
-    match (args.detailed_exitcode, plan.changes.is_empty()) {
+    match (args.detailed_exitcode, plan.is_empty()) {
         (true, false) => Exit::Changes,
         // Nobody knows whether there would be any.
         (true, true) if !plan.complete && !plan.is_narrowed() && !plan.refresh_only => Exit::Error,

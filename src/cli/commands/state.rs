@@ -1,23 +1,29 @@
 //! `skyplan state`: what skyplan remembers.
 
+pub(in crate::cli) mod diff;
+mod doctor;
+pub(in crate::cli) mod hold;
+
 use std::{collections::BTreeSet, path::Path};
 
 use jiff::Timestamp;
 
 use crate::{
     address::ResourceAddress,
+    apply::rename,
     cli::{
         args::{ProjectArgs, StateCommand},
         exit::Exit,
         output::Output,
         session::Session,
     },
-    compile::log_url,
+    compile::{immovable, log_url},
     diagnostic::{Diagnostic, did_you_mean},
     driver::local::has_ended,
     render::table::columns,
+    spec::{ClusterDriver, Subject},
     state::{
-        Delta, Entry, Holder, State,
+        Begin, Delta, Entry, Holder, Move, Record, RecordDetail, State,
         store::{Location, Log},
     },
 };
@@ -27,7 +33,11 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let mut log = match session.log() {
+    let log = session.log();
+    if let StateCommand::Doctor { fix, json } = command {
+        return doctor::run(log, *fix, *json, output);
+    }
+    let mut log = match log {
         Ok(log) => log,
         Err(d) => return output.fault(d),
     };
@@ -56,6 +66,15 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
             }
             Err(d) => return output.fault(d),
         },
+        StateCommand::Diff { from, to, json } => return diff::run(&log, *from, *to, *json, output),
+        StateCommand::Doctor { .. } => {}
+        StateCommand::Move { from, to } => return moved(&session, &mut log, from, to, output),
+        StateCommand::Hold { addresses, reason } => return hold::hold(&mut log, addresses, Some(reason), output),
+        StateCommand::Unhold { addresses, all } => {
+            let all: Vec<ResourceAddress> =
+                if *all { log.state().held.keys().cloned().collect() } else { addresses.clone() };
+            return hold::hold(&mut log, &all, None, output);
+        }
         StateCommand::Forget { addresses } => match forget(&mut log, addresses, Timestamp::now(), &has_ended) {
             Ok(gone) => {
                 let lines: Vec<String> = gone.iter().map(|a| format!("{a}\n")).collect();
@@ -67,6 +86,46 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
         StateCommand::Migrate { to } => return migrate(&session, &log, to, output),
     }
     Exit::Done
+}
+
+/// Calls something otherwise in the state, by the rules of `moved` in a Refactoring.
+fn moved(session: &Session, log: &mut Log, from: &Subject, to: &Subject, output: &Output) -> Exit {
+    if let Some((text, hint)) = immovable(from, to) {
+        return output.fault(Diagnostic::error("SKY0208", text).hint(hint));
+    }
+    if let Subject::Cluster(name) = from
+        && let Some(Record { detail: RecordDetail::Cluster(c), .. }) =
+            log.state().records.get(&ResourceAddress::Cluster(name.clone()))
+        && c.driver == ClusterDriver::Local
+    {
+        let text = format!("cluster `{name}` is local: its name is what it is on this machine");
+        let hint = "clusters with `driver: existing` can have another name; a local one is made anew";
+        return output.fault(Diagnostic::error("SKY0208", text).hint(hint));
+    }
+    if !log.state().knows(from) {
+        let mut known: Vec<String> = log.state().placement.components.keys().cloned().collect();
+        known.extend(log.state().records.keys().filter(|a| a.object().is_none()).map(ToString::to_string));
+        let d = Diagnostic::error("SKY0905", format!("the state has nothing called `{from}`"));
+        return output.fault(match did_you_mean(&from.to_string(), known.iter().map(String::as_str)) {
+            Some(near) => d.hint(format!("did you mean `{near}`?")),
+            None => d.hint(format!("it has {}", known.join(", "))),
+        });
+    }
+    let step = Move { from: from.clone(), to: to.clone() };
+    match rename(log, &[step], Timestamp::now(), &has_ended) {
+        Ok(_) => {
+            output.print(&format!("{from} is now {to} in the state; no cluster was changed.\n"));
+            if let Subject::Cluster(name) = to
+                && !session.model.clusters.iter().any(|c| c.name == *name)
+            {
+                output.say(&format!(
+                    "note: the specs have no cluster `{name}` yet; until they do, a plan takes away what is on it"
+                ));
+            }
+            Exit::Done
+        }
+        Err(d) => output.fault(*d),
+    }
 }
 
 /// Copies the log. The old one stays: nothing is lost if the copy turns out to be in the wrong place.
@@ -129,7 +188,7 @@ fn forget(
     }
 }
 
-fn unknown(state: &State, text: &str) -> Diagnostic {
+pub(in crate::cli) fn unknown(state: &State, text: &str) -> Diagnostic {
     let known: Vec<String> = state.records.keys().map(ToString::to_string).collect();
     let d = Diagnostic::error("SKY0905", format!("the state has no resource `{text}`"));
     match did_you_mean(text, known.iter().map(String::as_str)) {
@@ -144,16 +203,37 @@ fn row(serial: u64, entry: &Entry) -> Vec<String> {
         Entry::Begin(b) => (
             "begin",
             seconds(&b.at),
-            format!("plan {}, {} changes, until {}", short(&b.plan), b.writes.len(), seconds(&b.until)),
+            format!("plan {}, {} changes, until {}{}", short(&b.plan), b.writes.len(), seconds(&b.until), commit(b)),
         ),
         Entry::Delta(d) => {
             let gone = d.outcomes.values().filter(|r| r.is_none()).count();
             ("delta", String::new(), format!("{} recorded, {gone} gone", d.outcomes.len() - gone))
         }
         Entry::Outputs(o) => ("outputs", seconds(&o.at), format!("{} values", o.values.len())),
+        Entry::Moved(m) => {
+            let all: Vec<String> = m.moves.iter().map(|s| format!("{} is now {}", s.from, s.to)).collect();
+            ("moved", seconds(&m.at), all.join(", "))
+        }
+        Entry::Hold(h) => {
+            let what = match h.addresses.as_slice() {
+                [one] => one.to_string(),
+                all => format!("{} resources", all.len()),
+            };
+            let text = match &h.reason {
+                Some(reason) => format!("{what}: {reason}"),
+                None => format!("{what} no longer"),
+            };
+            ("hold", seconds(&h.at), text)
+        }
         Entry::End(e) => ("end", seconds(&e.at), if e.complete { "complete" } else { "not complete" }.to_owned()),
     };
     vec![serial.to_string(), kind.into(), at, text]
+}
+
+/// The commit that was applied, where it is known.
+fn commit(begin: &Begin) -> String {
+    let commit = begin.source.as_ref().and_then(|s| s.revision.as_deref());
+    commit.map_or_else(String::new, |c| format!(", commit {}", short(c)))
 }
 
 /// A time of the log without what is below seconds.

@@ -63,6 +63,10 @@ pub enum Mode {
     Real,
     /// The server only says what would be.
     DryRun,
+    /// The object changes, and fields of other managers are taken from them.
+    Forced,
+    /// The server only says what that would come to.
+    ForcedDryRun,
 }
 
 /// Name, namespace and marks of an object, without the object.
@@ -258,7 +262,7 @@ impl Cluster {
         }))
     }
 
-    /// Server-side apply, never forced. `metadata.uid` and `metadata.resourceVersion` in the object are
+    /// Server-side apply, forced only where the mode says so. `metadata.uid` and `metadata.resourceVersion` in the object are
     /// preconditions. The answer is the whole object as it is, or would be.
     ///
     /// # Errors
@@ -270,15 +274,15 @@ impl Cluster {
         };
         let request = request(kind, id);
         let params = PatchParams {
-            dry_run: mode == Mode::DryRun,
-            force: false,
+            dry_run: matches!(mode, Mode::DryRun | Mode::ForcedDryRun),
+            force: matches!(mode, Mode::Forced | Mode::ForcedDryRun),
             field_manager: Some(manager.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
         };
         let verb = Verb::Apply(id.name, &params, object);
         match mode {
-            Mode::DryRun => self.ask(LONG, &request, verb).await,
-            Mode::Real => within(LONG, self.once(&request, verb)).await,
+            Mode::DryRun | Mode::ForcedDryRun => self.ask(LONG, &request, verb).await,
+            Mode::Real | Mode::Forced => within(LONG, self.once(&request, verb)).await,
         }
     }
 

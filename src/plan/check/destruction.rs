@@ -34,6 +34,7 @@ impl Checker<'_> {
                 p.uid.is_some() && p.cluster_uid.is_some()
             }
             Action::Create if of_object => p.uid.is_none(),
+            Action::Update if change.reason == ActionReason::Imported => p.cluster_uid.is_some(),
             // An unreachable one is asked when it answers: its record says who it is.
             Action::Update | Action::Replace => p.record_serial.is_some(),
             Action::Delete => p.record_serial.is_some() || change.reason == ActionReason::Uncertain,

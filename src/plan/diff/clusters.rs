@@ -33,7 +33,9 @@ pub(super) fn cluster<'a>(
     let found = observed.clusters.get(name);
     let stands = matches!(found, Some(ClusterObserved::Reached { .. } | ClusterObserved::Unreachable { .. }));
     let ours = record.is_some() || state.uncertain.contains_key(&resource.address);
-    if stands && driver == ClusterDriver::Local && !ours {
+    let taken_over =
+        matches!(found, Some(ClusterObserved::Reached { .. })) && terms.imports.contains(&resource.address);
+    if stands && driver == ClusterDriver::Local && !ours && !taken_over {
         diff.conflicts.push(taken(resource));
         return Standing::Silent;
     }
@@ -53,6 +55,9 @@ pub(super) fn cluster<'a>(
         Some(ClusterObserved::Reached { uid, served, namespaces, objects, pools: live, .. }) => {
             let there = Standing::There { uid, served, namespaces, objects };
             match record {
+                None if driver == ClusterDriver::Local && taken_over => {
+                    add(Action::Update, ActionReason::Imported, Some(uid), live_nodes(live, pools));
+                }
                 None => add(Action::Create, ActionReason::New, Some(uid), Vec::new()),
                 Some((_, record)) if record.uid != *uid => {
                     add(Action::Create, ActionReason::ClusterReplaced, Some(uid), Vec::new());
@@ -133,8 +138,8 @@ fn taken(resource: &Resource) -> Conflict {
         field: None,
         owner: "somebody else: another project, another environment, or whoever made it by hand".into(),
         hint: format!(
-            "give this one another name; or use that one as it is with `driver: existing`; or, if nobody needs it, \
-             `skyplan local down {name} --delete`"
+            "give this one another name; or use that one as it is with `driver: existing`; or, if it is this project's, \
+             `skyplan import cluster/{name}`; or, if nobody needs it, `skyplan local down {name} --delete`"
         ),
         origin: resource.origin.clone(),
     }

@@ -2,24 +2,30 @@
 
 use serde_json::Value;
 
-use super::{Diff, is_ours};
+use super::{Diff, Sides, is_ours};
 use crate::{
     address::ResourceAddress,
-    observed::{ClusterObserved, Observed},
-    plan::{
-        change::{Action, ActionReason, Change, Note, Precondition},
-        desired::Desired,
-    },
+    observed::ClusterObserved,
+    plan::change::{Action, ActionReason, Change, Note, Precondition},
     spec::ClusterDriver,
-    state::State,
 };
 
 /// What an apply that was cut off may have made, and what carries our marks, though no record knows
 /// it and nobody wants it.
-pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, diff: &mut Diff) {
+pub(super) fn orphans(sides: Sides<'_>, diff: &mut Diff) {
+    let Sides { desired, state, observed, terms } = sides;
+    let let_go = |address: &ResourceAddress| {
+        let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
+        terms.let_go.contains_key(address) || terms.let_go.contains_key(&cluster)
+    };
     let unwanted =
         |address: &ResourceAddress| !desired.resources.contains_key(address) && !state.records.contains_key(address);
     for (address, uncertain) in state.uncertain.iter().filter(|(a, _)| unwanted(a)) {
+        if let_go(address) {
+            let forget = leftover(address, Action::Forget, Precondition::default(), uncertain.api_version.clone());
+            diff.changes.insert(address.clone(), Change { reason: ActionReason::LetGo, ..forget });
+            continue;
+        }
         let ours = uncertain.connection.as_ref().is_some_and(|c| c.driver == ClusterDriver::Local);
         let action = match (address, observed.clusters.get(address.cluster())) {
             (
@@ -28,7 +34,7 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
             ) if ours => Action::Delete,
             // What does not carry our mark was not made by us: our object never came to be.
             (ResourceAddress::Object(_), Some(ClusterObserved::Reached { objects, .. }))
-                if objects.get(address).is_some_and(|o| is_ours(&o.unpack(), &state.lineage, address)) =>
+                if objects.get(address).is_some_and(|o| is_ours(&o.unpack(), state, address)) =>
             {
                 continue;
             }
@@ -47,11 +53,11 @@ pub(super) fn orphans(desired: &Desired, state: &State, observed: &Observed, dif
     for (name, cluster) in &observed.clusters {
         let ClusterObserved::Reached { objects, uid, .. } = cluster else { continue };
         for (address, object) in objects {
-            if !unwanted(address) {
+            if !unwanted(address) || let_go(address) {
                 continue;
             }
             let object = object.unpack();
-            if !is_ours(&object, &state.lineage, address) {
+            if !is_ours(&object, state, address) {
                 continue;
             }
             let text = |v: &Value| v.as_str().map(str::to_owned);
@@ -100,7 +106,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{observed::Connection, plan::desired::identity, state::replay::Uncertain};
+    use crate::{
+        observed::{Connection, Observed},
+        plan::{
+            desired::{Desired, identity},
+            diff::Terms,
+        },
+        state::{State, replay::Uncertain},
+    };
 
     #[test]
     fn what_a_killed_apply_may_have_made_is_settled_though_nobody_wants_it_any_more() {
@@ -121,7 +134,9 @@ mod tests {
             };
             let observed = Observed { clusters: [("a".into(), reached)].into(), ..Observed::default() };
             let mut diff = Diff::default();
-            orphans(&Desired::default(), &state, &observed, &mut diff);
+            let (desired, terms) = (Desired::default(), Terms::default());
+            let sides = Sides { desired: &desired, state: &state, observed: &observed, terms: &terms };
+            orphans(sides, &mut diff);
             diff.changes.remove(&address).map(|c| (c.action, c.precondition.uid))
         };
         let object = |mark: &str| json!({"metadata": {"uid": "1", "annotations": {"skyplan.io/address": mark}}});

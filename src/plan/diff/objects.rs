@@ -12,9 +12,9 @@ use crate::{
     packed::Packed,
     plan::{
         change::{Action, ActionReason, Conflict, Precondition},
-        desired::{Body, Desired, Resource, manager},
+        desired::{ADDRESS_ANNOTATION, Body, Desired, LINEAGE_LABEL, Resource, manager},
         fields, offline,
-        projection::{owned_fields, project, projection_digest},
+        projection::{owned_fields, project, projection_digest, whole_digest},
     },
 };
 
@@ -41,7 +41,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     };
     // A record of an earlier incarnation of the cluster says nothing of this one.
     let known = record.filter(|(_, o)| o.cluster_uid == **uid).map(|(_, o)| o);
-    let live = objects.get(address).map(Packed::unpack).filter(|o| is_ours(o, &state.lineage, address));
+    let live = objects.get(address).map(Packed::unpack).filter(|o| is_ours(o, state, address));
     let live = live.as_ref();
     let precondition = Precondition {
         record_serial,
@@ -87,13 +87,27 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         }
         return;
     }
+    // What somebody else made and this project is to take over: as it is, where it is there.
+    let imported = live.is_none() && terms.imports.contains(address);
+    let found = observed.imports.get(address).and_then(Option::as_ref).filter(|_| imported);
+    if imported && !observed.offline && !observed.imports.contains_key(address) {
+        diff.questions.imports.insert(address.clone(), kind.clone());
+    }
     if live.is_none() {
         match observed.lookups.get(address) {
             None if observed.offline => planned.unverified = true,
             None => {
                 diff.questions.lookups.insert(address.clone(), kind);
             }
-            Some(Some(stranger)) => return diff.conflicts.push(stranger_conflict(resource, stranger)),
+            Some(Some(stranger))
+                if found.is_some() && stranger.lineage.as_ref().is_none_or(|l| *l == state.lineage) =>
+            {
+                planned.action = Action::Update;
+                planned.reason = ActionReason::Imported;
+                planned.precondition.uid = Some(stranger.uid.clone());
+                planned.precondition.projection = found.map(whole_digest);
+            }
+            Some(Some(stranger)) => return diff.conflicts.push(stranger_conflict(resource, stranger, &state.lineage)),
             Some(None) => {}
         }
     }
@@ -103,11 +117,25 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             diff.changes.insert(address.clone(), planned);
         }
         None => {
-            let question = DryRunQuestion { object: Value::clone(object), manager: manager(&state.lineage) };
+            let question = DryRunQuestion {
+                object: Value::clone(object),
+                manager: manager(&state.lineage),
+                // What others own and the specs say otherwise is taken from them.
+                force: imported,
+            };
             diff.questions.dry_runs.insert(address.clone(), question);
         }
         Some(DryRun::Applied { object: merged }) => {
-            planned.fields = live.map_or_else(Vec::new, |live| fields::changes(live, merged));
+            planned.fields = live.or(found).map_or_else(Vec::new, |live| fields::changes(live, merged));
+            if planned.reason == ActionReason::Imported {
+                planned.fields.retain(|f| !is_mark(&f.path));
+            }
+            if planned.reason == ActionReason::SpecChanged
+                && !planned.fields.is_empty()
+                && planned.fields.iter().all(|f| f.path.contains(ADDRESS_ANNOTATION))
+            {
+                planned.reason = ActionReason::Renamed;
+            }
             let owns = |o: &Value| owned_fields(o, &manager(&state.lineage)).is_some();
             // Nothing would change, and what there is is remembered: the words differ, not the object.
             let unready = known.is_some_and(|k| k.unready);
@@ -142,6 +170,16 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             hint: "leave the field to its owner (take it out of the manifest), or set it back there to what the manifest says: then it is both's; `--exclude` plans the rest".into(),
             origin: resource.origin.clone(),
         })),
+        // Somebody else's object is not deleted to make room.
+        Some(DryRun::Immutable { message }) if planned.reason == ActionReason::Imported => {
+            diff.conflicts.push(Conflict {
+                address: address.clone(),
+                field: None,
+                owner: "who made it".into(),
+                hint: format!("it cannot become what the specs say ({message}): write it as it is, or delete it"),
+                origin: resource.origin.clone(),
+            });
+        }
         Some(DryRun::Immutable { message }) => {
             planned.action = Action::Replace;
             planned.reason = ActionReason::Immutable { message: message.clone() };
@@ -164,6 +202,12 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             diff.faults.push(d);
         }
     }
+}
+
+/// Whether a field is one of the marks that say whose an object is.
+fn is_mark(path: &str) -> bool {
+    [ADDRESS_ANNOTATION, LINEAGE_LABEL, "app.kubernetes.io/managed-by"].iter().any(|mark| path.contains(mark))
+        || ["metadata.labels", "metadata.annotations"].contains(&path)
 }
 
 /// `Some(true)` when the plan itself makes what the object needs (its kind, its namespace), so that
@@ -207,16 +251,20 @@ fn unserved(resource: &Resource, kind: &KindRef) -> Diagnostic {
     d
 }
 
-fn stranger_conflict(resource: &Resource, stranger: &Stranger) -> Conflict {
+const NOT_OURS: &str = "it exists and is not skyplan's; take it over (`import` of a Refactoring, or `skyplan import`), delete it or rename it";
+
+fn stranger_conflict(resource: &Resource, stranger: &Stranger, lineage: &str) -> Conflict {
     let managers = stranger.managers.join(", ");
     let (owner, hint) = match &stranger.lineage {
+        Some(own) if own == lineage => (
+            "this project, under another address".into(),
+            "if its cluster has another name now: `moved` of a Refactoring, or `skyplan state move`",
+        ),
         Some(lineage) => {
             (format!("skyplan lineage {lineage}"), "it belongs to another skyplan project; rename one of the two")
         }
-        None if managers.is_empty() => {
-            ("nobody that skyplan knows".into(), "it exists and is not skyplan's; delete or rename it")
-        }
-        None => (managers, "it exists and is not skyplan's; delete or rename it"),
+        None if managers.is_empty() => ("nobody that skyplan knows".into(), NOT_OURS),
+        None => (managers, NOT_OURS),
     };
     Conflict {
         address: resource.address.clone(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Diff, Sides, Terms, deletes, is_ours, record_of, silence};
 use crate::{
     address::ResourceAddress,
+    diagnostic::{Diagnostic, Origin},
     observed::{ClusterObserved, Observed},
     packed::Packed,
     plan::{
@@ -26,7 +27,7 @@ struct World<'a> {
     observed: &'a Observed,
     /// Why everything goes that nobody wants.
     why: ActionReason,
-    terms: &'a Terms,
+    terms: &'a Terms<'a>,
     /// Objects that shall be, wherever, and where.
     wanted: BTreeMap<Identity<'a>, Vec<&'a ResourceAddress>>,
     /// Clusters that stay for what is on them and cannot go elsewhere now.
@@ -46,7 +47,18 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
     let mut world = World { desired, state, observed, why, terms, wanted, needed: BTreeSet::new() };
     let stay = with_what_they_need(state, state.records.keys().filter(|a| world.must_stay(a, diff)).collect());
     world.needed = stay.iter().map(|a| a.cluster()).collect();
+    let kept = world.let_go();
     for (address, record) in state.records.iter().filter(|(a, _)| !desired.resources.contains_key(a)) {
+        if let Some(origin) = kept.get(address) {
+            // Of a namespace that would have stayed for something the thing itself tells.
+            if terms.let_go.contains_key(address) && world.cluster_goes(address) {
+                diff.faults.push(taken_along(address, *origin));
+            }
+            let precondition = Precondition { record_serial: Some(record.serial), ..Precondition::default() };
+            let forget = gone(address, record, Action::Forget, ActionReason::LetGo, precondition);
+            diff.changes.insert(address.clone(), Change { origin: origin.cloned(), ..forget });
+            continue;
+        }
         let spared = matches!(&record.detail, RecordDetail::Cluster(c) if deletes(c))
             && terms.spared.contains(address.cluster());
         if spared || stay.contains(address) {
@@ -86,6 +98,16 @@ fn with_what_they_need<'a>(state: &'a State, start: BTreeSet<&'a ResourceAddress
         open.extend(needs.filter(|n| seen.insert(n)));
     }
     seen
+}
+
+/// The fault of something that is to stay on a cluster that goes.
+fn taken_along(address: &ResourceAddress, origin: Option<&Origin>) -> Diagnostic {
+    let cluster = address.cluster();
+    let fault = Diagnostic::error("SKY0511", format!("{} cannot stay: its cluster {cluster} goes", address.short()))
+        .about(address)
+        .hint(format!("let the cluster go, too: `cluster/{cluster}` in `removed`"))
+        .hint("or delete what is on it with it: take this line out");
+    origin.into_iter().fold(fault, Diagnostic::at)
 }
 
 fn gone(
@@ -150,7 +172,7 @@ impl World<'_> {
         };
         precondition.cluster_uid = Some(uid.clone());
         precondition.uid = Some(record.uid.clone());
-        let live = objects.get(address).map(Packed::unpack).filter(|l| is_ours(l, &self.state.lineage, address));
+        let live = objects.get(address).map(Packed::unpack).filter(|l| is_ours(l, self.state, address));
         let Some(live) = live.filter(|_| *uid == record.cluster_uid) else {
             return Some((Action::Forget, ActionReason::AlreadyGone));
         };
@@ -184,12 +206,32 @@ impl World<'_> {
         served && !twins.iter().any(comes)
     }
 
+    /// Records that are left as they are, with what they are in: a namespace or a definition takes along what is in
+    /// it.
+    fn let_go(&self) -> BTreeMap<&ResourceAddress, Option<&Origin>> {
+        let holds = |a: &ResourceAddress| {
+            a.object().is_some_and(|o| ["Namespace", "CustomResourceDefinition"].contains(&o.kind.as_str()))
+        };
+        let mut all = BTreeMap::new();
+        for (address, record) in &self.state.records {
+            let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
+            let written = [address, &cluster].into_iter().find_map(|a| self.terms.let_go.get(a));
+            let Some(origin) = written else { continue };
+            all.insert(address, *origin);
+            for around in record.depends_on.iter().filter(|a| holds(a)) {
+                all.entry(around).or_insert(*origin);
+            }
+        }
+        all
+    }
+
     fn cluster_goes(&self, address: &ResourceAddress) -> bool {
         let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
         if self.terms.replace.contains(&cluster) {
             return true;
         }
         !self.terms.spared.contains(address.cluster())
+            && !self.terms.let_go.contains_key(&cluster)
             && !self.needed.contains(address.cluster())
             && !self.desired.resources.contains_key(&cluster)
             && record_of(self.state, &cluster).and_then(|(_, _, c)| c).is_some_and(deletes)

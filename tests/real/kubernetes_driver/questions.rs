@@ -35,7 +35,7 @@ pub(super) async fn questions(world: Arc<World>) {
     let dry = |name: &str, object: Value| {
         (
             at(&format!("object/{CLUSTER}/apps/Deployment/{namespace}/{name}")),
-            DryRunQuestion { object, manager: manager.clone() },
+            DryRunQuestion { object, manager: manager.clone(), force: false },
         )
     };
     questions.dry_runs.extend([dry("web", object), dry("refused", refused)]);
