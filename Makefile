@@ -53,10 +53,10 @@ $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)
 
 # Parts of test-full, each a target `full-<part>`.
-PARTS := place hostile kill
+PARTS := place hostile kill race
 
 .PHONY: test-full $(PARTS:%=full-%)
-test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile or kill (SEED=n)
+test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile, race or kill (SEED=n)
 
 full-place:
 	SKYPLAN_CASES=3000 cargo test --lib --locked place::
@@ -67,8 +67,11 @@ full-hostile:
 	SKYPLAN_HOSTILE_SECONDS=600 cargo test --test it --locked hard:: -- --nocapture
 
 full-kill: control-plane
-	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} SKYPLAN_POINTS=$${SKYPLAN_POINTS:-300} \
+	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} SKYPLAN_POINTS=$${SKYPLAN_POINTS:-100} SKYPLAN_CUTS=$${SKYPLAN_CUTS:-40} \
 	  $(if $(SEED),SKYPLAN_SEED=$(SEED)) cargo test --test it --locked real::kill -- --nocapture --test-threads=1
+
+full-race: control-plane
+	SKYPLAN_RACE_SECONDS=60 cargo test --test it --locked real::race -- --nocapture
 
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it
