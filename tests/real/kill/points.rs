@@ -54,11 +54,11 @@ fn a_large_apply_killed_anywhere_comes_to_the_same() {
         // One in thirty anywhere from its start on, where it still plans.
         let when = match dice.below(30) {
             0 => When::Started(within(&mut dice, time)),
-            _ => When::After(within(&mut dice, time)),
+            _ => When::After(within(&mut dice, time * 19 / 20)),
         };
-        // One in six is killed again while it goes on.
+        // One in six is killed again while it goes on, with less to do.
         let twice = dice.below(6) == 0;
-        let second = When::After(within(&mut dice, time / 2));
+        let second = When::After(within(&mut dice, time / 8));
         let fell = ground.disturb(|ground| {
             let first = ground.kill(when);
             (first, (twice && matches!(first, Fell::AtWork(_))).then(|| ground.kill(second)))
@@ -72,7 +72,8 @@ fn a_large_apply_killed_anywhere_comes_to_the_same() {
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kills-{seed}.txt")), report).unwrap();
     let all: usize = ground.fell.values().sum();
     let at_work: usize = ground.fell.iter().filter(|(f, _)| matches!(f, Fell::AtWork(_))).map(|(_, n)| n).sum();
-    assert!(at_work * 10 >= all * 9, "only {at_work} of {all} kills fell in an apply that was at work");
+    // One of ten may miss; of a few, three.
+    assert!((all - at_work) * 10 <= all.max(30), "only {at_work} of {all} kills fell in an apply that was at work");
 }
 
 fn report(
