@@ -1,4 +1,4 @@
-//! SHA-256 of values, as hexadecimal text. Knows nothing of what is digested.
+//! SHA-256 of values, as hexadecimal text; bytes as base64. Knows nothing of what is digested.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use serde_json::Value;
@@ -43,4 +43,40 @@ pub fn digest_pages<'a>(pages: impl IntoIterator<Item = &'a String>) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
+}
+
+/// Base64 with padding (RFC 4648), as in a Secret's `data`.
+pub fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().chain([0; 2].iter()).take(3).fold(0_u32, |w, b| w << 8 | u32::from(*b));
+        for i in 0..4 {
+            let index = (word >> (18 - 6 * i)) as usize & 63;
+            out.push(if i <= chunk.len() { char::from(ALPHABET[index]) } else { '=' });
+        }
+    }
+    out
+}
+
+/// The bytes of base64 with padding; `None` where it is none.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let (mut out, mut word, mut bits) = (Vec::new(), 0_u32, 0);
+    for c in text.trim_end_matches('=').bytes().filter(|c| !c.is_ascii_whitespace()) {
+        word = word << 6 | u32::from(digit(c)?);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push(u8::try_from(word >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
 }

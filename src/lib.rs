@@ -14,6 +14,8 @@
 //! | [`diagnostic`] | yes | the one type for everything that is wrong; places in sources |
 //! | [`address`] | yes | names of resources |
 //! | [`digest`], [`quantity`], [`money`] | yes | SHA-256, sizes and times, dollars, as integers |
+//! | [`trust`] | yes | who may sign what is applied; keys and signatures of OpenSSH |
+//! | [`seal`] | yes, but randomness | what age encrypts and opens |
 //! | [`packed`] | yes | objects at rest, as compact text |
 //! | [`spec`] | yes | the words a user may write |
 //! | [`load`] | reads | folder or Git revision → texts → specs; only `load::disk` and `load::git` touch the disk |
@@ -39,6 +41,8 @@
 pub mod diagnostic;
 pub mod address;
 pub mod digest;
+pub mod trust;
+pub mod seal;
 pub mod packed;
 pub mod quantity;
 pub mod money;

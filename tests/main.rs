@@ -29,6 +29,7 @@ mod pure {
     mod placement_words;
     mod plan_checks;
     mod schemas;
+    mod signatures;
     mod sizes;
     mod stability;
     mod state_formats;
@@ -61,4 +62,5 @@ mod real {
     mod store;
     mod surgery;
     mod together;
+    mod secrets;
 }

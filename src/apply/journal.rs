@@ -22,7 +22,7 @@ use crate::{
         Fallible,
         local::{has_ended, this_process},
     },
-    plan::{change::Plan, projection::digest},
+    plan::change::Plan,
     state::{Begin, Delta, End, Entry, Move, PlacementRecord, Record, State, store::Log},
 };
 
@@ -37,7 +37,7 @@ const ATTEMPTS: usize = 20;
 pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestamp) -> Fallible<u64> {
     let total = SignedDuration::try_from(options.total).unwrap_or(SignedDuration::from_hours(1));
     let scope = Scope::of(plan);
-    let plan_digest = digest(&serde_json::to_value(plan).unwrap_or_default());
+    let plan_digest = plan.meaning();
     let entry = Entry::Begin(Begin {
         plan: plan_digest.clone(),
         writes: plan.changes.iter().map(|c| c.address.clone()).collect(),
@@ -55,13 +55,19 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
         until: now.checked_add(total).and_then(|t| t.checked_add(super::executor::GRACE)).unwrap_or(now).to_string(),
         at: now.to_string(),
     });
-    let key = log.state().secret_key.clone();
+    let (key, trust) = (log.state().secret_key.clone(), log.state().trust.clone());
     for _ in 0..ATTEMPTS {
         // Also the first time: whoever was at work when the log was opened may have ended.
         log.catch_up()?;
         if log.state().secret_key != key {
             return Err(Box::new(
                 Diagnostic::error("SKY0501", "the plan is out of date: the state was begun by somebody else meanwhile")
+                    .hint("plan again: `skyplan plan`"),
+            ));
+        }
+        if log.state().trust != trust {
+            return Err(Box::new(
+                Diagnostic::error("SKY0501", "the plan is out of date: whom the project trusts was changed meanwhile")
                     .hint("plan again: `skyplan plan`"),
             ));
         }
@@ -221,7 +227,9 @@ impl<'a> Journal<'a> {
                         Entry::Delta(delta) => delta.outcomes.keys().collect(),
                         // What is called otherwise now is not ours to tell of.
                         Entry::Moved(_) => self.writes.iter().collect(),
-                        Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) => Vec::new(),
+                        Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) | Entry::Sealed(_) => {
+                            Vec::new()
+                        }
                     };
                     self.overtaken.extend(theirs.into_iter().filter(|a| self.writes.contains(*a)).cloned());
                 }
@@ -258,7 +266,7 @@ mod tests {
         let address = |n: usize| format!("cluster/c{n}").parse::<ResourceAddress>().unwrap();
         (0..GROUP_SIZE + 1).for_each(|n| journal.add(address(n), None));
         assert!(journal.due().is_some());
-        let end = End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() };
+        let end = End { complete: true, ..End::default() };
         journal.end(end, &PlacementRecord::default());
         assert!(journal.due().is_none() && journal.fault().is_none());
         // Snapshot, two groups, End.
@@ -269,7 +277,7 @@ mod tests {
     async fn an_entry_that_lost_its_place_is_appended_again() {
         let dir = tempfile::tempdir().unwrap();
         let (mut log, mut other) = (open(dir.path()), open(dir.path()));
-        other.append(&super::super::end_of(None)).unwrap();
+        other.append(&super::super::end_of(None, None)).unwrap();
         let mut journal = Journal::new(&mut log, 0, &Plan::default());
         journal.add("cluster/a".parse().unwrap(), None);
         journal.flush();
@@ -309,7 +317,7 @@ mod tests {
         }
         let mut journal = Journal::new(&mut first, begin_a, &a);
         a.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
-        let end = End { begin: Some(begin_a), at: String::new(), complete: true, placement: None, settled: Vec::new() };
+        let end = End { begin: Some(begin_a), complete: true, ..End::default() };
         journal.end(end, &PlacementRecord::default());
         assert!(journal.fault().is_none());
         [beside, code(begin(&b, &mut second, &hour, now))]
@@ -362,7 +370,7 @@ mod tests {
         both.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
         let settled = both.changes.iter().map(|c| c.address.clone()).collect();
         let placement = Some(PlacementRecord::default());
-        let end = End { begin: Some(begun), at: String::new(), complete: true, placement, settled };
+        let end = End { begin: Some(begun), complete: true, placement, settled, ..End::default() };
         journal.end(end, &PlacementRecord::default());
         assert!(journal.is_broken());
         let fault = journal.fault().unwrap();
@@ -374,7 +382,11 @@ mod tests {
         let said: Vec<Entry> = slow.entries().unwrap().into_iter().rev().take(2).map(|(_, e)| e).collect();
         let [Entry::End(end), Entry::Delta(delta)] = &said[..] else { panic!("{said:?}") };
         assert_eq!(delta.outcomes.keys().cloned().collect::<BTreeSet<_>>(), two);
-        assert_eq!((end.complete, end.settled.iter().cloned().collect::<BTreeSet<_>>(), &end.placement), (false, BTreeSet::new(), &None));
+        // What is told as an outcome is not told again.
+        assert_eq!(
+            (end.complete, end.settled.iter().cloned().collect::<BTreeSet<_>>(), &end.placement),
+            (false, BTreeSet::new(), &None)
+        );
         assert!(slow.state().uncertain.contains_key(&maps[0].parse().unwrap()), "the other is at work on it");
     }
 

@@ -104,7 +104,7 @@ impl Scope {
             Entry::Delta(Delta { outcomes }) => outcomes.keys().find_map(|address| self.meets_change(address)),
             Entry::Begin(begin) => self.meets_room(begin),
             Entry::Moved(moved) => moved.moves.iter().find_map(|step| self.meets_move(step)),
-            Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) => None,
+            Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) | Entry::Sealed(_) => None,
         }
     }
 

@@ -53,6 +53,7 @@ use crate::{
         secret::Secrets,
     },
     state::{Delta, End, Entry, PlacementRecord, Source, State, store::Log},
+    trust::Trust,
 };
 
 /// How an apply goes about it.
@@ -144,6 +145,7 @@ pub async fn run(
         complete: done && (plan.complete || plan.is_narrowed()),
         placement: plan.placement_to_remember().cloned().filter(|_| done),
         settled,
+        trust: plan.trust.clone().filter(|_| done),
     };
     journal.end(end, &before);
     Ok(Report::new(endings, stop, journal.fault(), begun.elapsed().as_secs_f64()))
@@ -169,7 +171,8 @@ pub fn settle(plan: &Plan, log: &mut Log) -> Fallible<usize> {
     Ok(plan.changes.len())
 }
 
-/// The entry that ends an apply that had nothing to change but where components are placed.
-pub fn end_of(placement: Option<PlacementRecord>) -> Entry {
-    Entry::End(End { begin: None, at: Timestamp::now().to_string(), complete: true, placement, settled: Vec::new() })
+/// The entry that ends an apply that had nothing to change but where components are placed, or who is trusted.
+pub fn end_of(placement: Option<PlacementRecord>, trust: Option<Trust>) -> Entry {
+    let at = Timestamp::now().to_string();
+    Entry::End(End { begin: None, at, complete: true, placement, settled: Vec::new(), trust })
 }

@@ -1,12 +1,16 @@
 //! What may be typed. A pure parse: nothing here looks at the world.
 
+mod signing;
 mod state;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(super) use self::state::{ImportArgs, RollbackArgs, StateCommand};
+pub(super) use self::{
+    signing::{KeygenArgs, SignArgs, VerifyArgs},
+    state::{ImportArgs, RollbackArgs, StateCommand},
+};
 use crate::load::{parameters::Wanted, suppose::is_path};
 
 /// One reviewed, priced plan over the clusters and workloads of a fleet.
@@ -82,6 +86,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: StateCommand,
     },
+    /// Make a key to sign plans with
+    Keygen(KeygenArgs),
+    /// Sign a plan file
+    Sign(SignArgs),
+    /// Show who has signed a plan file, and whether they are trusted
+    Verify(VerifyArgs),
     /// Look at offerings, prices and latencies, and fetch them anew
     Catalog {
         #[command(subcommand)]

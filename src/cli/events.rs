@@ -35,7 +35,7 @@ impl Events {
         let events = Self { actions, out: Mutex::default() };
         let head = json!({
             "formatVersion": FORMAT_VERSION, "skyplan": env!("CARGO_PKG_VERSION"), "project": plan.project,
-            "lineage": plan.base.lineage, "serial": plan.base.serial,
+            "lineage": plan.base.lineage, "serial": plan.base.serial, "digest": plan.meaning(),
         });
         events.write("version", &head);
         for change in &plan.changes {

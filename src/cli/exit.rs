@@ -32,13 +32,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Codes of what is possible and not permitted.
+const REFUSALS: [&str; 6] = ["SKY0430", "SKY0508", "SKY0522", "SKY0523", "SKY0524", "SKY0525"];
+
 impl Exit {
     /// The status that a diagnostic's code stands for.
     pub(super) fn of(codes: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let codes: Vec<String> = codes.into_iter().map(|c| c.as_ref().to_owned()).collect();
         if codes.iter().any(|c| c == "SKY0501" || c == "SKY0923") {
             Self::Stale
-        } else if codes.iter().any(|c| c == "SKY0508" || c == "SKY0430") {
+        } else if codes.iter().any(|c| REFUSALS.contains(&c.as_str())) {
             Self::Refused
         } else if codes.iter().any(|c| c.starts_with("SKY04") && c != "SKY0490") {
             Self::Infeasible

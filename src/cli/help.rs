@@ -11,13 +11,13 @@ use crate::place::mixed_solver;
 /// Commands by what one is about; what is in no group stands in the last.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Begin", &["init", "validate", "schema"]),
-    ("Change", &["plan", "apply", "destroy", "import", "rollback"]),
+    ("Change", &["plan", "apply", "destroy", "import", "rollback", "keygen", "sign", "verify"]),
     ("Ask", &["status", "show", "explain", "contingency", "graph", "diff", "output"]),
     ("Look after", &["catalog", "state", "local", "completions"]),
 ];
 
 /// Examples by command, as `--help` shows them.
-const EXAMPLES: [(&str, &str); 18] = [
+const EXAMPLES: [(&str, &str); 21] = [
     (
         "init",
         "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
@@ -110,6 +110,22 @@ const EXAMPLES: [(&str, &str); 18] = [
         "output",
         "  skyplan output               all of them\n  skyplan output address       one, as it is, for scripts\n  \
          skyplan output --json",
+    ),
+    (
+        "keygen",
+        "  skyplan keygen               the public key goes into `trust.signers` of skyplan.yaml\n  \
+         skyplan keygen -o release.key",
+    ),
+    (
+        "sign",
+        "  skyplan plan -o plan.json && skyplan show plan.json\n  \
+         skyplan sign plan.json       writes plan.json.sig\n  skyplan sign plan.json --key ~/.ssh/id_ed25519",
+    ),
+    (
+        "verify",
+        "  skyplan verify plan.json     by those whom the project trusts\n  \
+         skyplan verify plan.json --signer 'ssh-ed25519 AAAA…'\n\n\
+         Exit status: 0 signed by somebody who is trusted, 1 error, 5 not signed so.",
     ),
     (
         "catalog",

@@ -7,12 +7,15 @@ mod download;
 mod events;
 mod exit;
 mod help;
+mod identities;
+mod keys;
 mod output;
 mod planfile;
 mod planning;
 mod progress;
 mod replay;
 mod resume;
+mod sealing;
 mod session;
 
 use std::ffi::OsString;
@@ -67,6 +70,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Explain(options) => commands::explain::run(&root, &options, &output).await,
             Command::Contingency(options) => commands::contingency::run(&root, &options, &output).await,
             Command::State { project, command } => commands::state::run(&root, &project, &command, &output),
+            Command::Keygen(options) => commands::sign::keygen(&options, &output),
+            Command::Sign(options) => commands::sign::sign(&options, &output),
+            Command::Verify(options) => commands::sign::verify(&root, &options, &output),
             Command::Catalog { command } => commands::catalog::run(&root, &command, &output).await,
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,

@@ -1,25 +1,32 @@
-//! Plan files as they are read: for an apply, or to be looked at.
+//! Plan files on disk: written whole, read for an apply or to be looked at.
 
 use std::path::Path;
 
 use crate::{
     diagnostic::Diagnostic,
-    plan::{Plan, change::FORMAT_VERSION},
+    plan::{
+        Plan,
+        file::{self, PlanFile},
+    },
 };
 
 /// Reads a plan file.
-pub(super) fn read(file: &Path) -> Result<Plan, Diagnostic> {
-    let name = file.display();
-    let text = std::fs::read(file).map_err(|e| {
+pub(super) fn read(path: &Path) -> Result<Plan, Diagnostic> {
+    read_all(path).map(|file| file.plan)
+}
+
+/// Reads a plan file, with the bytes that signatures are over.
+pub(super) fn read_all(path: &Path) -> Result<PlanFile, Diagnostic> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|e| {
         Diagnostic::error("SKY0901", format!("{name} cannot be read: {e}"))
             .hint(format!("write it with `skyplan plan -o {name}`, or name another plan file"))
     })?;
-    let plan: Plan = serde_json::from_slice(&text).map_err(|e| {
-        Diagnostic::error("SKY0901", format!("{name} is not a plan: {e}")).hint("write one with `skyplan plan -o FILE`")
-    })?;
-    if plan.format_version.split('.').next() == FORMAT_VERSION.split('.').next() {
-        return Ok(plan);
-    }
-    let format = &plan.format_version;
-    Err(Diagnostic::error("SKY0901", format!("{name} has format {format}, this skyplan reads {FORMAT_VERSION}")))
+    file::read(&name, &bytes).map_err(|d| *d)
+}
+
+/// Writes a plan file.
+pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), Diagnostic> {
+    std::fs::write(path, plan.to_file())
+        .map_err(|e| Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", path.display())))
 }

@@ -1,13 +1,13 @@
 //! What most commands begin with: the project's files read and compiled, its state opened.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
 };
 
-use super::{args::ProjectArgs, exit::Exit, output::Output};
+use super::{args::ProjectArgs, exit::Exit, identities::keyring, output::Output};
 use crate::{
     compile::{compile, hopeless, model::Model, placement_tells, too_old},
     diagnostic::{Diagnostic, Diagnostics, SourceMap},
@@ -15,11 +15,13 @@ use crate::{
     driver::{Drivers, local::LocalRoot},
     load::{
         self,
+        git::commit_signers,
         parameters::{Choice, Wanted},
         tree::{SourceTree, read_folder, read_revision},
     },
     plan::secret::is_secret,
     quantity::Day,
+    seal::Keyring,
     spec::SpecSet,
     state::{
         Source,
@@ -34,9 +36,12 @@ pub(super) struct Texts {
     /// The same, for excerpts.
     pub(super) sources: SourceMap,
     faults: Diagnostics,
+    /// Who has signed the commit that they are of; `None` for a folder.
+    signed: Option<Result<BTreeSet<String>, String>>,
     set: BTreeMap<String, String>,
     /// The commit that was named, if one was.
     commit: Option<String>,
+    keys: Keyring,
 }
 
 /// What texts come to for one environment.
@@ -54,6 +59,7 @@ pub(super) struct Compiled {
 impl Texts {
     /// Reads the texts. What is wrong with single files is told with what is wrong in them.
     pub(super) fn read(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
+        let mut signed = None;
         let (tree, faults, commit) = match &args.rev {
             None => {
                 let (tree, faults) = read_folder(root);
@@ -65,6 +71,10 @@ impl Texts {
                 if tree.files.is_empty() && faults.has_errors() {
                     return Err(output.diagnostics(&faults, &SourceMap::default()));
                 }
+                signed = Some(match &commit {
+                    Some(commit) => commit_signers(root, commit),
+                    None => Err(format!("`{revision}` names a folder, not a commit")),
+                });
                 if let Some(commit) = commit.as_ref().filter(|c| *c != revision) {
                     output.say(&format!("revision {revision} is {}", commit.get(..12).unwrap_or(commit)));
                 }
@@ -72,16 +82,18 @@ impl Texts {
             }
         };
         let mut sources = SourceMap::default();
-        for (path, text) in &tree.files {
-            sources.insert(path.clone(), text.clone());
+        // Of what is encrypted whole there are no lines to be shown.
+        for (path, text) in tree.files.iter().filter(|(path, _)| !path.ends_with(".age")) {
+            sources.insert(path.clone(), load::masked(text).into());
         }
-        Ok(Self { tree, sources, faults, set: args.reading.set.iter().cloned().collect(), commit })
+        let keys = keyring().map_err(|d| output.fault(d))?;
+        Ok(Self { tree, sources, faults, signed, set: args.reading.set.iter().cloned().collect(), commit, keys })
     }
 
     /// Reads and compiles the documents for one environment.
     pub(super) fn compile(&self, environment: Wanted) -> Compiled {
         let mut faults = self.faults.clone();
-        let (set, mut found) = load::read_as(&self.tree, &Choice { environment, set: self.set.clone() });
+        let (set, mut found) = load::read_as(&self.tree, &self.choice(environment));
         let (model, more) = compile(&set);
         found.extend(more);
         // What only follows from a file that could not be read is not told.
@@ -96,9 +108,13 @@ impl Texts {
         }
     }
 
+    fn choice(&self, environment: Wanted) -> Choice {
+        Choice { environment, set: self.set.clone(), keys: self.keys.clone() }
+    }
+
     /// The documents for one environment, and what is wrong with them.
     pub(super) fn documents(&self, environment: Wanted) -> (SpecSet, Diagnostics) {
-        let (set, found) = load::read_as(&self.tree, &Choice { environment, set: self.set.clone() });
+        let (set, found) = load::read_as(&self.tree, &self.choice(environment));
         (set, self.faults.iter().chain(found.iter()).cloned().collect())
     }
 
@@ -121,6 +137,8 @@ pub(super) struct Session {
     pub(super) sources: SourceMap,
     /// The project.
     pub(super) model: Model,
+    /// Who has signed the commit that it was read from; `None` for a folder.
+    pub(super) signed: Option<Result<BTreeSet<String>, String>>,
     /// Digest of the texts, and of what was said beside them.
     texts: String,
     /// Digest of the files alone.
@@ -140,7 +158,15 @@ impl Session {
         let model = compiled.model.ok_or(exit)?;
         let digest = texts.digest(model.environment.as_deref());
         let files = digest_of(&texts.tree.files);
-        Ok(Self { root: root.to_path_buf(), sources: texts.sources, model, texts: digest, files, commit: texts.commit })
+        Ok(Self {
+            root: root.to_path_buf(),
+            sources: texts.sources,
+            model,
+            signed: texts.signed,
+            texts: digest,
+            files,
+            commit: texts.commit,
+        })
     }
 
     /// Digest of the texts that the project was read from; a keyed one where secret values are among them.

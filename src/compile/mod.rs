@@ -73,12 +73,25 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
             ),
         ));
     }
+    let trust = spec.trust.trust();
+    if trust.signers.is_empty() && !trust.is_empty() {
+        out.push(
+            Diagnostic::error(
+                "SKY0106",
+                "`trust` names no `signers`, and asks for signatures: nobody could apply anything",
+            )
+            .at(&project.origin)
+            .hint("`skyplan keygen` prints what goes into `signers`"),
+        );
+    }
     let prices = prices::ages(set, spec, &clusters);
     let model = Model {
         project: spec.name.value.clone(),
         environment: set.environment.clone(),
         lineage: environments::lineage(spec, set.environment.as_deref()),
         state_url: environments::state_url(spec, set.environment.as_deref()),
+        trust,
+        recipients: spec.state.encryption.recipients.iter().map(|r| r.value.0.clone()).collect(),
         settings,
         clusters,
         components: applications.components,

@@ -13,6 +13,7 @@ use crate::{
     money::MicroUsd,
     quantity::{Day, Micros, Percent, Resources},
     spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Subject, Taint, ZoneType},
+    trust::Trust,
 };
 
 /// A project, understood.
@@ -27,6 +28,12 @@ pub struct Model {
     pub lineage: String,
     /// Where its state is kept: a `file://` URL.
     pub state_url: Option<String>,
+    /// Who may sign what is applied.
+    #[serde(default, skip_serializing_if = "Trust::is_empty")]
+    pub trust: Trust,
+    /// For whom secret values are sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
     /// How places are chosen.
     pub settings: Settings,
     /// Clusters, sorted by name.

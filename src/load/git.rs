@@ -7,7 +7,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -18,7 +18,10 @@ use super::{
     disk::no_folder,
     tree::{Entry, MOST_BYTES, SourceTree, Store, walk},
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, did_you_mean},
+    trust::{COMMITS, signers_of},
+};
 
 /// Longer names are on no disk either.
 const LONGEST_NAME: usize = 255;
@@ -49,6 +52,23 @@ pub fn read_revision(root: &Path, revision: &str) -> (SourceTree, Option<String>
         Ok((tree, commit)) => (tree, commit, out),
         Err(fault) => (SourceTree::default(), None, (*fault).into()),
     }
+}
+
+/// Who has signed a commit of the repository around a folder: public keys of OpenSSH.
+///
+/// # Errors
+/// A sentence that says why nobody is known: it is not signed, or not well, or not in this way.
+pub fn commit_signers(root: &Path, commit: &str) -> Result<BTreeSet<String>, String> {
+    let short = commit.get(..12).unwrap_or(commit);
+    let (repository, _) = open(root).map_err(|d| d.summary.clone())?;
+    let id = Oid::from_str(commit).map_err(|e| sentence(&e))?;
+    let (signature, content) =
+        repository.extract_signature(&id, None).map_err(|_| format!("Commit {short} is not signed"))?;
+    let text = signature.as_str().unwrap_or_default();
+    if text.starts_with("-----BEGIN PGP") {
+        return Err(format!("Commit {short} is signed with PGP, not with an ssh key"));
+    }
+    signers_of(text, COMMITS, &content).map_err(|why| format!("The signature of commit {short} is not good: {why}"))
 }
 
 /// The repository around a folder, and the folder's path in it.

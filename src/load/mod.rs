@@ -5,10 +5,12 @@
 
 mod decode;
 mod disk;
-mod git;
+pub mod git;
 mod parallel;
+mod masked;
 pub mod parameters;
 pub(crate) mod salvage;
+mod sealed;
 pub mod suppose;
 pub mod tree;
 pub mod yaml;
@@ -21,13 +23,16 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
+pub use self::masked::masked;
 use self::{
     parameters::Choice,
+    salvage::Parsed,
     tree::{SourceTree, is_yaml},
     yaml::{Node, Span, Tree},
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
+    seal::Keyring,
     spec::{API_VERSION, Document, KINDS, LOCK_FILE, LOCK_VERSION, Manifest, SpecSet, Unread},
 };
 
@@ -42,8 +47,11 @@ pub fn read(tree: &SourceTree) -> (SpecSet, Diagnostics) {
 
 /// The same for one environment, or with other values of parameters.
 pub fn read_as(tree: &SourceTree, choice: &Choice) -> (SpecSet, Diagnostics) {
-    let set = SpecSet { texts: tree.files.clone(), ..SpecSet::default() };
-    let mut reader = Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new() };
+    // Of what is encrypted whole there are no lines to be shown.
+    let texts = tree.files.iter().filter(|(path, _)| !sealed::is_age(path));
+    let texts = texts.map(|(path, text)| (Arc::clone(path), Arc::clone(text))).collect();
+    let set = SpecSet { texts, ..SpecSet::default() };
+    let mut reader = Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new(), keys: choice.keys.clone() };
     reader.parse_all(tree);
     let mentions = |path: &str| tree.files.get(path).is_some_and(|text| text.contains("${parameters."));
     reader.set.environment =
@@ -65,6 +73,8 @@ struct Reader {
     out: Diagnostics,
     /// Documents of every file that could be parsed.
     parsed: BTreeMap<Arc<str>, Vec<Node>>,
+    /// Keys that open what is encrypted.
+    keys: Keyring,
 }
 
 impl Reader {
@@ -82,7 +92,8 @@ impl Reader {
             .iter()
             .filter(|(path, _)| !others.iter().any(|folder| path.starts_with(folder.as_str())))
             .collect();
-        for ((path, _), parsed) in ours.iter().zip(parallel::map(&ours, |(path, text)| salvage::parse(path, text))) {
+        let keys = self.keys.clone();
+        for ((path, _), parsed) in ours.iter().zip(parallel::map(&ours, |(path, text)| parse(path, text, &keys))) {
             self.parsed.insert(Arc::clone(path), parsed.nodes);
             for (fault, text) in parsed.faults {
                 self.out.push(fault);
@@ -243,7 +254,7 @@ impl Reader {
                         for file in files {
                             // Trees go as objects are made of them: large projects need the room. Of a file
                             // that is somebody else's too they are made again.
-                            let again = || tree.files.get(&file).and_then(|text| yaml::parse(&file, text).ok());
+                            let again = || tree.files.get(&file).map(|text| parse(&file, text, &self.keys).nodes);
                             let nodes = match self.parsed.remove(&file) {
                                 None if taken.contains(&file) => again(),
                                 nodes => nodes,
@@ -276,6 +287,24 @@ impl Reader {
             }
         }
         self.set.manifests = manifests;
+    }
+}
+
+/// The documents of a file, opened where they are encrypted.
+fn parse(path: &Arc<str>, text: &Arc<str>, keys: &Keyring) -> Parsed {
+    let parsed = if sealed::is_age(path) {
+        sealed::open_age(path, text, keys)
+    } else {
+        let parsed = salvage::parse(path, text);
+        // Of a part of a file the checksum says nothing; with a fault there is no plan anyway.
+        if !sealed::is_sops(&parsed.nodes) || !parsed.faults.is_empty() {
+            return parsed;
+        }
+        sealed::open_sops(path, parsed.nodes, keys)
+    };
+    match parsed {
+        Ok(nodes) => Parsed { nodes, faults: Vec::new() },
+        Err(fault) => Parsed { nodes: Vec::new(), faults: vec![(*fault, String::new())] },
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
+    seal::Keyring,
     spec::{API_VERSION, Unread},
 };
 
@@ -32,6 +33,8 @@ pub struct Choice {
     pub environment: Wanted,
     /// Parameters with another value for this run.
     pub set: BTreeMap<String, String>,
+    /// Keys that open what is encrypted.
+    pub keys: Keyring,
 }
 
 /// Which environment is asked for.

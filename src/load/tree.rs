@@ -157,6 +157,10 @@ impl<S: Store> Walk<'_, S> {
                 }
                 self.tree.files.insert(relative.into(), text.into());
             }
+            // Age writes bytes or text; here it is text.
+            Ok(Err(e)) if relative.ends_with(".age") => {
+                self.tree.files.insert(relative.into(), crate::seal::armored(e.as_bytes()).into());
+            }
             Ok(Err(e)) => {
                 let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
                 let line = u32::try_from(valid.iter().filter(|b| **b == b'\n').count() + 1).unwrap_or(u32::MAX);
@@ -193,7 +197,8 @@ fn misleads(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a file's name is that of a YAML file.
+/// Whether a file's name is that of a YAML file, or of one that age encrypted.
 pub fn is_yaml(name: &str) -> bool {
-    [".yaml", ".yml"].iter().any(|ending| name.to_ascii_lowercase().ends_with(ending))
+    let name = name.to_ascii_lowercase();
+    [".yaml", ".yml"].iter().any(|ending| name.strip_suffix(".age").unwrap_or(&name).ends_with(ending))
 }

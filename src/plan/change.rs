@@ -20,6 +20,7 @@ use crate::{
     observed::Connection,
     spec::{DeletionPolicy, Subject},
     state::{PlacementRecord, Record, record::NodePoolState},
+    trust::Trust,
 };
 
 /// Version of the plan's format: `major.minor`; a new minor only adds.
@@ -89,6 +90,15 @@ pub struct Plan {
     /// applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub what_if: Vec<String>,
+    /// Who may sign what is applied from then on, where that is to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+    /// In a file: the secret values of its changes, as age sealed them for the project's recipients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+    /// In a file: digest of what the plan means, by which a file that was changed is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Whether everything could be planned.
     pub complete: bool,
     /// Whether it may be applied.

@@ -13,6 +13,7 @@ pub mod desired;
 mod divided;
 mod diff;
 pub mod fields;
+pub mod file;
 mod guard;
 mod offline;
 pub mod order;
@@ -168,6 +169,7 @@ fn plan_on(
     plan.outputs =
         inputs.model.map_or_else(BTreeMap::new, |m| outputs::outputs(m, &wanted, &plan.changes, inputs.state));
     plan.placement_record = record;
+    plan.trust = inputs.model.map(|m| m.trust.clone()).filter(|trust| *trust != inputs.state.trust);
     Ok(Step::Done(Box::new(plan.checked(inputs.state, inputs.model)), wanted.secrets))
 }
 

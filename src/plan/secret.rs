@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::projection::hex;
-use crate::address::{ObjectAddress, ResourceAddress};
+use super::change::{Plan, Target};
+use crate::{
+    address::{ObjectAddress, ResourceAddress},
+    digest::{base64, from_base64, hex},
+};
 
 /// Prefix of a digest that stands for a value.
 const MARK: &str = "hmac-sha256:";
@@ -74,6 +77,43 @@ impl Secrets {
             *value = Value::from(real.as_str());
         }
         Ok(())
+    }
+}
+
+impl Secrets {
+    /// The planned values of an object, by key of `data`, as far as they are held.
+    pub fn values(&self, address: &ResourceAddress, object: &Value, key: &str) -> BTreeMap<String, String> {
+        let planned = object["data"].as_object().filter(|_| is_secret(object));
+        let found = planned.into_iter().flatten().filter_map(|(name, digest)| {
+            let held = self.0.get(address)?.get(name)?;
+            let real = held.iter().find(|real| digest.as_str() == Some(&keyed_digest(key, real)))?;
+            Some((name.clone(), real.clone()))
+        });
+        found.collect()
+    }
+
+    /// Takes in values that were held elsewhere.
+    pub fn take_in(&mut self, address: &ResourceAddress, values: BTreeMap<String, String>) {
+        let held = self.0.entry(address.clone()).or_default();
+        for (name, value) in values {
+            held.entry(name).or_default().insert(value);
+        }
+    }
+
+    /// The secret values that a plan's changes need and that are not held here: object and key of `data`.
+    /// Where there is one, an apply would end in the middle.
+    pub fn not_at_hand(&self, plan: &Plan, key: &str) -> Vec<(ResourceAddress, String)> {
+        let objects = plan.changes.iter().filter_map(|change| match &change.after {
+            Some(Target::Object { object, .. }) if is_secret(object) => Some((&change.address, object)),
+            _ => None,
+        });
+        let missing = objects.flat_map(|(address, object)| {
+            let held = self.values(address, object, key);
+            let names = object["data"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+            let names: Vec<String> = names.filter(|name| !held.contains_key(name)).collect();
+            names.into_iter().map(|name| (address.clone(), name))
+        });
+        missing.collect()
     }
 }
 
@@ -165,47 +205,12 @@ fn keyed_digest(key: &str, value: &str) -> String {
     format!("{MARK}{}", hex(&outer))
 }
 
-/// Base64 with padding (RFC 4648), as in `data`.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().chain([0; 2].iter()).take(3).fold(0_u32, |w, b| w << 8 | u32::from(*b));
-        for i in 0..4 {
-            let index = (word >> (18 - 6 * i)) as usize & 63;
-            out.push(if i <= chunk.len() { char::from(ALPHABET[index]) } else { '=' });
-        }
-    }
-    out
-}
-
-/// The bytes of base64 with padding; `None` where it is none.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: u8| match c {
-        b'A'..=b'Z' => Some(c - b'A'),
-        b'a'..=b'z' => Some(c - b'a' + 26),
-        b'0'..=b'9' => Some(c - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let (mut out, mut word, mut bits) = (Vec::new(), 0_u32, 0);
-    for c in text.trim_end_matches('=').bytes().filter(|c| !c.is_ascii_whitespace()) {
-        word = word << 6 | u32::from(digit(c)?);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push(u8::try_from(word >> bits & 0xff).ok()?);
-        }
-    }
-    Some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::change::{Action, ActionReason, Change};
 
     #[test]
     fn known_answers() {
@@ -245,7 +250,18 @@ mod tests {
         secrets.unseal(&address, &mut sent, "k").unwrap();
         assert_eq!(sent["data"], json!({"p": "aHVudGVyMg==", "u": "Zm9v"}));
         assert_eq!(Secrets::default().unseal(&address, &mut object.clone(), "k"), Err("p".into()));
-        assert_eq!(secrets.unseal(&address, &mut object, "other key"), Err("p".into()));
+        assert_eq!(secrets.unseal(&address, &mut object.clone(), "other key"), Err("p".into()));
+        let mut change = Change::new(address.clone(), Action::Create, ActionReason::New);
+        let digest = String::new();
+        change.after = Some(Target::Object { object: object.clone().into(), digest, components: Vec::new() });
+        let plan = Plan { changes: vec![change], ..Plan::default() };
+        assert!(secrets.not_at_hand(&plan, "k").is_empty());
+        let mut other = Secrets::default();
+        assert_eq!(other.not_at_hand(&plan, "k").len(), 2);
+        other.take_in(&address, [("u".into(), "Zm9v".into()), ("p".into(), "b2xk".into())].into());
+        assert_eq!(other.not_at_hand(&plan, "k"), [(address.clone(), "p".to_owned())]);
+        other.take_in(&address, secrets.values(&address, &object, "k"));
+        assert!(other.not_at_hand(&plan, "k").is_empty());
         assert!(!format!("{secrets:?}").contains("Zm9v"));
     }
 }

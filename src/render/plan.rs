@@ -52,6 +52,9 @@ pub fn render(plan: &Plan, style: Style) -> String {
     if !plan.conflicts.is_empty() {
         out.push_str(&conflicts(plan, style));
     }
+    if let Some(trust) = &plan.trust {
+        out.push_str(&format!("{} from this apply on, {}\n", style.bold("Trust:"), trust.words()));
+    }
     out.push_str(&totals(plan, style));
     out.push_str(&super::outputs::unknown(plan, style));
     out

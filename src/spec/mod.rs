@@ -17,6 +17,7 @@ mod provider;
 mod refactoring;
 mod schema;
 mod strategy;
+mod trust;
 mod unread;
 
 pub use application::{
@@ -36,7 +37,8 @@ pub use policy::{
     TolerationOperator, TolerationSpec, Volume,
 };
 pub use project::{
-    Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project, STATE_URL, StateSettings,
+    EncryptionSettings, Environment, LatencyBound, Output, OutputObject, Parameter, PlacementSettings, Project,
+    RecipientKey, STATE_URL, StateSettings,
 };
 pub use provider::{
     ControlPlanePrice, EgressPrice, EgressTier, EgressTo, Gpu, LatencyDefault, LatencyPair, LatencyProfile, Offering,
@@ -45,6 +47,7 @@ pub use provider::{
 pub use refactoring::{MovedBlock, Refactoring, Subject};
 pub use schema::schema;
 pub use strategy::{Strategy, StrategyName, Weight};
+pub use trust::{Signer, TrustSettings};
 pub use unread::Unread;
 
 use crate::diagnostic::Origin;

@@ -6,10 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Visitor};
 use serde_json::Value;
 
-use super::{At, CatalogEntry};
+use super::{At, CatalogEntry, TrustSettings};
 use crate::{
     money::MicroUsd,
     quantity::{Micros, Percent},
+    seal::recipient,
 };
 
 /// Where the state log is kept where nothing else is written.
@@ -26,6 +27,9 @@ pub struct Project {
     /// Where the state log is kept.
     #[serde(default)]
     pub state: StateSettings,
+    /// Who may sign what is applied.
+    #[serde(default)]
+    pub trust: TrustSettings,
     /// How places are chosen.
     #[serde(default)]
     pub placement: PlacementSettings,
@@ -137,6 +141,39 @@ pub struct StateSettings {
     /// `file://` and a path, relative to the project; or an address that begins with `s3://`, `gs://`,
     /// `azblob://`, `kubernetes://` or `postgres://`. Default `file://.skyplan/state`.
     pub url: Option<At<String>>,
+    /// For whom secret values are sealed.
+    #[serde(default)]
+    pub encryption: EncryptionSettings,
+}
+
+/// For whom secret values are sealed where a plan file or the state is to hold them. Without recipients neither
+/// does: the specs alone have them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EncryptionSettings {
+    /// Public keys: `age1…`, as `age-keygen` writes them, or `ssh-ed25519 AAAA…`.
+    #[serde(default)]
+    pub recipients: Vec<At<RecipientKey>>,
+}
+
+/// A public key that age encrypts for, without a comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientKey(pub String);
+
+impl<'de> Deserialize<'de> for RecipientKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        recipient(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for RecipientKey {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RecipientKey".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"description": "A public key: `age1…` or `ssh-ed25519 AAAA…`.", "type": "string", "pattern": "^(age1|ssh-ed25519 )"})
+    }
 }
 
 /// How places are chosen.

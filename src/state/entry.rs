@@ -11,13 +11,13 @@ use super::{
     record::{PlacementRecord, Record, RecordedOutput},
     replay::State,
 };
-use crate::{address::ResourceAddress, observed::Connection};
+use crate::{address::ResourceAddress, observed::Connection, trust::Trust};
 
-/// Format of entries written by this version. 2 has `Moved` and `Hold`.
+/// Format of entries written by this version. 2 has `Moved`, `Hold` and `Sealed`.
 pub const FORMAT: u32 = 2;
 
 /// Kinds of entries, as they are written.
-pub(super) const KINDS: [&str; 7] = ["snapshot", "begin", "delta", "end", "outputs", "moved", "hold"];
+pub(super) const KINDS: [&str; 8] = ["snapshot", "begin", "delta", "end", "outputs", "moved", "hold", "sealed"];
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub enum Entry {
     Moved(Moved),
     /// Resources are held, or no longer.
     Hold(Hold),
+    /// Secret values that are held.
+    Sealed(Sealed),
 }
 
 impl Entry {
@@ -44,7 +46,7 @@ impl Entry {
     pub(super) fn format(&self) -> u32 {
         match self {
             Self::Snapshot(snapshot) => snapshot.format,
-            Self::Moved(_) | Self::Hold(_) => 2,
+            Self::Moved(_) | Self::Hold(_) | Self::Sealed(_) => 2,
             Self::Begin(_) | Self::Delta(_) | Self::End(_) | Self::Outputs(_) => 1,
         }
     }
@@ -82,6 +84,16 @@ pub struct Source {
     pub revision: Option<String>,
     /// Digest of them, as in a plan.
     pub inputs: String,
+}
+
+/// Secret values that are held, for a way back. Only who has a recipient's key can read them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sealed {
+    /// When.
+    pub at: String,
+    /// Address of a Secret → its values, as age sealed them; `None` = they are no longer held.
+    pub values: BTreeMap<ResourceAddress, Option<String>>,
 }
 
 /// What outputs came to.
@@ -169,7 +181,7 @@ pub struct Delta {
 }
 
 /// An apply has ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct End {
     /// Serial of the `Begin` that it ends; `None` where nothing was begun.
@@ -186,4 +198,7 @@ pub struct End {
     /// are no longer uncertain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<ResourceAddress>,
+    /// Who may sign what is applied from now on, where that changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
 }

@@ -9,7 +9,7 @@ pub mod record;
 pub mod replay;
 pub mod store;
 
-pub use entry::{Begin, Delta, End, Entry, Hold, Holder, Moved, Outputs, Snapshot, Source};
+pub use entry::{Begin, Delta, End, Entry, Hold, Holder, Moved, Outputs, Sealed, Snapshot, Source};
 pub use moves::Move;
 pub use record::{
     ClusterRecord, NullRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput,

@@ -9,7 +9,7 @@ use super::{
     entry::{Begin, Entry},
     record::{PlacementRecord, Record, RecordedOutput},
 };
-use crate::{address::ResourceAddress, observed::Connection};
+use crate::{address::ResourceAddress, observed::Connection, trust::Trust};
 
 /// Everything that skyplan remembers of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub struct State {
     /// What outputs came to when they were read last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, RecordedOutput>,
+    /// Who may sign what is applied, as of the last apply.
+    #[serde(default, skip_serializing_if = "Trust::is_empty")]
+    pub trust: Trust,
+    /// Values of Secrets, as age sealed them for the project's recipients.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sealed: BTreeMap<ResourceAddress, String>,
     /// Addresses that an apply was about to change when it was cut off: nobody knows whether it did.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub uncertain: BTreeMap<ResourceAddress, Uncertain>,
@@ -108,8 +114,17 @@ impl State {
                             if let ResourceAddress::Cluster(name) = address {
                                 self.former.remove(name);
                             }
+                            self.sealed.remove(address);
                         }
                     }
+                }
+            }
+            Entry::Sealed(sealed) => {
+                for (address, value) in &sealed.values {
+                    match value {
+                        Some(value) => self.sealed.insert(address.clone(), value.clone()),
+                        None => self.sealed.remove(address),
+                    };
                 }
             }
             Entry::Outputs(outputs) => self.outputs.clone_from(&outputs.values),
@@ -131,6 +146,9 @@ impl State {
                 }
                 if let Some(placement) = &end.placement {
                     self.placement = placement.clone();
+                }
+                if let Some(trust) = &end.trust {
+                    self.trust = trust.clone();
                 }
                 if let Some(begin) = end.begin {
                     self.open.remove(&begin);
@@ -184,8 +202,14 @@ mod tests {
         let state = (1..).zip(&entries).fold(State::default(), |s, (serial, e)| s.after(serial, e));
         assert_eq!((state.serial, state.records[&a].serial), (3, 3));
         assert_eq!(state.uncertain.keys().collect::<Vec<_>>(), [&b]);
-        let end =
-            Entry::End(End { begin: Some(2), at: String::new(), complete: false, placement: None, settled: vec![b] });
+        let end = Entry::End(End {
+            begin: Some(2),
+            at: String::new(),
+            complete: false,
+            placement: None,
+            settled: vec![b],
+            trust: None,
+        });
         let state = state.after(4, &end);
         assert!(state.open.is_empty() && state.uncertain.is_empty());
         let gone = Entry::Delta(Delta { outcomes: [(a, None)].into() });

@@ -419,7 +419,14 @@ mod tests {
     }
 
     fn end() -> Entry {
-        Entry::End(End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() })
+        Entry::End(End {
+            begin: None,
+            at: String::new(),
+            complete: true,
+            placement: None,
+            settled: Vec::new(),
+            trust: None,
+        })
     }
 
     #[test]

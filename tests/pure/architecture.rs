@@ -11,10 +11,11 @@ use std::{
 use crate::support::project::checkout;
 
 /// Modules without clock, randomness, network, disk and environment.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "diagnostic",
     "address",
     "digest",
+    "trust",
     "packed",
     "quantity",
     "money",

@@ -48,7 +48,8 @@ fn golden_logs_of_every_format_are_read_and_gone_on_with() {
         }
         assert_eq!(state, fs::read_to_string(&golden).unwrap_or_default(), "{}", case.display());
         assert!(!log.state().uncertain.is_empty() && log.state().open.len() == 1);
-        let end = End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new() };
+        let end =
+            End { begin: None, at: String::new(), complete: true, placement: None, settled: Vec::new(), trust: None };
         log.append(&Entry::End(end)).unwrap();
         assert_eq!(open(dir.path()).state(), log.state());
     }

@@ -183,7 +183,7 @@ fn many_components_are_told_by_single_moves() {
 fn a_supposed_price_is_planned_with() {
     let project = shared(&[("a", 2, 4, 1, CLOUDS)], &[]);
     let set = [("ProviderProfile/aws-us.offerings[s].price".to_owned(), "10".to_owned())].into();
-    let (specs, out) = read_as(&project.tree, &Choice { environment: Wanted::Only, set });
+    let (specs, out) = read_as(&project.tree, &Choice { environment: Wanted::Only, set, ..Choice::default() });
     assert!(out.is_empty(), "{out:?}");
     let (model, _) = skyplan::compile::compile(&specs);
     let placed =

@@ -84,3 +84,43 @@ fn what_is_there_is_taken_over_gone_back_to_and_let_go() {
     let said = home.run(&["state", "doctor"], 0);
     assert!(said.starts_with("The state is sound: 7 resources"), "{said}");
 }
+
+#[test]
+fn a_way_back_takes_the_word_of_a_signer_where_plans_do() {
+    let home = Home::empty();
+    let key = home.project().join("key");
+    let key = key.to_str().unwrap();
+    let said = home.said(&["keygen", "-o", key], 0);
+    let public = said.lines().find(|line| line.starts_with("ssh-ed25519 ")).unwrap().to_owned();
+    let write = |version: usize, trust: &str| {
+        let text = format!(
+            "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: back\nlineage: back\n{trust}---\n\
+             apiVersion: skyplan.io/v1alpha1\nkind: Null\nname: release\ninput: {version}\n"
+        );
+        fs::write(home.project().join("skyplan.yaml"), text).unwrap();
+    };
+    fs::write(home.project().join(".gitignore"), ".skyplan\nkey*\nplan.json*\n").unwrap();
+    home.git(&["init", "-q"]);
+    write(1, "");
+    home.commit();
+    home.run(&["apply", "--yes"], 0);
+    let first = home.last();
+    write(2, "");
+    home.commit();
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.said(&["rollback", &first, "--yes"], 0).contains("input: 2 → 1"));
+    home.run(&["state", "unhold", "--all"], 0);
+
+    // From now on plans have to be signed: also those of a way back, and it would change whom is trusted.
+    write(3, &format!("trust:\n  signers: [{public}]\n  requireSignedPlans: true\n"));
+    home.commit();
+    let plan = home.project().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    assert!(home.said(&["apply", "--yes"], 5).contains("SKY0522"));
+    home.run(&["plan", "-o", plan], 0);
+    home.run(&["sign", plan, "--key", key], 0);
+    home.run(&["apply", plan], 0);
+    let said = home.said(&["rollback", &first, "--yes"], 5);
+    assert!(said.contains("SKY0524"), "{said}");
+    assert!(home.run(&["state", "show", "null/release"], 0).contains("\"input\": 3"));
+}

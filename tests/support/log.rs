@@ -259,7 +259,14 @@ impl Log {
 }
 
 fn end(placement: Option<skyplan::state::PlacementRecord>, complete: bool) -> Entry {
-    Entry::End(End { begin: None, at: "2026-01-01T00:01:00Z".into(), complete, placement, settled: Vec::new() })
+    Entry::End(End {
+        begin: None,
+        at: "2026-01-01T00:01:00Z".into(),
+        complete,
+        placement,
+        settled: Vec::new(),
+        trust: None,
+    })
 }
 
 /// Does one change, holding it to its preconditions; the record of what is there afterwards.

@@ -71,6 +71,8 @@ pub(in crate::cli) enum StateCommand {
         #[arg(long, conflicts_with = "addresses")]
         all: bool,
     },
+    /// Seal the secret values that are held for the recipients that skyplan.yaml names now
+    Rekey,
     /// Copy the log to another store, and check the copy; `state.url` is then yours to change
     Migrate {
         /// Where to: `s3://…`, `gs://…`, `azblob://…`, `kubernetes://…`, `postgres://…`, `file://…`

@@ -1,6 +1,6 @@
 //! `skyplan apply`: does what a plan says, after showing it and asking, or what a plan file says.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,11 +11,12 @@ use crate::{
         args::{ApplyArgs, ProjectArgs, RunArgs},
         events::{self, Events},
         exit::Exit,
+        keys,
         output::Output,
         planfile,
         planning::{self, Asked, Planned},
         progress::Shown,
-        resume,
+        resume, sealing,
         session::Session,
     },
     diagnostic::{Diagnostic, Diagnostics},
@@ -30,11 +31,12 @@ use crate::{
     },
     render,
     state::{Entry, Move, Outputs, store::Log},
+    trust::{Signed, Trust},
 };
 
 pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) -> Exit {
-    let file = match args.plan.as_deref().map(|file| read(file, &args.project)).transpose() {
-        Ok(file) => file,
+    let (file, by) = match args.plan.as_deref().map(|file| read(file, &args.project)).transpose() {
+        Ok(read) => read.unzip(),
         Err(d) => return refuse(d, &args.run, output),
     };
     // A plan file says itself which environment it is for.
@@ -53,16 +55,25 @@ pub(in crate::cli) async fn run(root: &Path, args: &ApplyArgs, output: &Output) 
             if let Err(d) = still_true(&plan, &session, &log) {
                 return refuse(d, &args.run, output);
             }
+            let signed = Signed { plan: by, commit: session.signed.clone() };
+            if let Err(d) = Trust::permits(&log.state().trust, plan.trust.as_ref(), &signed) {
+                return refuse(*d, &args.run, output);
+            }
             // Checked anew: what the file says of itself may have been edited, too.
             plan.checks = check(&plan, log.state(), Some(&session.model));
             if !args.run.json {
                 output.print(&render::plan::render(&plan, output.style));
+                output.say(&format!("plan {}", plan.meaning()));
             }
             let changed = plan.changes.iter().map(|c| &c.address);
             let mut secrets = secret_values(&session.model, changed, &log.state().secret_key);
             secrets.hold(session.model.objects.iter().map(|o| &o.object));
+            if let Err(d) = sealing::of_file(&plan, &mut secrets) {
+                return refuse(d, &args.run, output);
+            }
             let options = options(&args.run, &session, &log);
-            execute(&plan, &secrets, &drivers, log, args.allow_deletes, options, (&args.run, output)).await
+            let values = Values { secrets: &secrets, recipients: &session.model.recipients };
+            execute(&plan, values, &drivers, log, args.allow_deletes, options, (&args.run, output)).await
         }
         None => {
             let asked = asked(false, &args.part, &args.other, &project);
@@ -81,6 +92,9 @@ pub(super) async fn planned(
     args: &RunArgs,
     output: &Output,
 ) -> Exit {
+    if let Err(d) = permitted(session, &log, asked) {
+        return refuse(*d, args, output);
+    }
     let made = match planning::make(session, log.state(), drivers, asked, output).await {
         Ok(made) => made,
         Err(faults) => {
@@ -91,6 +105,14 @@ pub(super) async fn planned(
         }
     };
     confirmed(session, drivers, log, (&made, None), allow_deletes, args, output).await
+}
+
+/// Whether those whom the project trusts let a plan be applied that was not written to a file.
+pub(super) fn permitted(session: &Session, log: &Log, asked: &Asked) -> Result<(), Box<Diagnostic>> {
+    let trust = &log.state().trust;
+    let unchanged = asked.destroy || asked.scope.refresh_only || session.model.trust == *trust;
+    let signed = Signed { plan: None, commit: session.signed.clone() };
+    Trust::permits(trust, (!unchanged).then_some(&session.model.trust), &signed)
 }
 
 /// Shows a plan that was just made, asks, and does it; what it changes is held before that, where there is a reason.
@@ -142,7 +164,8 @@ pub(super) async fn confirmed(
         }
     }
     let options = options(args, session, &log);
-    execute(&made.plan, &made.secrets, drivers, log, allow_deletes, options, (args, output)).await
+    let values = Values { secrets: &made.secrets, recipients: &session.model.recipients };
+    execute(&made.plan, values, drivers, log, allow_deletes, options, (args, output)).await
 }
 
 /// How an apply goes about it, and what is remembered of where its plan came from.
@@ -184,7 +207,7 @@ fn hasty(plan: &Plan) -> Option<Diagnostic> {
 }
 
 /// Says why nothing is done, in every form that was asked for.
-fn refuse(why: Diagnostic, args: &RunArgs, output: &Output) -> Exit {
+pub(super) fn refuse(why: Diagnostic, args: &RunArgs, output: &Output) -> Exit {
     if args.json {
         events::error(&why);
     }
@@ -199,7 +222,7 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
     let state = log.state();
     let renamed = plan.moved.iter().any(|m| state.knows(&m.from));
     let placement = plan.placement_to_remember().filter(|p| renamed || state.placement != **p);
-    if renamed || placement.is_some() {
+    if renamed || placement.is_some() || plan.trust.is_some() {
         if plan.base.serial != state.serial || plan.base.lineage != state.lineage {
             let moved = Diagnostic::error("SKY0501", "the state has moved on since this plan was made")
                 .detail(format!("The plan is based on entry {}; the log is at {}.", plan.base.serial, state.serial))
@@ -210,8 +233,9 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
         if let Err(d) = apply::rename(&mut log, &moves, jiff::Timestamp::now(), &has_ended) {
             return refuse(*d, args, output);
         }
-        if let Some(placement) = placement.filter(|p| log.state().placement != **p)
-            && let Err(d) = log.append(&apply::end_of(Some(placement.clone())))
+        let placement = placement.filter(|p| log.state().placement != **p);
+        if (placement.is_some() || plan.trust.is_some())
+            && let Err(d) = log.append(&apply::end_of(placement.cloned(), plan.trust.clone()))
         {
             return output.fault(d);
         }
@@ -275,9 +299,11 @@ async fn outputs(plan: &Plan, drivers: &Drivers, log: &mut Log, args: &RunArgs, 
     Exit::Done
 }
 
-/// Reads a plan file, which is to be for the environment that is named, if one is.
-fn read(file: &Path, project: &ProjectArgs) -> Result<Plan, Diagnostic> {
-    let plan = planfile::read(file)?;
+/// Reads a plan file and who has signed it. It is to be for the environment that is named, if one is.
+fn read(file: &Path, project: &ProjectArgs) -> Result<(Plan, BTreeSet<String>), Diagnostic> {
+    let read = planfile::read_all(file)?;
+    let by = keys::signers(file, &read)?;
+    let plan = read.plan;
     if let (Wanted::Named(wanted), made) = (project.reading.wanted(), plan.environment.as_deref().unwrap_or("default"))
         && wanted != made
     {
@@ -287,7 +313,7 @@ fn read(file: &Path, project: &ProjectArgs) -> Result<Plan, Diagnostic> {
         )
         .hint("leave `--env` and SKYPLAN_ENV out, or plan for the environment that is meant"));
     }
-    Ok(plan)
+    Ok((plan, by))
 }
 
 /// Checks that the project still says what a plan was made from.
@@ -300,15 +326,23 @@ fn still_true(plan: &Plan, session: &Session, log: &Log) -> Result<(), Diagnosti
     Ok(())
 }
 
+/// Secret values, and for whom those are sealed that the state is to hold.
+#[derive(Clone, Copy)]
+struct Values<'a> {
+    secrets: &'a Secrets,
+    recipients: &'a [String],
+}
+
 async fn execute(
     plan: &Plan,
-    secrets: &Secrets,
+    values: Values<'_>,
     drivers: &Drivers,
     mut log: Log,
     allow_deletes: bool,
     options: Options,
     (args, output): (&RunArgs, &Output),
 ) -> Exit {
+    let secrets = values.secrets;
     if let Some(d) = refusal(&plan.checks) {
         return refuse(d, args, output);
     }
@@ -368,6 +402,9 @@ async fn execute(
         Ok(report) => report,
         Err(d) => return refuse(*d, args, output),
     };
+    if let Err(d) = sealing::hold(plan, secrets, values.recipients, &mut log) {
+        output.say(&format!("note: the secret values are not held in the state: {}", d.summary));
+    }
     if !args.json {
         output.print(&report.summary());
     }

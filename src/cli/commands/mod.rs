@@ -16,6 +16,7 @@ pub(super) mod plan;
 pub(super) mod rollback;
 pub(super) mod schema;
 pub(super) mod show;
+pub(super) mod sign;
 pub(super) mod state;
 pub(super) mod status;
 pub(super) mod validate;

@@ -6,12 +6,13 @@ use crate::{
     cli::{
         args::{OtherArgs, PartArgs, PlanArgs, ProjectArgs},
         exit::Exit,
-        output::{Output, write_json},
+        output::Output,
+        planfile,
         planning::{self, Asked},
         replay::{self, Replay},
+        sealing,
         session::Session,
     },
-    diagnostic::Diagnostic,
     observed::Observed,
     place::wish::{Reconsider, Wish},
     plan::{Plan, Scope, check::refusal},
@@ -64,7 +65,15 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
         }
     }
     let exit = match &looked.plan {
-        Ok(made) => show(&made.plan, args, output),
+        Ok(made) => {
+            let key = &log.state().secret_key;
+            let recipients = if args.out.is_some() { session.model.recipients.as_slice() } else { &[] };
+            match sealing::for_file(&made.plan, &made.secrets, recipients, key) {
+                Ok(None) => show(&made.plan, args, output),
+                Ok(sealed) => show(&Plan { sealed, ..made.plan.clone() }, args, output),
+                Err(d) => output.fault(d),
+            }
+        }
         Err(faults) => session.show(faults, output),
     };
     // The process ends: the kernel takes memory back at once, piece by piece it takes longer.
@@ -97,9 +106,8 @@ fn show(plan: &Plan, args: &PlanArgs, output: &Output) -> Exit {
         output.print(&render::plan::render(plan, output.style));
     }
     if let Some(file) = &args.out {
-        let written = std::fs::File::create(file).and_then(|f| write_json(f, plan));
-        if let Err(e) = written {
-            return output.fault(Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", file.display())));
+        if let Err(d) = planfile::write(file, plan) {
+            return output.fault(d);
         }
         let file = file.display();
         let with: String = args.project.typed().iter().map(|word| format!(" {word}")).collect();

@@ -5,7 +5,11 @@
 
 use std::path::Path;
 
-use super::{apply::confirmed, plan::asked, state::diff::state_at};
+use super::{
+    apply::{confirmed, permitted, refuse},
+    plan::asked,
+    state::diff::state_at,
+};
 use crate::{
     cli::{
         args::{OtherArgs, PartArgs, RollbackArgs},
@@ -48,6 +52,9 @@ pub(in crate::cli) async fn run(root: &Path, args: &RollbackArgs, output: &Outpu
     let placement = PlacementRecord { monthly: present.monthly, ..then.placement };
     let state = State { placement, ..log.state().clone() };
     let asked = asked(false, &PartArgs::default(), &OtherArgs::default(), &project);
+    if let Err(d) = permitted(&session, &log, &asked) {
+        return refuse(*d, &args.run, output);
+    }
     let made = match planning::make(&session, &state, &drivers, &asked, output).await {
         Ok(made) => made,
         Err(faults) => {
@@ -57,6 +64,13 @@ pub(in crate::cli) async fn run(root: &Path, args: &RollbackArgs, output: &Outpu
             return session.show(&faults, output);
         }
     };
+    if let Some((address, name)) = made.secrets.not_at_hand(&made.plan, &log.state().secret_key).first() {
+        let d = Diagnostic::error("SKY0717", format!("the value of {name} in {} is not at hand", address.short()))
+            .about(address)
+            .detail("Nothing was changed.")
+            .hint("bring the value back, or leave the Secret out of it, and apply");
+        return refuse(d, &args.run, output);
+    }
     let reason = format!("rolled back to {}", args.serial);
     let empty = made.plan.changes.is_empty();
     let exit = confirmed(&session, &drivers, log, (&made, Some(&reason)), args.allow_deletes, &args.run, output).await;

@@ -15,6 +15,7 @@ use crate::{
         args::{ProjectArgs, StateCommand},
         exit::Exit,
         output::Output,
+        sealing,
         session::Session,
     },
     compile::{immovable, log_url},
@@ -83,6 +84,7 @@ pub(in crate::cli) fn run(root: &Path, project: &ProjectArgs, command: &StateCom
             }
             Err(d) => return output.fault(*d),
         },
+        StateCommand::Rekey => return sealing::rekey(&session, &mut log, output),
         StateCommand::Migrate { to } => return migrate(&session, &log, to, output),
     }
     Exit::Done
@@ -225,6 +227,7 @@ fn row(serial: u64, entry: &Entry) -> Vec<String> {
             };
             ("hold", seconds(&h.at), text)
         }
+        Entry::Sealed(s) => ("sealed", seconds(&s.at), format!("values of {} Secrets", s.values.len())),
         Entry::End(e) => ("end", seconds(&e.at), if e.complete { "complete" } else { "not complete" }.to_owned()),
     };
     vec![serial.to_string(), kind.into(), at, text]

@@ -1,0 +1,2 @@
+export SOPS_AGE_KEY_FILE=key.txt
+skyplan validate

@@ -1,0 +1,2 @@
+quietly plan -o plan.json
+skyplan sign plan.json

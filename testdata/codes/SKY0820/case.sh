@@ -1,0 +1,2 @@
+export SKYPLAN_AGE_IDENTITY=AGE-SECRET-KEY
+skyplan validate

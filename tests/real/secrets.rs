@@ -1,0 +1,187 @@
+//! Secrets are planted wherever one may have them, a project lives its whole life, and then every byte that
+//! was printed or kept is searched for them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::home::{Home, both};
+
+/// Keys and encrypted files, made by sops and age.
+fn sealed(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/sealed").join(name)
+}
+
+const PROJECT: &str =
+    "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: vault\nstate:\n  encryption:\n    recipients: [RECIPIENT]\n";
+const CLUSTER: &str = "apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: vault\ndriver: local\nlocal: {nodes: 1}\n";
+const APPLICATION: &str =
+    "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: shop\nnamespace: shop\nsources: [{path: manifests}]\n";
+const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  replicas: 1\n  \
+    selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      \
+    - name: web\n        image: busybox\n        envFrom: [{secretRef: {name: plain}}, {secretRef: {name: db}}]\n        \
+    resources: {requests: {cpu: 10m, memory: 16Mi}}\n";
+const PLAIN: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: plain, namespace: shop}\nstringData:\n  text: planted-in-the-specs\n\
+    data:\n  bytes: cGxhbnRlZC1hcy1kYXRh\n";
+
+/// What is searched for.
+const PLANTED: [&str; 10] = [
+    "planted-in-the-specs",
+    "planted-as-data",
+    "planted-hunter2",
+    "planted-line-one",
+    "planted-line-two",
+    "planted-tls-key",
+    "planted-rotated",
+    "planted-refused",
+    "planted-credential",
+    "AGE-SECRET-KEY-",
+];
+
+/// All that was printed.
+struct Life {
+    home: Home,
+    said: Vec<u8>,
+    key: String,
+}
+
+impl Life {
+    #[track_caller]
+    fn run(&mut self, words: &str, status: i32) -> String {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut command = self.home.command(&words);
+        command.env("SOPS_AGE_KEY_FILE", &self.key).env("RUST_LOG", "trace").env("SKYPLAN_LOG", "trace");
+        for name in ["AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "AZURE_STORAGE_KEY", "GITHUB_TOKEN"] {
+            command.env(name, "planted-credential");
+        }
+        let output = command.output().unwrap();
+        self.said.extend([output.stdout.as_slice(), &output.stderr].concat());
+        assert_eq!(output.status.code(), Some(status), "skyplan {words:?}: {}", both(&output));
+        both(&output)
+    }
+}
+
+fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, out) } else { out.push(path) }
+    }
+}
+
+fn base64(text: &str) -> String {
+    skyplan::digest::base64(text.as_bytes())
+}
+
+#[test]
+fn planted_secrets_are_nowhere_to_be_found() {
+    let home = Home::empty();
+    let put = |name: &str, text: &str| {
+        let path = home.project().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let key = fs::read_to_string(sealed("key.txt")).unwrap();
+    let recipient = key.split("public key: ").nth(1).unwrap().lines().next().unwrap();
+    put("skyplan.yaml", &PROJECT.replace("RECIPIENT", recipient));
+    put("clusters.yaml", CLUSTER);
+    put("shop/application.yaml", APPLICATION);
+    put("shop/manifests/web.yaml", WEB);
+    put("shop/manifests/plain.yaml", PLAIN);
+    fs::copy(sealed("regex.yaml"), home.project().join("shop/manifests/sops.yaml")).unwrap();
+    let mut life = Life { home, said: Vec::new(), key: sealed("key.txt").display().to_string() };
+
+    life.run("validate", 0);
+    life.run("plan -o plan.json --record replay.json", 0);
+    life.run("plan --replay replay.json", 0);
+    life.run("plan --json", 0);
+    life.run("show plan.json", 0);
+    life.run("show plan.json --json", 0);
+    life.run("graph plan.json -o plan.svg", 0);
+    life.run("graph plan.json --format json", 0);
+    life.run("apply plan.json", 0);
+    for words in [
+        "explain",
+        "explain web --json",
+        "explain object/vault/core/Secret/shop/db",
+        "explain object/vault/core/Secret/shop/plain --field data.text",
+        "explain object/vault/core/Secret/shop/db --field stringData.password",
+        "status --json",
+        "show",
+        "show object/vault/core/Secret/shop/db --json",
+        "state show",
+        "state show object/vault/core/Secret/shop/db",
+        "state log",
+        "output",
+    ] {
+        // Some of these ask for what there is not: what they say then counts, too.
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut command = life.home.command(&words);
+        let output = command.env("SOPS_AGE_KEY_FILE", &life.key).env("RUST_LOG", "trace").output().unwrap();
+        life.said.extend([output.stdout, output.stderr].concat());
+    }
+    // The cluster has what the specs say: nothing was lost on the way.
+    let data = life.home.kubectl("vault", &["get", "secret", "db", "-n", "shop", "-o", "jsonpath={.data.password}"]);
+    assert_eq!(data, base64("planted-hunter2"));
+
+    // A value changes, and somebody else changes one: that is a conflict, until it is gone.
+    life.home.edit("shop/manifests/plain.yaml", "planted-in-the-specs", "planted-rotated");
+    let patch = "{\"stringData\":{\"password\":\"planted-as-data\"}}";
+    life.home.kubectl("vault", &["patch", "secret", "db", "-n", "shop", "--type=merge", "-p", patch]);
+    life.run("plan -o next.json", 1);
+    life.run("plan --json", 1);
+    life.home.kubectl("vault", &["delete", "secret", "db", "-n", "shop"]);
+    let plan = life.run("plan -o next.json", 0);
+    assert!(plan.contains("Secret shop/plain"), "{plan}");
+    life.run("apply --yes --json", 0);
+    // One is refused by the server, which says why.
+    put_refused(&life.home);
+    life.run("plan --record refused.json", 1);
+    life.run("apply --yes", 1);
+    fs::remove_file(life.home.project().join("shop/manifests/refused.yaml")).unwrap();
+    // Faults of the specs show lines of theirs.
+    let twice =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData:\n  a: planted-refused\n  a: planted-rotated\n";
+    fs::write(life.home.project().join("shop/manifests/twice.yaml"), twice).unwrap();
+    let open = "apiVersion: v1\nkind: Secret\nmetadata: {name: y}\nstringData:\n  a: \"planted-refused\n  b: planted-rotated\n";
+    fs::write(life.home.project().join("shop/manifests/open.yaml"), open).unwrap();
+    assert!(life.run("validate", 1).contains("2 errors"));
+    for name in ["twice.yaml", "open.yaml"] {
+        fs::remove_file(life.home.project().join("shop/manifests").join(name)).unwrap();
+    }
+    let rekeyed = life.run("state rekey", 0);
+    assert!(rekeyed.contains("3 Secrets"), "{rekeyed}");
+    life.run("state log", 0);
+    life.run("destroy --yes", 0);
+
+    // What the state held could be opened by the recipient all the time, and by nobody else.
+    let mut kept = Vec::new();
+    files(&life.home.project(), &mut kept);
+    kept.retain(|path| !path.starts_with(life.home.project().join("shop")));
+    assert!(kept.len() > 8, "{kept:?}");
+    let mut found = Vec::new();
+    let mut search = |name: &str, bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        for word in PLANTED {
+            for form in [word.to_owned(), base64(word), base64(&format!("{word}\n"))] {
+                let form = form.trim_end_matches('=');
+                if text.contains(form) {
+                    found.push(format!("{name}: {word}"));
+                }
+            }
+        }
+    };
+    for path in &kept {
+        search(&path.display().to_string(), &fs::read(path).unwrap());
+    }
+    search("printed", &life.said);
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(life.said.len() > 20_000, "much was printed: {}", life.said.len());
+}
+
+/// A Secret that the API server does not take.
+fn put_refused(home: &Home) {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: refused, namespace: shop}\ntype: kubernetes.io/dockerconfigjson\n\
+                stringData: {.dockerconfigjson: planted-refused}\n";
+    fs::write(home.project().join("shop/manifests/refused.yaml"), text).unwrap();
+}
