@@ -84,7 +84,7 @@ impl Texts {
         let mut sources = SourceMap::default();
         // Of what is encrypted whole there are no lines to be shown.
         for (path, text) in tree.files.iter().filter(|(path, _)| !path.ends_with(".age")) {
-            sources.insert(path.clone(), load::masked(text).into());
+            sources.insert(path.clone(), load::masked(text).map_or_else(|| text.clone(), Into::into));
         }
         let keys = keyring().map_err(|d| output.fault(d))?;
         Ok(Self { tree, sources, faults, signed, set: args.reading.set.iter().cloned().collect(), commit, keys })
