@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout_at},
@@ -67,8 +67,8 @@ pub(super) struct Run<'a> {
     pub(super) silent: Silent,
     /// When the apply gives up.
     pub(super) deadline: Instant,
-    /// The same and the grace by the clock on the wall, as `Begin` says it: a machine that sleeps does not
-    /// count the time.
+    /// Until when others wait for it, as its `Begin` says, by the clock on the wall: a machine that sleeps
+    /// does not count the time.
     until: Option<Timestamp>,
     /// Nothing new is begun any more.
     stop: CancellationToken,
@@ -105,10 +105,7 @@ impl<'a> Run<'a> {
             watches: Watches::new(lineage),
             silent: Silent::default(),
             deadline: begun + options.total,
-            until: SignedDuration::try_from(options.total + GRACE)
-                .ok()
-                .zip(SignedDuration::try_from(begun.elapsed()).ok())
-                .and_then(|(total, passed)| Timestamp::now().checked_sub(passed).ok()?.checked_add(total).ok()),
+            until: state.open.get(&state.serial).and_then(|begin| begin.until.parse().ok()),
             stop: options.cancel.child_token(),
             begun: Mutex::default(),
             recorder,
@@ -149,7 +146,7 @@ pub(super) async fn execute(
     let mut endings = Endings { run, all: BTreeMap::new() };
     let mut flying = FuturesUnordered::new();
     let mut ready = graph.take_ready();
-    let (mut known, mut stop) = (BTreeSet::new(), None);
+    let mut stop = None;
     loop {
         // One that was asleep must not begin anything before it looks at the clock.
         if Instant::now() >= run.deadline && !run.stop.is_cancelled() {
@@ -171,7 +168,6 @@ pub(super) async fn execute(
                 break;
             }
             Some((address, record)) = recorded.recv() => {
-                known.insert(address.clone());
                 journal.add(address, record);
             }
             Some((place, ending)) = flying.next() => {
@@ -201,13 +197,12 @@ pub(super) async fn execute(
     }
     drop(flying);
     while let Ok((address, record)) = recorded.try_recv() {
-        known.insert(address.clone());
         journal.add(address, record);
     }
     let begun = run.begun.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for change in changes.iter().filter(|c| begun.contains(&c.address)) {
         if !endings.all.contains_key(&change.address) {
-            let applied = known.contains(&change.address);
+            let applied = journal.has(&change.address);
             let why = Box::new(interrupted(&change.address, applied));
             endings.add(change, Ending { outcome: Outcome::Failed(why), settled: applied });
         }

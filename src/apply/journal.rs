@@ -23,15 +23,16 @@ use crate::{
         local::{has_ended, this_process},
     },
     plan::change::Plan,
-    state::{Begin, Delta, End, Entry, Move, PlacementRecord, Record, State, store::Log},
+    state::{
+        Begin, Delta, End, Entry, Move, PlacementRecord, Record, State,
+        store::{ATTEMPTS, Log, crowded},
+    },
 };
 
 /// How long an outcome may wait for others to be written with.
 const GROUP_TIME: Duration = Duration::from_millis(200);
 /// How many outcomes are written at once at most.
 const GROUP_SIZE: usize = 64;
-/// How often an entry that lost its place is appended again.
-const ATTEMPTS: usize = 20;
 
 /// Checks the plan and writes `Begin`; the answer is its serial.
 pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestamp) -> Fallible<u64> {
@@ -52,7 +53,11 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
             .collect(),
         source: options.source.clone(),
         holder: this_process(),
-        until: now.checked_add(total).and_then(|t| t.checked_add(super::executor::GRACE)).unwrap_or(now).to_string(),
+        until: now
+            .checked_add(total)
+            .and_then(|t| t.checked_add(super::executor::GRACE))
+            .unwrap_or(Timestamp::MAX)
+            .to_string(),
         at: now.to_string(),
     });
     let (key, trust) = (log.state().secret_key.clone(), log.state().trust.clone());
@@ -85,9 +90,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
             Err(fault) => return Err(Box::new(fault)),
         }
     }
-    Err(Box::new(
-        Diagnostic::error("SKY0803", "others change the state all the time").hint("run the same again in a moment"),
-    ))
+    Err(Box::new(crowded()))
 }
 
 /// What others have appended since the plan was made. Of an apply that was at work then and has ended
@@ -148,6 +151,11 @@ impl<'a> Journal<'a> {
         if self.waiting.len() >= GROUP_SIZE {
             self.flush();
         }
+    }
+
+    /// Whether an outcome was taken.
+    pub(super) fn has(&self, address: &ResourceAddress) -> bool {
+        self.taken.contains(address)
     }
 
     /// When what waits has to be written.
@@ -213,7 +221,7 @@ impl<'a> Journal<'a> {
                 return;
             }
         }
-        self.fault.get_or_insert(Box::new(Diagnostic::error("SKY0803", "others change the state all the time")));
+        self.fault.get_or_insert(Box::new(crowded()));
     }
 
     /// What others have appended, and whether they have gone ahead with what is ours.

@@ -52,7 +52,7 @@ use crate::{
         change::{Action, Plan},
         secret::Secrets,
     },
-    state::{Delta, End, Entry, PlacementRecord, Source, State, store::Log},
+    state::{Delta, End, Entry, PlacementRecord, Source, store::Log},
     trust::Trust,
 };
 
@@ -131,8 +131,7 @@ pub async fn run(
         state if state.serial == plan.base.serial => state.placement.clone(),
         _ => log.state_at(plan.base.serial)?.map(|state| state.placement).unwrap_or_default(),
     };
-    let renamed = State { placement: before, ..State::default() };
-    let before = plan.moved.iter().fold(renamed, |state, m| state.moved(&m.into())).placement;
+    let before = plan.moved.iter().fold(before, |placement, m| placement.moved(&m.into()));
     let begin = journal::begin(plan, log, options, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log, begin, plan);

@@ -3,14 +3,10 @@
 use jiff::Timestamp;
 
 use crate::{
-    diagnostic::Diagnostic,
     driver::Fallible,
     plan::both,
     state::{Begin, Entry, Holder, Move, Moved, State, store::Log},
 };
-
-/// How often an entry that lost its place is appended again.
-const ATTEMPTS: usize = 20;
 
 /// Those of these moves that have anything to do, and the state after them.
 ///
@@ -32,12 +28,7 @@ pub(super) fn pending(
         }
         let about = |b: &&Begin| b.is_about(&step.from) || b.is_about(&step.to);
         if let Some(begin) = moved.open.values().filter(|b| b.at_work(now, ended)).find(about) {
-            return Err(Box::new(
-                Diagnostic::error("SKY0805", format!("another apply is at work on {}", step.from))
-                    .about(&step.from)
-                    .detail(begin.span())
-                    .hint("wait until it has ended"),
-            ));
+            return Err(Box::new(begin.in_the_way(&step.from.to_string(), &step.from)));
         }
         moved = moved.moved(&step);
         all.push(step);
@@ -50,22 +41,14 @@ pub(super) fn pending(
 /// # Errors
 /// Nothing was done: both names are taken (`SKY0510`), an apply is at work (`SKY0805`), or the log failed.
 pub fn rename(log: &mut Log, moves: &[Move], now: Timestamp, ended: &dyn Fn(&Holder) -> bool) -> Fallible<usize> {
-    for _ in 0..ATTEMPTS {
-        log.catch_up()?;
-        let (moves, _) = pending(log.state(), moves.iter().cloned(), now, ended)?;
-        if moves.is_empty() {
-            return Ok(0);
-        }
-        let count = moves.len();
-        match log.append(&entry(moves, now)) {
-            Ok(()) => return Ok(count),
-            Err(lost) if lost.code == "SKY0803" => {}
-            Err(fault) => return Err(Box::new(fault)),
-        }
-    }
-    Err(Box::new(
-        Diagnostic::error("SKY0803", "others change the state all the time").hint("run the same again in a moment"),
-    ))
+    log.catch_up()?;
+    let mut count = 0;
+    log.append_of(|state| {
+        let (moves, _) = pending(state, moves.iter().cloned(), now, ended)?;
+        count = moves.len();
+        Ok((count > 0).then(|| entry(moves, now)))
+    })?;
+    Ok(count)
 }
 
 pub(super) fn entry(moves: Vec<Move>, now: Timestamp) -> Entry {

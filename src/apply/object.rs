@@ -2,7 +2,10 @@
 
 mod guarded;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::time::sleep;
@@ -69,14 +72,15 @@ pub(super) async fn perform(run: &Run<'_>, change: &Change, object: &ObjectAddre
         return Ok(After::Nothing);
     }
     let site = run.sites.site(run, change).await.map_err(|why| Failure::settled(placed(*why, change)))?;
-    let write = Write { run, change, object, site: &site };
-    match change.action {
+    let write = Write { run, change, object, site: &site, unanswered: AtomicBool::new(false) };
+    let done = match change.action {
         Action::Delete => write.delete().await,
         Action::Create => write.create().await,
         Action::Update => write.update().await,
         Action::Replace => write.replace().await,
         Action::Forget | Action::Import => Ok(After::Nothing),
-    }
+    };
+    done.map_err(|failure| write.judged(failure))
 }
 
 /// One change on its cluster.
@@ -85,9 +89,30 @@ struct Write<'a, 'r> {
     change: &'a Change,
     object: &'a ObjectAddress,
     site: &'a Site,
+    /// The last write that could have done something got no answer.
+    unanswered: AtomicBool,
 }
 
 impl Write<'_, '_> {
+    /// Hears the answer of a write.
+    fn heard<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        match &answer {
+            Ok(_) => self.unanswered.store(false, Ordering::Relaxed),
+            Err(Fault::Unreachable(_)) => self.unanswered.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        answer
+    }
+
+    fn unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Whatever is said last, nobody knows what a write without an answer has done.
+    fn judged(&self, failure: Failure) -> Failure {
+        Failure { settled: failure.settled && !self.unanswered(), ..failure }
+    }
+
     fn id(&self) -> Id<'_> {
         Id { namespace: self.object.namespace.as_deref(), name: &self.object.name }
     }
@@ -111,7 +136,7 @@ impl Write<'_, '_> {
         let Some(planned) = &precondition.projection else { return self.send(&kind, &body).await };
         // Held to the object as it was looked at, whole.
         let mode = if self.takes_over() { Mode::Forced } else { Mode::Real };
-        let (mut patience, mut unanswered) = (Patience::new(self.run, self.change), false);
+        let mut patience = Patience::new(self.run, self.change);
         for attempt in 1.. {
             let live = self.patiently(async || self.site.cluster.get(&kind, self.id()).await).await;
             let live = live.map_err(|f| Failure::settled(refused(self.change, "read", &f)))?;
@@ -121,15 +146,15 @@ impl Write<'_, '_> {
             body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
             // What got no answer may have been done: then our fields are no longer as planned, and no
             // one else writes under our name.
-            self.unchanged(&live, (!unanswered).then_some(planned))?;
+            self.unchanged(&live, (!self.unanswered()).then_some(planned))?;
             if self.run.is_over() {
                 return Err(Failure::of_write(self.change, "apply", &Fault::Unreachable(OVER.into())));
             }
-            match self.site.cluster.apply(&kind, &body, &self.run.manager, mode).await {
+            match self.heard(self.site.cluster.apply(&kind, &body, &self.run.manager, mode).await) {
                 Ok(answer) => return self.applied(&kind, answer),
                 // A controller wrote its status in between: look again whether ours is as planned.
                 Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}
-                Err(Fault::Unreachable(why)) if patience.again(&why).await => unanswered = true,
+                Err(Fault::Unreachable(why)) if patience.again(&why).await => {}
                 Err(fault) => return Err(Failure::of_write(self.change, "apply", &fault)),
             }
         }
@@ -145,7 +170,7 @@ impl Write<'_, '_> {
         }
         // The old one's record stays until there is a new one: killed in between, the address is
         // still one that the next plan looks for.
-        let sent = self.make(&kind, &body).await;
+        let sent = self.make(&kind, &body).await.map_err(|failure| self.judged(failure));
         if let Err(Failure { settled: true, .. }) = &sent {
             self.run.record(self.change, None);
         }
@@ -171,7 +196,7 @@ impl Write<'_, '_> {
 
     /// Sends the object; the answer is recorded at once, then its readiness is awaited.
     async fn send(&self, kind: &Served, body: &Value) -> Result<After, Failure> {
-        let apply = async || self.site.cluster.apply(kind, body, &self.run.manager, Mode::Real).await;
+        let apply = async || self.heard(self.site.cluster.apply(kind, body, &self.run.manager, Mode::Real).await);
         match self.patiently(apply).await {
             Ok(answer) => self.applied(kind, answer),
             Err(fault) => Err(Failure::of_write(self.change, "apply", &fault)),

@@ -21,9 +21,6 @@ use crate::{
 /// Values by key of `data`.
 type Values = BTreeMap<String, String>;
 
-/// How often an entry that lost its place is appended again.
-const ATTEMPTS: usize = 20;
-
 fn values(change: &Change, secrets: &Secrets, key: &str) -> Option<(ResourceAddress, Values)> {
     let Some(Target::Object { object, .. }) = &change.after else { return None };
     let values = secrets.values(&change.address, object, key);
@@ -84,23 +81,13 @@ fn append(
     log: &mut Log,
     held: impl Fn(&State) -> Result<BTreeMap<ResourceAddress, Option<String>>, Diagnostic>,
 ) -> Result<usize, Diagnostic> {
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
-        let values = held(log.state())?;
-        let count = values.len();
-        if count == 0 {
-            return Ok(0);
-        }
-        match log.append(&Entry::Sealed(Sealed { at: Timestamp::now().to_string(), values })) {
-            Ok(()) => return Ok(count),
-            Err(lost) if lost.code == "SKY0803" => {
-                log.catch_up()?;
-                last = Some(lost);
-            }
-            Err(fault) => return Err(fault),
-        }
-    }
-    last.map_or(Ok(0), Err)
+    let mut count = 0;
+    let written = log.append_of(|state| {
+        let values = held(state)?;
+        count = values.len();
+        Ok((count > 0).then(|| Entry::Sealed(Sealed { at: Timestamp::now().to_string(), values })))
+    });
+    written.map(|_| count).map_err(|d| *d)
 }
 
 /// `skyplan state rekey`: what is held is sealed anew, for the recipients of now.

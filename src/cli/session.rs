@@ -120,7 +120,11 @@ impl Texts {
 
     /// Digest of the texts and of what was said beside them.
     pub(super) fn digest(&self, environment: Option<&str>) -> String {
-        let texts = digest_of(&self.tree.files);
+        self.digest_on(digest_of(&self.tree.files), environment)
+    }
+
+    /// The same, where the digest of the files alone is at hand.
+    fn digest_on(&self, texts: String, environment: Option<&str>) -> String {
         if environment.is_none() && self.set.is_empty() {
             return texts;
         }
@@ -156,8 +160,8 @@ impl Session {
         let faults = compiled.faults.iter().filter(told_later).cloned().collect();
         let exit = output.diagnostics(&faults, &texts.sources);
         let model = compiled.model.ok_or(exit)?;
-        let digest = texts.digest(model.environment.as_deref());
         let files = digest_of(&texts.tree.files);
+        let digest = texts.digest_on(files.clone(), model.environment.as_deref());
         Ok(Self {
             root: root.to_path_buf(),
             sources: texts.sources,

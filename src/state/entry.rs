@@ -11,7 +11,7 @@ use super::{
     record::{PlacementRecord, Record, RecordedOutput},
     replay::State,
 };
-use crate::{address::ResourceAddress, observed::Connection, trust::Trust};
+use crate::{address::ResourceAddress, diagnostic::Diagnostic, observed::Connection, trust::Trust};
 
 /// Format of entries written by this version. 2 has `Moved`, `Hold` and `Sealed`.
 pub const FORMAT: u32 = 2;
@@ -152,6 +152,14 @@ impl Begin {
     /// Whether somebody is at work on it: its process is not known to have `ended`, and its time is not up.
     pub fn at_work(&self, now: Timestamp, ended: &dyn Fn(&Holder) -> bool) -> bool {
         !self.holder.as_ref().is_some_and(ended) && self.until.parse::<Timestamp>().is_ok_and(|until| until > now)
+    }
+
+    /// That it is at work on what somebody else is to change; `name` is how people call it.
+    pub fn in_the_way(&self, name: &str, about: impl std::fmt::Display) -> Diagnostic {
+        Diagnostic::error("SKY0805", format!("another apply is at work on {name}"))
+            .about(about)
+            .detail(self.span())
+            .hint("wait until it has ended")
     }
 
     /// From when to when, for people.

@@ -44,8 +44,6 @@ impl State {
             (Subject::Cluster(from), Subject::Cluster(to)) => self.rename_cluster(from, to),
             (from, to) => {
                 let name = |c: &String| renamed_component(c, from, to).unwrap_or_else(|| c.clone());
-                let all = std::mem::take(&mut self.placement.components);
-                self.placement.components = all.into_iter().map(|(c, placed)| (name(&c), placed)).collect();
                 for record in self.records.values_mut() {
                     if let RecordDetail::Object(object) = &mut record.detail {
                         object.components = object.components.iter().map(name).collect();
@@ -55,6 +53,7 @@ impl State {
                 }
             }
         }
+        self.placement = self.placement.moved(step);
         self
     }
 
@@ -70,7 +69,6 @@ impl State {
             .collect();
         self.uncertain = std::mem::take(&mut self.uncertain).into_iter().map(|(a, u)| (address(&a), u)).collect();
         self.held = std::mem::take(&mut self.held).into_iter().map(|(a, h)| (address(&a), h)).collect();
-        self.placement.rename_cluster(from, to);
         for output in self.outputs.values_mut() {
             output.of = output.of.iter().map(address).collect();
         }
@@ -86,6 +84,19 @@ impl State {
 }
 
 impl PlacementRecord {
+    /// The same with other names in it.
+    #[must_use]
+    pub fn moved(mut self, step: &Move) -> Self {
+        match (&step.from, &step.to) {
+            (Subject::Cluster(from), Subject::Cluster(to)) => self.rename_cluster(from, to),
+            (from, to) => {
+                let name = |c: String| renamed_component(&c, from, to).unwrap_or(c);
+                self.components = self.components.into_iter().map(|(c, placed)| (name(c), placed)).collect();
+            }
+        }
+        self
+    }
+
     fn rename_cluster(&mut self, from: &str, to: &str) {
         let name = |c: &String| if c == from { to.to_owned() } else { c.clone() };
         for placed in self.components.values_mut() {

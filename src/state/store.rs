@@ -27,6 +27,9 @@ struct Pace {
     count: u64,
 }
 
+/// How often an entry that lost its place is appended again.
+pub(crate) const ATTEMPTS: usize = 20;
+
 const PACE: Pace = Pace { history: 512, bytes: 1 << 20, count: 256 };
 
 /// Where a log is kept.
@@ -215,6 +218,11 @@ impl Log {
         self.catch_up()
     }
 
+    /// Everything, as it is.
+    fn snapshot(&self) -> Entry {
+        Entry::Snapshot(Snapshot { format: FORMAT, state: self.state.clone() })
+    }
+
     /// Whether this version can read the log that begins here.
     fn understood(&self, serial: u64, first: bool, entry: &Entry) -> Result<(), Diagnostic> {
         match entry {
@@ -304,8 +312,7 @@ impl Log {
         if self.state.serial > 0 {
             return Ok(());
         }
-        let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
-        match self.append(&Entry::Snapshot(snapshot)) {
+        match self.append(&self.snapshot()) {
             Err(lost) if lost.code == "SKY0803" => self.anew(),
             done => done,
         }
@@ -319,8 +326,7 @@ impl Log {
     pub fn append(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
         let first = self.state.serial == 0 || entry.format() > self.format;
         if first && !matches!(entry, Entry::Snapshot(_)) {
-            let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
-            self.append(&Entry::Snapshot(snapshot))?;
+            self.append(&self.snapshot())?;
         }
         // Nothing is trusted to a store that was never tried; to a folder it is.
         if self.state.serial == 0 && matches!(entry, Entry::Snapshot(_)) && self.location.path().is_none() {
@@ -341,6 +347,25 @@ impl Log {
         }
     }
 
+    /// Appends what is said of the state as it is then. Where others are first it is said anew of what they
+    /// have left; `None` = there is nothing to be said. Answers whether something was.
+    ///
+    /// # Errors
+    /// What is said is a fault, others are first all the time (`SKY0803`), or the store failed.
+    pub fn append_of(
+        &mut self,
+        mut say: impl FnMut(&State) -> Result<Option<Entry>, Box<Diagnostic>>,
+    ) -> Result<bool, Box<Diagnostic>> {
+        for _ in 0..ATTEMPTS {
+            let Some(entry) = say(&self.state)? else { return Ok(false) };
+            match self.append(&entry) {
+                Err(lost) if lost.code == "SKY0803" => self.catch_up()?,
+                done => return done.map(|()| true).map_err(Box::new),
+            }
+        }
+        Err(Box::new(crowded()))
+    }
+
     /// Writes a Snapshot where one is due, and removes what is older than the history that is kept.
     /// Nothing depends on it: a log that is never compacted is as good, only longer.
     ///
@@ -351,8 +376,7 @@ impl Log {
         if count < self.pace.count && bytes < self.pace.bytes.max(self.snapshot) {
             return Ok(());
         }
-        let snapshot = Snapshot { format: FORMAT, state: self.state.clone() };
-        match self.append(&Entry::Snapshot(snapshot)) {
+        match self.append(&self.snapshot()) {
             // Somebody is at work: another time.
             Err(lost) if lost.code == "SKY0803" => return Ok(()),
             done => done?,
@@ -400,6 +424,11 @@ impl Log {
         skyplan_state_backends::probe(target.blobs()).map_err(|e| to.unusable(&e))?;
         skyplan_state_backends::copy(&self.backend, &target).map_err(|e| to.unusable(&e))
     }
+}
+
+/// Others are first all the time.
+pub(crate) fn crowded() -> Diagnostic {
+    Diagnostic::error("SKY0803", "others change the state all the time").hint("run the same again in a moment")
 }
 
 /// Another run was first.

@@ -3,6 +3,7 @@
 //! undisturbed apply came to.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
@@ -11,7 +12,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::home::Home;
+use super::{home::Home, proxy::Proxy};
 
 pub(super) const LINEAGE: &str = "crowd";
 /// Clusters by their names in the project; on this machine they have the same ones.
@@ -105,6 +106,18 @@ impl Crowd {
         Self::with(|home, cluster| {
             home.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig").display().to_string()
         })
+    }
+
+    /// The same, with a proxy before each cluster.
+    pub(super) fn far() -> (Self, Vec<Proxy>) {
+        let proxies = RefCell::new(Vec::new());
+        let crowd = Self::with(|home, cluster| {
+            let config = home.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
+            let far = format!("far-{cluster}.kubeconfig");
+            proxies.borrow_mut().push(Proxy::before(&config, &home.project().join(&far)));
+            far
+        });
+        (crowd, proxies.into_inner())
     }
 
     /// The same with a way to the clusters of one's own: the path of a kubeconfig.
@@ -227,8 +240,23 @@ impl Crowd {
             assert_eq!(Some(object), as_if.objects.get(address), "{address}");
         }
         assert_eq!(now.objects.len(), as_if.objects.len());
-        assert_eq!(now.state, as_if.state);
+        assert_eq!(differences(&now.state, &as_if.state), Vec::<String>::new(), "now, undisturbed");
         objects
+    }
+}
+
+/// Where two values differ: path, and both.
+fn differences(a: &Value, b: &Value) -> Vec<String> {
+    match (a, b) {
+        (Value::Object(left), Value::Object(right)) => {
+            let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            let of = |name: &String| {
+                differences(left.get(name).unwrap_or(&Value::Null), right.get(name).unwrap_or(&Value::Null))
+            };
+            names.into_iter().flat_map(|name| of(name).into_iter().map(move |d| format!("{name} / {d}"))).collect()
+        }
+        _ if a == b => Vec::new(),
+        _ => vec![format!("{a}, {b}")],
     }
 }
 

@@ -2,7 +2,6 @@
 //! them stops and says why; and one that sleeps past its time does no harm when it wakes.
 
 use std::{
-    cell::RefCell,
     fs,
     io::Read as _,
     path::Path,
@@ -20,15 +19,9 @@ use super::{
 
 /// The revision A on two clusters, each behind a proxy of its own.
 fn far() -> (Crowd, [Proxy; 2]) {
-    let proxies = RefCell::new(Vec::new());
-    let crowd = Crowd::with(|home, cluster| {
-        let config = home.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
-        let far = format!("far-{cluster}.kubeconfig");
-        proxies.borrow_mut().push(Proxy::before(&config, &home.project().join(&far)));
-        far
-    });
+    let (crowd, proxies) = Crowd::far();
     crowd.home.run(&APPLY, 0);
-    (crowd, proxies.into_inner().try_into().ok().unwrap())
+    (crowd, proxies.try_into().ok().unwrap())
 }
 
 fn start(crowd: &Crowd, args: &[&str]) -> Child {

@@ -28,7 +28,7 @@ impl Write<'_, '_> {
     pub(super) async fn make(&self, kind: &Served, body: &Value) -> Result<After, Failure> {
         let mut fresh = body.clone();
         fresh["metadata"]["resourceVersion"] = NO_VERSION.into();
-        let apply = async || self.site.cluster.apply(kind, &fresh, &self.run.manager, Mode::Real).await;
+        let apply = async || self.heard(self.site.cluster.apply(kind, &fresh, &self.run.manager, Mode::Real).await);
         match self.patiently(apply).await {
             Ok(answer) => self.applied(kind, answer),
             Err(Fault::Stale(words)) => match self.as_wanted(kind, body).await? {
@@ -100,7 +100,9 @@ impl Write<'_, '_> {
                 self.unchanged(&live, Some(planned))?;
                 version = metadata["resourceVersion"].as_str().map(str::to_owned);
             }
-            let delete = async || self.site.cluster.delete(kind, self.id(), uid, version.as_deref(), foreground).await;
+            let delete = async || {
+                self.heard(self.site.cluster.delete(kind, self.id(), uid, version.as_deref(), foreground).await)
+            };
             match self.patiently(delete).await {
                 Ok(deleted) => return Ok(deleted),
                 // A controller wrote its status in between: look again whether ours is as planned.

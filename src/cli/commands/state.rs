@@ -157,9 +157,9 @@ fn forget(
     now: Timestamp,
     ended: &dyn Fn(&Holder) -> bool,
 ) -> Result<Vec<ResourceAddress>, Box<Diagnostic>> {
-    loop {
-        let state = log.state();
-        let mut gone = BTreeSet::new();
+    let mut gone = BTreeSet::new();
+    log.append_of(|state| {
+        gone.clear();
         for text in texts {
             let address = text.parse::<ResourceAddress>().map_err(|why| Diagnostic::error("SKY0905", why))?;
             let known = state.records.keys().chain(state.uncertain.keys());
@@ -174,20 +174,13 @@ fn forget(
         }
         for begin in state.open.values().filter(|b| b.at_work(now, ended)) {
             if let Some(address) = begin.writes.iter().chain(&begin.reads).find(|a| gone.contains(a)) {
-                return Err(Box::new(
-                    Diagnostic::error("SKY0805", format!("another apply is at work on {}", address.short()))
-                        .about(address)
-                        .detail(begin.span())
-                        .hint("wait until it has ended"),
-                ));
+                return Err(Box::new(begin.in_the_way(&address.short(), address)));
             }
         }
         let outcomes = gone.iter().map(|address| (address.clone(), None)).collect();
-        match log.append(&Entry::Delta(Delta { outcomes })) {
-            Err(lost) if lost.code == "SKY0803" => log.catch_up()?,
-            done => return done.map(|()| gone.into_iter().collect()).map_err(Box::new),
-        }
-    }
+        Ok(Some(Entry::Delta(Delta { outcomes })))
+    })?;
+    Ok(gone.into_iter().collect())
 }
 
 pub(in crate::cli) fn unknown(state: &State, text: &str) -> Diagnostic {

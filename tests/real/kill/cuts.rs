@@ -3,18 +3,14 @@
 //!
 //! `SKYPLAN_CUTS` says how many, `SKYPLAN_SEED` where.
 
-use std::{cell::RefCell, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use super::{
     ground::{Ground, When},
     number, seed,
     victim::Dice,
 };
-use crate::real::{
-    crowd::Crowd,
-    home::both,
-    proxy::{Mode, Proxy},
-};
+use crate::real::{crowd::Crowd, home::both, proxy::Mode};
 
 /// Cuts of `make test`; `make test-full PART=kill` asks for 40.
 const CUTS: u64 = 6;
@@ -23,22 +19,16 @@ const CUTS: u64 = 6;
 fn an_apply_whose_network_breaks_comes_to_the_same() {
     let seed = seed();
     let mut dice = Dice::new(seed);
-    let proxies = RefCell::new(Vec::new());
-    let crowd = Crowd::with(|home, cluster| {
-        let config = home.dir.path().join("state/skyplan/local").join(cluster).join("kubeconfig");
-        let far = format!("far-{cluster}.kubeconfig");
-        proxies.borrow_mut().push(Proxy::before(&config, &home.project().join(&far)));
-        far
-    });
-    let proxies = proxies.into_inner();
+    let (crowd, proxies) = Crowd::far();
     let mut ground = Ground::new(crowd, false);
     let (mut through, mut failed) = (0, 0);
     for cut in 0..number("SKYPLAN_CUTS").unwrap_or(CUTS) {
         let (to, measure) = ground.next(false);
         let mode = [Mode::Drop, Mode::Lose, Mode::Stall, Mode::Slow][usize::try_from(cut % 4).unwrap()];
         let at = Duration::from_micros(dice.below(measure.time.as_micros().try_into().unwrap()));
-        // Mostly for a moment; now and then for longer than anybody waits.
-        let long = dice.below(6) == 0 && mode != Mode::Slow;
+        // Mostly for a moment; now and then for longer than anybody waits, and always so where answers are
+        // lost for the second time: what was done without a word is what a log forgets most easily.
+        let long = mode != Mode::Slow && (dice.below(6) == 0 || cut % 8 == 5);
         let time = Duration::from_millis(20 + dice.below(1500));
         let both_ways = dice.below(2) == 0;
         let status = ground.disturb(|ground| {

@@ -30,8 +30,7 @@ pub(in crate::cli) fn held(
     reason: Option<&str>,
     at: Timestamp,
 ) -> Result<usize, Box<Diagnostic>> {
-    loop {
-        let state = log.state();
+    log.append_of(|state| {
         for address in addresses {
             let known = match reason {
                 Some(_) => state.records.contains_key(address) || state.uncertain.contains_key(address),
@@ -47,14 +46,9 @@ pub(in crate::cli) fn held(
                 ));
             }
         }
-        if addresses.is_empty() {
-            return Ok(0);
-        }
-        match log.append(&entry(addresses.to_vec(), reason, at)) {
-            Err(lost) if lost.code == "SKY0803" => log.catch_up()?,
-            done => return done.map(|()| addresses.len()).map_err(Box::new),
-        }
-    }
+        Ok((!addresses.is_empty()).then(|| entry(addresses.to_vec(), reason, at)))
+    })?;
+    Ok(addresses.len())
 }
 
 pub(in crate::cli) fn entry(addresses: Vec<ResourceAddress>, reason: Option<&str>, at: Timestamp) -> Entry {
