@@ -68,8 +68,8 @@ full-hostile:
 
 full-kill: control-plane
 	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} SKYPLAN_POINTS=$${SKYPLAN_POINTS:-100} SKYPLAN_CUTS=$${SKYPLAN_CUTS:-40} \
-	  SKYPLAN_CLOUD_KILLS=$${SKYPLAN_CLOUD_KILLS:-300} $(if $(SEED),SKYPLAN_SEED=$(SEED)) \
-	  cargo test --test it --locked -- --nocapture --test-threads=1 real::kill real::cloud
+	  SKYPLAN_CLOUD_KILLS=$${SKYPLAN_CLOUD_KILLS:-300} SKYPLAN_FULL_DISK=all $(if $(SEED),SKYPLAN_SEED=$(SEED)) \
+	  cargo test --test it --locked -- --nocapture --test-threads=1 real::kill real::cloud real::full_disk
 
 full-race: control-plane
 	SKYPLAN_RACE_SECONDS=60 cargo test --test it --locked real::race -- --nocapture

@@ -50,6 +50,7 @@ mod real {
     mod environments;
     mod existing;
     mod failure;
+    mod full_disk;
     mod home;
     mod init;
     mod kill;

@@ -87,7 +87,9 @@ impl BackendError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Missing(_) => "list the log again: it may have been compacted meanwhile",
-            Self::Denied { .. } => "see that you may read, create, list and delete there: renew the credentials, or ask its owner",
+            Self::Denied { .. } => {
+                "see that you may read, create, list and delete there: renew the credentials, or ask its owner"
+            }
             Self::Unreachable { .. } => "check the address and the network, then run the same command again",
             Self::Full { .. } => "make room or raise the quota; nothing that was in the log is lost",
             Self::Unsupported { .. } => "keep the state elsewhere: in a folder, S3, GCS, Azure, Kubernetes or Postgres",

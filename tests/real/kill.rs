@@ -27,7 +27,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// The seed that was asked for, or a new one; it is said in any case.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     let seed = number("SKYPLAN_SEED").unwrap_or_else(clock);
     println!("seed: {seed} (again with SKYPLAN_SEED={seed})");

@@ -30,14 +30,14 @@ use super::{
 const NOBODY: u32 = 65534;
 
 /// One cluster that is there, and enough objects that an apply writes entries of many sizes.
-fn project() -> Home {
+pub(super) fn project() -> Home {
     let home = guest();
     want(&home, "0");
     home.run(&["apply", "--yes"], 0);
     home
 }
 
-fn want(home: &Home, value: &str) {
+pub(super) fn want(home: &Home, value: &str) {
     let map =
         |n| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{n:02}}}\ndata: {{v: \"{value}\"}}\n---\n");
     fs::write(home.project().join("hello/manifests/maps.yaml"), (0..40).map(map).collect::<String>()).unwrap();
@@ -45,7 +45,7 @@ fn want(home: &Home, value: &str) {
 
 /// The next apply comes to the end, whatever was before.
 #[track_caller]
-fn converges(home: &Home, value: &str) {
+pub(super) fn converges(home: &Home, value: &str) {
     home.run(&["apply", "--yes"], 0);
     assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
     let get = ["-n", "hello", "get", "configmaps", "-l", "skyplan.io/lineage", "-o", "jsonpath={.items[*].data.v}"];
@@ -338,7 +338,7 @@ fn credentials_that_are_no_longer_good() {
     fs::write(&far, bad.join("\n")).unwrap();
     let said = home.said(&["apply", "--yes"], 1);
     assert!(said.contains("SKY0801") && said.contains("refused access"), "{said}");
-    assert!(said.contains("renew the credentials") && !said.contains("token: expired"), "{said}");
+    assert!(said.contains("renew the credentials, or ask its owner") && !said.contains("token: expired"), "{said}");
     fs::write(&far, good).unwrap();
     converges(&home, "1");
 }
