@@ -66,13 +66,15 @@ full-place:
 full-hostile:
 	SKYPLAN_HOSTILE_SECONDS=600 cargo test --test it --locked hard:: -- --nocapture
 
-full-kill: control-plane
+full-kill: control-plane tools
 	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} SKYPLAN_POINTS=$${SKYPLAN_POINTS:-100} SKYPLAN_CUTS=$${SKYPLAN_CUTS:-40} \
 	  SKYPLAN_CLOUD_KILLS=$${SKYPLAN_CLOUD_KILLS:-300} SKYPLAN_FULL_DISK=all $(if $(SEED),SKYPLAN_SEED=$(SEED)) \
-	  cargo test --test it --locked -- --nocapture --test-threads=1 real::kill real::cloud real::full_disk
+	  SKYPLAN_FAR_KILLS=$${SKYPLAN_FAR_KILLS:-40} \
+	  cargo test --test it --locked -- --include-ignored --nocapture --test-threads=1 \
+	  real::kill real::cloud real::full_disk real::far_state
 
-full-race: control-plane
-	SKYPLAN_RACE_SECONDS=60 cargo test --test it --locked real::race -- --nocapture
+full-race: control-plane tools
+	SKYPLAN_RACE_SECONDS=60 cargo test --test it --locked real::race -- --include-ignored --nocapture --test-threads=1
 
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it

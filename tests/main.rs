@@ -12,6 +12,9 @@
 
 mod support;
 
+#[path = "../state-backends/tests/servers.rs"]
+mod servers;
+
 mod pure {
     mod answers;
     mod architecture;
@@ -50,6 +53,7 @@ mod real {
     mod environments;
     mod existing;
     mod failure;
+    mod far_state;
     mod full_disk;
     mod home;
     mod init;
@@ -61,6 +65,7 @@ mod real {
     mod proxy;
     mod race;
     mod store;
+    mod stores;
     mod surgery;
     mod together;
     mod secrets;

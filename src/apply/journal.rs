@@ -25,7 +25,7 @@ use crate::{
     plan::change::Plan,
     state::{
         Begin, Delta, End, Entry, Move, PlacementRecord, Record, State,
-        store::{ATTEMPTS, Log, crowded},
+        store::{Log, Turns},
     },
 };
 
@@ -61,7 +61,8 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
         at: now.to_string(),
     });
     let (key, trust) = (log.state().secret_key.clone(), log.state().trust.clone());
-    for _ in 0..ATTEMPTS {
+    let mut turns = Turns::new();
+    loop {
         // Also the first time: whoever was at work when the log was opened may have ended.
         log.catch_up()?;
         if log.state().secret_key != key {
@@ -86,11 +87,10 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
         match log.append(next) {
             Ok(()) if matches!(next, Entry::Moved(_)) => {}
             Ok(()) => return Ok(log.state().serial),
-            Err(lost) if lost.code == "SKY0803" => {}
+            Err(lost) if lost.code == "SKY0803" => turns.again()?,
             Err(fault) => return Err(Box::new(fault)),
         }
     }
-    Err(Box::new(crowded()))
 }
 
 /// What others have appended since the plan was made. Of an apply that was at work then and has ended
@@ -206,14 +206,15 @@ impl<'a> Journal<'a> {
     /// Appends what is said of the state as it is then, and of what others have taken over; `None` = no
     /// longer anything.
     fn append(&mut self, entry: impl Fn(&State, &BTreeSet<ResourceAddress>) -> Option<Entry>) {
-        for _ in 0..ATTEMPTS {
+        let mut turns = Turns::new();
+        loop {
             let Some(entry) = entry(self.log.state(), &self.overtaken) else { return };
             let failed = match self.log.append(&entry) {
                 Ok(()) => {
                     self.own.insert(self.log.state().serial);
                     return;
                 }
-                Err(lost) if lost.code == "SKY0803" => self.look().err(),
+                Err(lost) if lost.code == "SKY0803" => turns.again().and_then(|()| self.look()).err(),
                 Err(fault) => Some(fault),
             };
             if let Some(fault) = failed {
@@ -221,7 +222,6 @@ impl<'a> Journal<'a> {
                 return;
             }
         }
-        self.fault.get_or_insert(Box::new(crowded()));
     }
 
     /// What others have appended, and whether they have gone ahead with what is ours.

@@ -1,7 +1,12 @@
 //! The log where it is kept: opens it, replays it, appends to it, compacts it. The only file that talks to
 //! `skyplan-state-backends`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
 
 use skyplan_state_backends::{
     Appended, BackendError, LogBackend as _, OpenLog,
@@ -26,9 +31,6 @@ struct Pace {
     /// Or when they are so many.
     count: u64,
 }
-
-/// How often an entry that lost its place is appended again.
-pub(crate) const ATTEMPTS: usize = 20;
 
 const PACE: Pace = Pace { history: 512, bytes: 1 << 20, count: 256 };
 
@@ -356,14 +358,15 @@ impl Log {
         &mut self,
         mut say: impl FnMut(&State) -> Result<Option<Entry>, Box<Diagnostic>>,
     ) -> Result<bool, Box<Diagnostic>> {
-        for _ in 0..ATTEMPTS {
+        let mut turns = Turns::new();
+        loop {
             let Some(entry) = say(&self.state)? else { return Ok(false) };
             match self.append(&entry) {
-                Err(lost) if lost.code == "SKY0803" => self.catch_up()?,
+                Err(lost) if lost.code == "SKY0803" => turns.again()?,
                 done => return done.map(|()| true).map_err(Box::new),
             }
+            self.catch_up()?;
         }
-        Err(Box::new(crowded()))
     }
 
     /// Writes a Snapshot where one is due, and removes what is older than the history that is kept.
@@ -426,9 +429,37 @@ impl Log {
     }
 }
 
-/// Others are first all the time.
-pub(crate) fn crowded() -> Diagnostic {
-    Diagnostic::error("SKY0803", "others change the state all the time").hint("run the same again in a moment")
+/// Turns of one who wants to append while others do as well: each lost one is tried again, after a pause.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    until: Instant,
+    lost: u64,
+}
+
+/// How long one goes on trying. Where eight write at once to a slow store, one of eight turns is won.
+const CROWD: Duration = Duration::from_secs(60);
+/// The longest pause in milliseconds; the first ones are shorter.
+const PAUSE: u64 = 120;
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self { until: Instant::now() + CROWD, lost: 0 }
+    }
+
+    /// Another was first. Pauses for a time that is drawn: those who lost together do not come back together.
+    ///
+    /// # Errors
+    /// It has been too often (`SKY0803`).
+    pub(crate) fn again(&mut self) -> Result<(), Diagnostic> {
+        if Instant::now() >= self.until {
+            return Err(Diagnostic::error("SKY0803", "others change the state all the time")
+                .hint("run the same again in a moment"));
+        }
+        self.lost += 1;
+        let drawn = RandomState::new().build_hasher().finish() % (self.lost * 8).min(PAUSE);
+        thread::sleep(Duration::from_millis(drawn));
+        Ok(())
+    }
 }
 
 /// Another run was first.

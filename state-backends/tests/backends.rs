@@ -1,30 +1,11 @@
 //! One test for every kind of server: all that a backend promises.
 
-use std::{env, path::Path, time::Duration};
+use std::{env, time::Duration};
 
-use skyplan_state_backends::{OpenLog, open};
-
-use crate::{conformance, race, servers};
-use servers::Server;
-
-/// A place for logs: an address with `LOG` where the name of the log goes, and the environment that
-/// leads there.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) url: String,
-    pub(crate) env: Vec<(String, String)>,
-}
-
-impl Place {
-    pub(crate) fn url(&self, log: &str) -> String {
-        self.url.replace("LOG", log)
-    }
-
-    pub(crate) fn open(&self, log: &str) -> OpenLog {
-        let lookup = |name: &str| self.env.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-        open(&self.url(log), Path::new("/"), &lookup).unwrap()
-    }
-}
+use crate::{
+    conformance, race,
+    servers::{self, Place, Server},
+};
 
 fn all(name: &str, server: Result<Server, String>) {
     let server = match server {

@@ -15,7 +15,7 @@ use skyplan_state_backends::{
     probe,
 };
 
-use crate::backends::Place;
+use crate::servers::Place;
 
 pub(crate) fn all(place: &Place) {
     can_be_trusted(place);

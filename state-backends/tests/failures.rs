@@ -10,10 +10,7 @@ use std::{
 
 use skyplan_state_backends::{Appended, BackendError, LogBackend as _, open, probe};
 
-use crate::{
-    backends::Place,
-    servers::{self, KEY, Server},
-};
+use crate::servers::{self, KEY, Place, Server};
 
 impl Place {
     fn with(&self, name: &str, value: &str) -> Self {

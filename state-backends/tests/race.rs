@@ -23,7 +23,7 @@ use skyplan_state_backends::{
     open,
 };
 
-use crate::{backends::Place, conformance::noise};
+use crate::{conformance::noise, servers::Place};
 
 const PROCESSES: u32 = 8;
 

@@ -1,4 +1,6 @@
 //! Real servers, started on free ports in temporary folders, gone when their test is.
+//!
+//! For the tests of this crate, and those of skyplan that keep a state there.
 
 use std::{
     env, fs,
@@ -17,13 +19,32 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use sha2::{Digest as _, Sha256};
+use skyplan_state_backends::{OpenLog, open};
 use tempfile::TempDir;
 
-use crate::backends::Place;
+/// A place for logs: an address with `LOG` where the name of the log goes, and the environment that
+/// leads there.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Place {
+    pub(crate) fn url(&self, log: &str) -> String {
+        self.url.replace("LOG", log)
+    }
+
+    pub(crate) fn open(&self, log: &str) -> OpenLog {
+        let lookup = |name: &str| self.env.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        open(&self.url(log), Path::new("/"), &lookup).unwrap()
+    }
+}
 
 /// A server that runs.
 pub(crate) struct Server {
     pub(crate) place: Place,
+    #[allow(dead_code, reason = "not all tests look into it; it is there as long as the server is")]
     pub(crate) dir: TempDir,
     pub(crate) children: Vec<Child>,
 }

@@ -13,7 +13,7 @@ use std::{
 
 use skyplan_state_backends::{Appended, LogBackend as _};
 
-use crate::{backends::Place, servers};
+use crate::servers::{self, Place};
 
 /// What every entry begins with, whatever it is wrapped in.
 const ENTRY: &[u8] = b"skyplanLog";

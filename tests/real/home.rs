@@ -9,18 +9,20 @@ use std::{
 /// A copy of a project with a home of its own, so that no cluster of the user is touched.
 pub(super) struct Home {
     pub(super) dir: tempfile::TempDir,
+    /// What its commands find in their environment.
+    pub(super) env: Vec<(String, String)>,
 }
 
 impl Home {
     pub(super) fn new(example: &str) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
+        let home = Self { dir: tempfile::tempdir().unwrap(), env: Vec::new() };
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
         copy(&from, &home.project());
         home
     }
 
     pub(super) fn empty() -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
+        let home = Self { dir: tempfile::tempdir().unwrap(), env: Vec::new() };
         fs::create_dir_all(home.project()).unwrap();
         home
     }
@@ -33,6 +35,7 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skyplan"));
         command.current_dir(self.project()).args(args);
         command.env("XDG_STATE_HOME", self.dir.path().join("state")).stdin(Stdio::null());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 

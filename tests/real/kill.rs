@@ -11,7 +11,7 @@ mod fleet;
 mod ground;
 mod points;
 mod renamed;
-mod victim;
+pub(super) mod victim;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ use victim::Moment;
 /// Kills of `make test`; `make test-full PART=kill` asks for 20.
 const KILLS: usize = 4;
 
-fn number(name: &str) -> Option<u64> {
+pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 

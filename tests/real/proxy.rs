@@ -81,6 +81,10 @@ impl Proxy {
         proxy
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn set(&self, mode: Mode) {
         self.orders.mode.store(mode as u8, Ordering::SeqCst);
     }

@@ -2,7 +2,8 @@
 //! one of them writes, and to one that all of them write. Then somebody who shares no code with the log
 //! reads it.
 //!
-//! `SKYPLAN_RACE_SECONDS` says how long.
+//! `SKYPLAN_RACE_SECONDS` says how long. The state is on every kind of store in turn; three of them in
+//! `make test`, all in `make test-full PART=race`.
 //!
 //! The log's own race (`state-backends/tests/race.rs`) shows that it is a log: entries are in one order
 //! that agrees with real time. On top of that, applies are in order if
@@ -18,16 +19,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
-    process::Stdio,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use skyplan_state_backends::LogBackend as _;
 
-use super::home::{Home, both};
+use super::{
+    home::{Home, both},
+    stores::{Store, Witness, with},
+};
+use crate::servers;
 
 const PROCESSES: usize = 8;
 const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind:";
@@ -40,22 +43,21 @@ struct Try {
     shared: bool,
     begun: Instant,
     ended: Instant,
-    /// Entries that there were before it and after it.
-    entries: (usize, usize),
+    /// The last entry before it and after it.
+    entries: (u64, u64),
     status: Option<i32>,
     said: String,
 }
 
 /// Specs of one process: applications of its own, and the one of all.
-fn specs(home: &Home, process: usize, config: &Path, state: &Path) {
+fn specs(home: &Home, process: usize, config: &Path, store: &Store) {
     let folder = home.project().join(format!("p{process}"));
     let write = |file: &str, text: String| {
         let path = folder.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    let url = format!("state: {{url: \"file://{}\"}}\n", state.display());
-    write("skyplan.yaml", format!("{HEAD} Project\nname: race\nlineage: race\n{url}"));
+    write("skyplan.yaml", format!("{HEAD} Project\nname: race\nlineage: race\n{}", Store::setting(&store.place)));
     write(
         "clusters.yaml",
         format!("{HEAD} Cluster\nname: one\ndriver: existing\nexisting: {{kubeconfig: {}}}\n", config.display()),
@@ -75,7 +77,9 @@ fn maps(token: &str) -> String {
     (0..5).map(map).collect()
 }
 
-fn one(home: &Home, process: usize, state: &Path, until: Instant) -> Vec<Try> {
+fn one(home: &Home, process: usize, store: &Store, until: Instant) -> Vec<Try> {
+    let log = store.open();
+    let count = || log.list(0).unwrap().last().copied().unwrap_or_default();
     let folder = home.project().join(format!("p{process}"));
     let mut tries = Vec::new();
     while Instant::now() < until {
@@ -84,28 +88,20 @@ fn one(home: &Home, process: usize, state: &Path, until: Instant) -> Vec<Try> {
         let app = if shared { "shared".to_owned() } else { format!("own-{process}") };
         let token = format!("{process}-{}", tries.len());
         fs::write(folder.join(&app).join("manifests/all.yaml"), maps(&token)).unwrap();
-        let count = || files(state).len();
         let (begun, before) = (Instant::now(), count());
         let args = ["apply", "--yes", "--target", &app];
-        let output = home.command(&args).current_dir(&folder).stdin(Stdio::null()).output().unwrap();
+        let output = home.command(&args).current_dir(&folder).output().unwrap();
         let (ended, status, said) = (Instant::now(), output.status.code(), both(&output));
         tries.push(Try { process, token, shared, begun, ended, entries: (before, count()), status, said });
     }
     tries
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.retain(|f| f.extension().is_some_and(|e| e == "json"));
-    files.sort();
-    files
-}
-
 /// Whether each of these gets a span of its own that lies within it: (from, to) of spans that are one
 /// after the other, (after, until) of those who want one.
-fn each_has_its_own(spans: &[(usize, usize)], mut wanted: Vec<(usize, usize)>) -> bool {
+fn each_has_its_own(spans: &[(u64, u64)], mut wanted: Vec<(u64, u64)>) -> bool {
     wanted.sort_by_key(|(_, until)| *until);
-    let mut free: BTreeSet<(usize, usize)> = spans.iter().copied().collect();
+    let mut free: BTreeSet<(u64, u64)> = spans.iter().copied().collect();
     wanted.into_iter().all(|(after, until)| {
         let own = free.iter().find(|(from, to)| *from > after && *to <= until).copied();
         own.is_some_and(|own| free.remove(&own))
@@ -120,55 +116,42 @@ fn the_check_finds_what_it_is_for() {
     assert!(!each_has_its_own(&[(2, 9)], vec![(0, 5)]), "it took effect after it had ended");
 }
 
-/// The log, read by nothing but this: contiguous, and each entry names the digest of the one before.
-fn read(folder: &Path) -> Vec<Value> {
-    let mut before: Option<String> = None;
-    let mut entries = Vec::new();
-    for (n, file) in files(folder).iter().enumerate() {
-        assert_eq!(file.file_stem().unwrap().to_str().unwrap(), format!("{:012}", n + 1), "an entry is missing");
-        let text = fs::read_to_string(file).unwrap();
-        let body = text.split_once('\n').map_or(text.as_str(), |(_, body)| body);
-        let entry: Value = serde_json::from_str(body).unwrap();
-        if let Some(before) = &before {
-            assert!(body.contains(before.as_str()), "entry {} does not name the one before", n + 1);
-        }
-        before = Some(Sha256::digest(body.as_bytes()).iter().map(|b| format!("{b:02x}")).collect());
-        entries.push(entry);
-    }
-    entries
-}
-
-#[test]
-fn eight_that_apply_at_once_lose_nothing() {
+fn eight_at_once(name: &str, store: &Store) {
     let seconds = std::env::var("SKYPLAN_RACE_SECONDS").map_or(10, |s| s.parse().unwrap());
-    let home = Home::empty();
+    let mut home = Home::empty();
+    home.env.clone_from(&store.place.env);
     home.run(&["local", "up", "host", "--nodes", "1"], 0);
     let config = home.dir.path().join("state/skyplan/local/host/kubeconfig");
-    let state = home.dir.path().join("log");
-    (0..PROCESSES).for_each(|process| specs(&home, process, &config, &state));
+    (0..PROCESSES).for_each(|process| specs(&home, process, &config, store));
     let first = home.command(&["apply", "--yes"]).current_dir(home.project().join("p0")).output().unwrap();
     assert!(first.status.success(), "{}", both(&first));
-    let start = read(&state).len();
+    let log = store.open();
+    let start = log.list(0).unwrap().last().copied().unwrap();
 
     let until = Instant::now() + Duration::from_secs(seconds);
-    let tries: Vec<Try> = thread::scope(|scope| {
-        let (home, state) = (&home, state.as_path());
-        let all: Vec<_> = (0..PROCESSES).map(|process| scope.spawn(move || one(home, process, state, until))).collect();
-        all.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    let (tries, witness): (Vec<Try>, Witness) = thread::scope(|scope| {
+        let home = &home;
+        let all: Vec<_> = (0..PROCESSES).map(|process| scope.spawn(move || one(home, process, store, until))).collect();
+        let mut witness = Witness::default();
+        while !all.iter().all(|t| t.is_finished()) {
+            witness.look(&log);
+            thread::sleep(Duration::from_millis(250));
+        }
+        (all.into_iter().flat_map(|t| t.join().unwrap()).collect(), witness)
     });
-    let entries = read(&state);
+    let entries = witness.checked(&log);
 
     // Of each apply: from when to when, in serials, and what it wrote.
-    let mut spans: BTreeMap<usize, (usize, BTreeSet<&str>)> = BTreeMap::new();
-    for (serial, entry) in entries.iter().enumerate().skip(start) {
+    let mut spans: BTreeMap<u64, (u64, BTreeSet<&str>)> = BTreeMap::new();
+    for (&serial, entry) in entries.range(start + 1..) {
         match entry["entry"].as_str().unwrap() {
             "begin" => {
                 let writes = entry["writes"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
-                spans.insert(serial + 1, (usize::MAX, writes));
+                spans.insert(serial, (u64::MAX, writes));
             }
             "end" => {
                 if let Some(begin) = entry["begin"].as_u64() {
-                    spans.get_mut(&usize::try_from(begin).unwrap()).unwrap().0 = serial + 1;
+                    spans.get_mut(&begin).unwrap().0 = serial;
                 }
             }
             _ => {}
@@ -192,7 +175,8 @@ fn eight_that_apply_at_once_lose_nothing() {
         assert!(t.shared || what == "done", "{}: {}", t.token, t.said);
         *counts.entry((t.shared, what)).or_default() += 1;
     }
-    println!("{seconds} s: {} applies, {} entries; (shared?, what): {counts:?}", tries.len(), entries.len() - start);
+    let after = entries.range(start + 1..).count();
+    println!("{name}, {seconds} s: {} applies, {after} entries; (shared?, what): {counts:?}", tries.len());
 
     // Which one wrote what last, by the log; it must be one that said so, or nobody did.
     let value = |app: &str| {
@@ -209,7 +193,7 @@ fn eight_that_apply_at_once_lose_nothing() {
         let done: Vec<&Try> = tries.iter().filter(wrote).collect();
         let now = value(&app);
         let its = |writes: &BTreeSet<&str>| writes.iter().any(|w| w.contains(&format!("/{app}/")));
-        let own: Vec<(usize, usize)> = spans.iter().filter(|(_, (_, w))| its(w)).map(|(b, (e, _))| (*b, *e)).collect();
+        let own: Vec<(u64, u64)> = spans.iter().filter(|(_, (_, w))| its(w)).map(|(b, (e, _))| (*b, *e)).collect();
         assert!(each_has_its_own(&own, done.iter().map(|t| t.entries).collect()), "{app}: {own:?}, {done:?}");
         if done.is_empty() {
             assert_eq!(now, "first");
@@ -222,4 +206,43 @@ fn eight_that_apply_at_once_lose_nothing() {
         assert!(later.is_none(), "{app} holds {now}, and {later:?} came later");
     }
     assert!(counts.get(&(false, "done")).is_some_and(|n| *n >= 2));
+}
+
+#[test]
+fn eight_that_apply_at_once_lose_nothing() {
+    eight_at_once("fs", &Store::folder());
+}
+
+#[test]
+fn nor_with_the_state_in_kubernetes() {
+    with("race on Kubernetes", servers::kubernetes(), |store| eight_at_once("Kubernetes", &store));
+}
+
+#[test]
+fn nor_in_postgres() {
+    with("race on Postgres", servers::postgres(), |store| eight_at_once("Postgres", &store));
+}
+
+#[test]
+#[ignore = "make test-full PART=race"]
+fn nor_in_s3_on_versitygw() {
+    with("race on versitygw", servers::versitygw(), |store| eight_at_once("S3 on versitygw", &store));
+}
+
+#[test]
+#[ignore = "make test-full PART=race"]
+fn nor_in_s3_on_moto() {
+    with("race on moto", servers::moto(), |store| eight_at_once("S3 on moto", &store));
+}
+
+#[test]
+#[ignore = "make test-full PART=race"]
+fn nor_in_gcs() {
+    with("race on fake-gcs-server", servers::fake_gcs(), |store| eight_at_once("GCS on fake-gcs-server", &store));
+}
+
+#[test]
+#[ignore = "make test-full PART=race"]
+fn nor_in_azure() {
+    with("race on azurite", servers::azurite(), |store| eight_at_once("Azure on azurite", &store));
 }
