@@ -17,6 +17,12 @@ pub use self::day::Day;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MilliCpu(pub u64);
 
+/// `1 place`, `3 places`.
+pub fn counted<N: fmt::Display + PartialEq + From<u8>>(n: N, what: &str) -> String {
+    let ending = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {what}{ending}")
+}
+
 /// Bytes: `512Mi`, `1.5GB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub u64);

@@ -7,7 +7,10 @@ use annotate_snippets::{
 use std::{borrow::Cow, cell::RefCell, collections::BTreeMap};
 
 use super::Style;
-use crate::diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceMap};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceMap},
+    quantity::counted,
+};
 
 /// Lines shown around what is meant.
 const CONTEXT: usize = 1;
@@ -33,12 +36,11 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, style: Style) -> S
         out.push_str(&format!("… and {} more, not shown\n\n", diagnostics.len() - MOST_SHOWN));
     }
     let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => {}
-        (0, w) => out.push_str(&format!("{}\n", plural(w, "warning"))),
-        (e, 0) => out.push_str(&format!("{}\n", plural(e, "error"))),
-        (e, w) => out.push_str(&format!("{}, {}\n", plural(e, "error"), plural(w, "warning"))),
+        (0, w) => out.push_str(&format!("{}\n", counted(w, "warning"))),
+        (e, 0) => out.push_str(&format!("{}\n", counted(e, "error"))),
+        (e, w) => out.push_str(&format!("{}, {}\n", counted(e, "error"), counted(w, "warning"))),
     }
     out
 }

@@ -11,6 +11,7 @@ use crate::{
         answer::{Bill, ContingencyAnswer, LossAnswer, WholeAnswer, WhyNotAnswer},
         change::{PlannedMove, PriceRange},
     },
+    quantity::counted,
 };
 
 /// Moves of one loss that are told by name.
@@ -24,13 +25,12 @@ fn signed(more: MicroUsd) -> String {
 /// The placement as a whole.
 pub fn whole(answer: &WholeAnswer, style: Style) -> String {
     let (report, cost) = (&answer.placement, &answer.cost);
-    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let components: std::collections::BTreeSet<&str> = report.components.iter().map(|c| c.component.as_str()).collect();
     let mut out = format!(
         "{}: {} on {}, {}/month\n",
         style.bold(&answer.project),
-        plural(components.len(), "component"),
-        plural(report.clusters.len(), "cluster"),
+        counted(components.len(), "component"),
+        counted(report.clusters.len(), "cluster"),
         cost.monthly
     );
     let over = cost.horizon.as_ref().map(|(time, _)| format!(" over {time}")).unwrap_or_default();

@@ -16,6 +16,7 @@ use crate::{
     driver::Drivers,
     money::MicroUsd,
     observe::health,
+    quantity::counted,
     render::{self, Style, table::columns},
     state::{Record, RecordDetail, State},
 };
@@ -119,20 +120,17 @@ fn text(state: &State, project: &str, style: Style) -> String {
         out.push_str(&columns(&rows, 2));
         out.push('\n');
     }
-    out.push_str(&format!(
-        "{} on {}, as of entry {} of the log\n",
-        count(state.records.len(), "resource"),
-        count(by_cluster(state).len(), "cluster"),
-        state.serial
-    ));
+    // What is nowhere has no cluster.
+    let on = match by_cluster(state).keys().filter(|cluster| !cluster.is_empty()).count() {
+        0 => String::new(),
+        clusters => format!(" on {}", counted(clusters, "cluster")),
+    };
+    let resources = counted(state.records.len(), "resource");
+    out.push_str(&format!("{resources}{on}, as of entry {} of the log\n", state.serial));
     if state.placement.monthly != MicroUsd::ZERO {
         out.push_str(&format!("{} {}/month\n", style.bold("Cost:"), state.placement.monthly));
     }
     out
-}
-
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Nodes of a cluster: `1 × g6-xlarge`.

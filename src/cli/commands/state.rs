@@ -21,6 +21,7 @@ use crate::{
     compile::{immovable, log_url},
     diagnostic::{Diagnostic, did_you_mean},
     driver::local::has_ended,
+    quantity::counted,
     render::table::columns,
     spec::{ClusterDriver, Subject},
     state::{
@@ -194,11 +195,17 @@ pub(in crate::cli) fn unknown(state: &State, text: &str) -> Diagnostic {
 
 fn row(serial: u64, entry: &Entry) -> Vec<String> {
     let (kind, at, text) = match entry {
-        Entry::Snapshot(s) => ("snapshot", String::new(), format!("{} resources", s.state.records.len())),
+        Entry::Snapshot(s) => ("snapshot", String::new(), counted(s.state.records.len(), "resource")),
         Entry::Begin(b) => (
             "begin",
             seconds(&b.at),
-            format!("plan {}, {} changes, until {}{}", short(&b.plan), b.writes.len(), seconds(&b.until), commit(b)),
+            format!(
+                "plan {}, {}, until {}{}",
+                short(&b.plan),
+                counted(b.writes.len(), "change"),
+                seconds(&b.until),
+                commit(b)
+            ),
         ),
         Entry::Delta(d) => {
             let gone = d.outcomes.values().filter(|r| r.is_none()).count();

@@ -7,6 +7,7 @@ use crate::{
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics},
     load::parameters::Wanted,
+    quantity::counted,
 };
 
 pub(in crate::cli) fn run(root: &Path, args: &ValidateArgs, output: &Output) -> Exit {
@@ -60,14 +61,13 @@ fn merged(all: &[(&str, &Diagnostics)]) -> Diagnostics {
 
 fn line(model: &Model) -> String {
     let environment = model.environment.as_ref().map_or_else(String::new, |e| format!(" in environment {e}"));
-    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     format!(
         "{} is valid{environment}: {}, {}, {}, {}\n",
         model.project,
-        count(model.clusters.len(), "cluster"),
-        count(model.components.len(), "component"),
-        count(model.objects.len(), "object"),
-        count(model.flows.len(), "flow")
+        counted(model.clusters.len(), "cluster"),
+        counted(model.components.len(), "component"),
+        counted(model.objects.len(), "object"),
+        counted(model.flows.len(), "flow")
     )
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     compile::model::PlaceFilter,
     diagnostic::Origin,
-    quantity::{BitRate, Micros},
+    quantity::{BitRate, Micros, counted},
 };
 
 /// Values next to the one that is written that are tried for a number of nodes or instances.
@@ -50,12 +50,12 @@ pub(super) fn line(posed: &Posed<'_>, rule: Rule) -> Line {
         }
         Rule::Nodes(l, t) => {
             let offer = &problem.places[l].offers[t];
-            let max = words::nodes(offer.max.unwrap_or_default());
+            let max = counted(offer.max.unwrap_or_default(), "node");
             format!("at most {max} of `{}` at `{}`", offer.name, problem.places[l].name)
         }
         Rule::Group(i, g) => format!("`{}` requires {}", name(i), problem.components[i].groups[g].text),
-        Rule::Fewest(i) => format!("`{}` runs in at least {}", name(i), words::places(problem.components[i].min)),
-        Rule::Most(i) => format!("`{}` runs in at most {}", name(i), words::places(problem.components[i].max)),
+        Rule::Fewest(i) => format!("`{}` runs in at least {}", name(i), counted(problem.components[i].min, "place")),
+        Rule::Most(i) => format!("`{}` runs in at most {}", name(i), counted(problem.components[i].max, "place")),
         Rule::Spread(s) => problem.spreads[s].text.clone(),
         Rule::Rate(f) | Rule::Latency(f) => {
             let flow = &problem.flows[f];
@@ -234,7 +234,7 @@ fn value(asker: &Asker<'_>, now: &Now<'_>, before: &Problem, rule: Rule) -> Opti
                 Some((solution.nodes[l][t], next))
             })?;
             Some((
-                format!("let {} of `{}` be bought at `{}`", words::nodes(max), offer.name, before.places[l].name),
+                format!("let {} of `{}` be bought at `{}`", counted(max, "node"), offer.name, before.places[l].name),
                 next,
             ))
         }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     money::MicroUsd,
-    quantity::{BitRate, Bytes, MilliCpu},
+    quantity::{BitRate, Bytes, MilliCpu, counted},
 };
 
 /// `less than ` where bounds are strict.
@@ -19,23 +19,13 @@ pub(super) fn than(problem: &Problem) -> &'static str {
     if problem.strict_latency { "less than " } else { "" }
 }
 
-/// `1 place`, `3 places`.
-pub(super) fn places(n: u32) -> String {
-    format!("{n} place{}", if n == 1 { "" } else { "s" })
-}
-
-/// `1 node`, `3 nodes`.
-pub(super) fn nodes(n: u32) -> String {
-    format!("{n} node{}", if n == 1 { "" } else { "s" })
-}
-
 /// One number of [`Resources`] in words.
 fn amount(r: usize, n: u64) -> String {
     match r {
         0 => format!("{} CPU", MilliCpu(n)),
         1 => format!("{} of memory", size(n)),
-        2 => format!("{n} GPU{}", if n == 1 { "" } else { "s" }),
-        _ => format!("{n} node{}", if n == 1 { "" } else { "s" }),
+        2 => counted(n, "GPU"),
+        _ => counted(n, "node"),
     }
 }
 
@@ -103,7 +93,7 @@ pub(super) fn shortage(problem: &Problem, l: usize, components: &[usize]) -> Sho
             }
             for (offer, n) in place.offers.iter().zip(counts) {
                 if let Some(max) = offer.max.filter(|max| n > max) {
-                    text = format!("needs {} of `{}`, at most {max} may be bought", nodes(*n), offer.name);
+                    text = format!("needs {} of `{}`, at most {max} may be bought", counted(*n, "node"), offer.name);
                     return Shortage { place: place.name.clone(), origin, text };
                 }
             }
@@ -196,7 +186,7 @@ fn told(conflict: &Conflict) -> Diagnostic {
     match conflict {
         Conflict::NoPlace { component, origin, places: removed, needed } => {
             let summary = if *needed > 1 {
-                format!("`{component}` needs {} and fewer are left", places(*needed))
+                format!("`{component}` needs {} and fewer are left", counted(*needed, "place"))
             } else {
                 format!("no place is left for `{component}`")
             };
@@ -221,7 +211,7 @@ fn told(conflict: &Conflict) -> Diagnostic {
             let names: Vec<&str> = groups.iter().map(|(text, _)| text.as_str()).collect();
             let summary = format!(
                 "`{component}` may run in {} but its required groups need {needed}: {}",
-                places(*max),
+                counted(*max, "place"),
                 names.join(", ")
             );
             let mut diagnostic = Diagnostic::error("SKY0403", summary).at(origin).about(component);

@@ -12,7 +12,7 @@ use crate::{
     compile::model::{Component, Model, Offered, Strategy},
     diagnostic::Diagnostic,
     money::MicroUsd,
-    quantity::{Bytes, MilliCpu, Resources},
+    quantity::{Bytes, MilliCpu, Resources, counted},
     spec::StrategyName,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn lacks(model: &Model, problem: &Problem, lack: &Lack<'_>) -> Diagno
         StrategyName::ClusterAffinity | StrategyName::Duplicated if total > strategy.replicas => {
             format!("{total} replicas ({} in each place)", strategy.replicas)
         }
-        _ => format!("{total} replica{}", if total == 1 { "" } else { "s" }),
+        _ => counted(total, "replica"),
     };
     let lack_words = match missing {
         1 if total == 1 => "it finds".to_owned(),

@@ -153,7 +153,7 @@ fn compare(before: &State, after: &State) -> StateDiff {
         Value::Object(all.collect())
     };
     let uncertain = |s: &State| {
-        let all = s.uncertain.keys().map(|a| (a.to_string(), json!("uncertain")));
+        let all = s.uncertain.keys().map(|a| (a.to_string(), json!(true)));
         Value::Object(all.collect())
     };
     StateDiff {
@@ -186,15 +186,17 @@ fn text(diff: &StateDiff, style: Style) -> String {
             out.push_str(&format!("    {}\n", style.dim("applied again, as it was")));
         }
     }
-    for (title, fields) in [
-        ("placement", &diff.placement),
-        ("outputs", &diff.outputs),
-        ("held", &diff.held),
-        ("uncertain", &diff.uncertain),
-    ] {
+    for (title, fields) in [("placement", &diff.placement), ("outputs", &diff.outputs), ("held", &diff.held)] {
         if !fields.is_empty() {
             out.push_str(&format!("{}\n", style.bold(title)));
             out.extend(fields.iter().map(|f| format!("    {}\n", field_line(f, style))));
+        }
+    }
+    if !diff.uncertain.is_empty() {
+        out.push_str(&format!("{}\n", style.bold("uncertain")));
+        for field in &diff.uncertain {
+            let since = if field.after.is_some() { "uncertain since" } else { "uncertain no longer" };
+            out.push_str(&format!("    {}: {since}\n", field.path));
         }
     }
     if out.is_empty() {
