@@ -14,6 +14,7 @@
 //! | [`diagnostic`] | yes | the one type for everything that is wrong; places in sources |
 //! | [`address`] | yes | names of resources |
 //! | [`digest`], [`quantity`], [`money`] | yes | SHA-256, sizes and times, dollars, as integers |
+//! | [`network`] | yes | IPv4 networks: which overlap, which is free |
 //! | [`trust`] | yes | who may sign what is applied; keys and signatures of OpenSSH |
 //! | [`seal`] | yes, but randomness | what age encrypts and opens |
 //! | [`packed`] | yes | objects at rest, as compact text |
@@ -46,6 +47,7 @@ pub mod seal;
 pub mod packed;
 pub mod quantity;
 pub mod money;
+pub mod network;
 pub mod spec;
 pub mod load;
 pub mod catalog;

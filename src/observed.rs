@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
+    network::Networks,
     packed::Packed,
     quantity::{Day, Resources},
     spec::ClusterDriver,
@@ -113,6 +114,9 @@ pub struct Observed {
     /// here receives nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub traffic: BTreeMap<String, u64>,
+    /// Networks of local clusters, by name: what they were made with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, Networks>,
     /// There are no more answers to be had: nobody is asked. What is missing stays unknown, and what
     /// is planned without it is marked `unverified`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -26,6 +26,7 @@ mod pure {
     mod golden;
     mod hostile;
     mod laws;
+    mod networks;
     mod offline;
     mod parts;
     mod placement_cases;

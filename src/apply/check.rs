@@ -8,7 +8,7 @@ use crate::{
     diagnostic::Diagnostic,
     driver::Fallible,
     plan::change::Plan,
-    state::{Begin, Entry, Holder, State},
+    state::{Begin, Entry, Holder, Reservation, State},
 };
 
 /// Checks a plan against the state that it is about to change, and against the entries of others that
@@ -64,7 +64,15 @@ fn busy(meeting: &Meeting, both: usize, open: &Begin) -> Diagnostic {
         Meeting::BuildsOn(a) => format!("another apply changes {}, which this plan builds on", a.short()),
         Meeting::BuiltOn(a) => format!("another apply builds on {}, which this plan changes", a.short()),
         Meeting::Within(a) => format!("another apply is at work on {}, which this plan would take away", a.short()),
-        Meeting::Room(cluster) => format!("another apply takes room on cluster {cluster}, as this plan would"),
+        Meeting::Takes(what, a) => match what {
+            Reservation::Room(cluster) => format!("another apply takes room on cluster {cluster}, as this plan would"),
+            Reservation::Network(what) => {
+                format!("another apply leases networks of {}, as this plan would for {}", what.name(), a.short())
+            }
+            Reservation::Quota(provider) => {
+                format!("another apply buys nodes of {provider}'s quota, as this plan would for {}", a.short())
+            }
+        },
     };
     Diagnostic::error("SKY0805", summary)
         .about(meeting.address())
@@ -79,7 +87,14 @@ fn overtaken(meeting: &Meeting, serial: u64) -> Diagnostic {
         Meeting::Same(_) => format!("entry {serial} changed it"),
         Meeting::BuildsOn(_) | Meeting::BuiltOn(_) => format!("entry {serial} changed it, and the plan builds on it"),
         Meeting::Within(_) => format!("entry {serial} changed it, and the plan takes away what it is in"),
-        Meeting::Room(_) => format!("since it was made another apply has taken room there (entry {serial})"),
+        Meeting::Takes(what, _) => {
+            let taken = match what {
+                Reservation::Room(_) => "taken room there".to_owned(),
+                Reservation::Network(what) => format!("leased networks of {}", what.name()),
+                Reservation::Quota(provider) => format!("bought nodes of {provider}'s quota"),
+            };
+            format!("since it was made another apply has {taken} (entry {serial})")
+        }
     };
     stale(&meeting.address(), &what)
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     driver::another_cluster,
+    network::Networks,
     observed::Connection,
     plan::change::{Action, Change, Target},
     spec::{ClusterDriver, DeletionPolicy},
@@ -35,9 +36,9 @@ pub(super) async fn perform(run: &Run<'_>, change: &Change) -> Result<(), Failur
 
 async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result<(), Failure> {
     let name = change.address.cluster();
-    let (pools, policy): (&[NodePoolState], DeletionPolicy) = match &change.after {
-        Some(Target::Cluster { pools, deletion_policy }) => (pools, *deletion_policy),
-        _ => (&[], DeletionPolicy::default()),
+    let (pools, deletion_policy, networks): (&[NodePoolState], _, _) = match &change.after {
+        Some(Target::Cluster { pools, deletion_policy, networks, .. }) => (pools, *deletion_policy, *networks),
+        _ => (&[], DeletionPolicy::default(), Networks::default()),
     };
     run.sites.forget(name);
     run.watches.forget(name);
@@ -45,7 +46,7 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
         ClusterDriver::Local => {
             let expected = expected(run, change);
             let told = |text: &str| run.waits(change, text);
-            let made = run.sites.drivers().ensure_cluster(name, pools, expected.as_deref(), &told).await;
+            let made = run.sites.drivers().ensure_cluster(name, pools, &networks, expected.as_deref(), &told).await;
             // It may have been made and not got its nodes.
             made.map_err(|why| Failure { why: Box::new(placed(*why, change)), settled: false })?.uid
         }
@@ -59,7 +60,8 @@ async fn make(run: &Run<'_>, change: &Change, connection: &Connection) -> Result
         context: connection.context.clone(),
         uid,
         pools: pools.to_vec(),
-        deletion_policy: policy,
+        deletion_policy,
+        networks,
     });
     run.record(
         change,

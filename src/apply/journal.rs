@@ -14,7 +14,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{Options, check, meets::Scope, moves};
+use super::{
+    Options, check,
+    meets::{self, Scope},
+    moves,
+};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
@@ -44,6 +48,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
         writes: plan.changes.iter().map(|c| c.address.clone()).collect(),
         reads: scope.reads(),
         takes: scope.takes(),
+        networks: meets::networks(plan),
         clusters: plan.clusters.clone(),
         api_versions: plan
             .changes

@@ -1,16 +1,20 @@
 //! Whether two applies may run at the same time. Pure.
 //!
-//! One meets another where it writes what the other writes or builds on, or where both take room on the
-//! same cluster. What is taken away with all that is in it (a cluster, a namespace) counts as written,
-//! whole.
+//! One meets another where it writes what the other writes or builds on, or where both take some of the
+//! same: room on a cluster, networks that nobody has, nodes within a provider's quota. What is taken away
+//! with all that is in it (a cluster, a namespace) counts as written, whole.
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     address::ResourceAddress,
-    plan::change::{Action, Change, Plan},
+    network::Networks,
+    plan::change::{Action, Change, FieldChange, Plan, Target},
     spec::Subject,
-    state::{Begin, Delta, Entry, Move},
+    state::{Begin, Delta, Entry, Move, Reservation},
 };
 
 /// Kinds that run pods, and so take room.
@@ -24,7 +28,8 @@ const AMOUNTS: [&str; 4] = ["replicas", "resources", "parallelism", "containers"
 pub(super) struct Scope {
     writes: BTreeSet<ResourceAddress>,
     reads: BTreeSet<ResourceAddress>,
-    takes: BTreeSet<String>,
+    /// What it takes some of, and what for.
+    takes: BTreeMap<Reservation, ResourceAddress>,
     /// Clusters that go, with all that is on them.
     clusters: BTreeSet<String>,
     /// Namespaces that go: cluster and name.
@@ -42,16 +47,15 @@ pub(super) enum Meeting {
     BuiltOn(ResourceAddress),
     /// It is in what we take away.
     Within(ResourceAddress),
-    /// Both take room on this cluster.
-    Room(String),
+    /// Both take some of it: we for this resource.
+    Takes(Reservation, ResourceAddress),
 }
 
 impl Meeting {
     /// What it is about.
     pub(super) fn address(&self) -> ResourceAddress {
         match self {
-            Self::Same(a) | Self::BuildsOn(a) | Self::BuiltOn(a) | Self::Within(a) => a.clone(),
-            Self::Room(cluster) => ResourceAddress::Cluster(cluster.clone()),
+            Self::Same(a) | Self::BuildsOn(a) | Self::BuiltOn(a) | Self::Within(a) | Self::Takes(_, a) => a.clone(),
         }
     }
 }
@@ -61,7 +65,11 @@ impl Scope {
     pub(super) fn of(plan: &Plan) -> Self {
         let mut scope = Self { writes: plan.changes.iter().map(|c| c.address.clone()).collect(), ..Self::default() };
         for change in &plan.changes {
-            scope.takes.extend(takes_room(change).then(|| change.address.cluster().to_owned()));
+            let cluster = change.address.cluster();
+            let room = takes_room(change).then(|| Reservation::Room(cluster.to_owned()));
+            for reservation in room.into_iter().chain(takes_for_cluster(change)) {
+                scope.takes.entry(reservation).or_insert_with(|| ResourceAddress::Cluster(cluster.to_owned()));
+            }
             if !matches!(change.action, Action::Forget | Action::Import) {
                 let on = change.requires.iter().chain(&change.depends_on).cloned();
                 scope.reads.extend(on.chain(change.address.surroundings()));
@@ -86,23 +94,23 @@ impl Scope {
         self.reads.iter().cloned().collect()
     }
 
-    /// Clusters that it takes room on, for its `Begin`.
-    pub(super) fn takes(&self) -> Vec<String> {
-        self.takes.iter().cloned().collect()
+    /// What it takes some of, for its `Begin`.
+    pub(super) fn takes(&self) -> Vec<Reservation> {
+        self.takes.keys().cloned().collect()
     }
 
     /// Where it meets an apply that is at work.
     pub(super) fn meets(&self, other: &Begin) -> Option<Meeting> {
         let written = other.writes.iter().find_map(|address| self.meets_change(address));
         let built_on = || other.reads.iter().find(|a| self.writes.contains(a)).cloned().map(Meeting::BuiltOn);
-        written.or_else(built_on).or_else(|| self.meets_room(other))
+        written.or_else(built_on).or_else(|| self.meets_takes(other))
     }
 
     /// Where it meets an entry that was written since the plan was made.
     pub(super) fn meets_entry(&self, entry: &Entry) -> Option<Meeting> {
         match entry {
             Entry::Delta(Delta { outcomes }) => outcomes.keys().find_map(|address| self.meets_change(address)),
-            Entry::Begin(begin) => self.meets_room(begin),
+            Entry::Begin(begin) => self.meets_takes(begin),
             Entry::Moved(moved) => moved.moves.iter().find_map(|step| self.meets_move(step)),
             Entry::Snapshot(_) | Entry::End(_) | Entry::Outputs(_) | Entry::Hold(_) | Entry::Sealed(_) => None,
         }
@@ -115,9 +123,10 @@ impl Scope {
         about.cloned().map(Meeting::BuildsOn)
     }
 
-    /// Both take room on one cluster.
-    pub(super) fn meets_room(&self, other: &Begin) -> Option<Meeting> {
-        other.takes.iter().find(|cluster| self.takes.contains(*cluster)).cloned().map(Meeting::Room)
+    /// Both take some of the same.
+    fn meets_takes(&self, other: &Begin) -> Option<Meeting> {
+        let mut ours = other.takes.iter().filter_map(|taken| self.takes.get_key_value(taken));
+        ours.next().map(|(taken, address)| Meeting::Takes(taken.clone(), address.clone()))
     }
 
     fn meets_change(&self, address: &ResourceAddress) -> Option<Meeting> {
@@ -145,8 +154,35 @@ fn takes_room(change: &Change) -> bool {
     }
 }
 
+/// What making or changing a cluster takes some of: networks that are its own from then on, nodes.
+fn takes_for_cluster(change: &Change) -> Vec<Reservation> {
+    let Some(Target::Cluster { networks, quota, .. }) = &change.after else { return Vec::new() };
+    let field = |f: &&FieldChange, word: &str| f.path.split('.').next() == Some(word);
+    let renumbered = |word: &str| change.fields.iter().any(|f| f.path == format!("network.{word}"));
+    let new = change.precondition.record_serial.is_none();
+    let leased = networks.known().filter(|(what, _)| new || renumbered(what.word()));
+    let bought = match change.action {
+        Action::Create | Action::Replace => true,
+        Action::Update => change.fields.iter().any(|f| field(&f, "nodes") && f.after.is_some() && !shrinks(f)),
+        Action::Delete | Action::Forget | Action::Import => false,
+    };
+    let quota = quota.iter().filter(|_| bought).cloned().map(Reservation::Quota);
+    leased.map(|(what, _)| Reservation::Network(what)).chain(quota).collect()
+}
+
+/// Networks of the clusters that a plan makes or changes, for its `Begin`.
+pub(super) fn networks(plan: &Plan) -> BTreeMap<String, Networks> {
+    let known = plan.changes.iter().filter_map(|c| match &c.after {
+        Some(Target::Cluster { networks, .. }) if !networks.is_empty() => {
+            Some((c.address.cluster().to_owned(), *networks))
+        }
+        _ => None,
+    });
+    known.collect()
+}
+
 /// A number that becomes smaller. An image that changes asks for no more, either.
-fn shrinks(field: &crate::plan::change::FieldChange) -> bool {
+fn shrinks(field: &FieldChange) -> bool {
     let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(serde_json::Value::as_f64);
     let less = number(&field.before).zip(number(&field.after)).map(|(before, after)| before.total_cmp(&after));
     less == Some(Ordering::Greater) || field.path.ends_with(".image")
@@ -155,7 +191,12 @@ fn shrinks(field: &crate::plan::change::FieldChange) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::change::{ActionReason, FieldChange};
+    use crate::{
+        network::Use,
+        plan::change::{ActionReason, Precondition},
+        spec::DeletionPolicy,
+        state::record::NodePoolState,
+    };
 
     fn address(text: &str) -> ResourceAddress {
         text.parse().unwrap()
@@ -183,6 +224,10 @@ mod tests {
     fn both(one: Vec<Change>, two: Vec<Change>) -> [Option<Meeting>; 2] {
         let (one, two) = (plan(one), plan(two));
         [Scope::of(&one).meets(&begin(&two)), Scope::of(&two).meets(&begin(&one))]
+    }
+
+    fn room(cluster: &str) -> Meeting {
+        Meeting::Takes(Reservation::Room(cluster.into()), ResourceAddress::Cluster(cluster.into()))
     }
 
     const MAP: &str = "object/a/core/ConfigMap/n/one";
@@ -222,7 +267,7 @@ mod tests {
     fn two_that_take_room_on_one_cluster_meet() {
         let job = "object/a/batch/Job/n/job";
         let meetings = both(vec![change(WEB, Action::Create)], vec![change(job, Action::Create)]);
-        assert_eq!(meetings, [Some(Meeting::Room("a".into())), Some(Meeting::Room("a".into()))]);
+        assert_eq!(meetings, [Some(room("a")), Some(room("a"))]);
         let field = |path: &str, before: i32, after: i32| {
             let number = |n: i32| Some(serde_json::Value::from(n));
             let field = FieldChange { path: path.into(), before: number(before), after: number(after) };
@@ -239,6 +284,65 @@ mod tests {
         }
     }
 
+    fn cluster(name: &str, action: Action, networks: Networks, quota: Option<&str>) -> Change {
+        let pool = NodePoolState {
+            name: "small".into(),
+            count: 2,
+            milli_cpu: 2000,
+            memory: 4 << 30,
+            gpus: 0,
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+        };
+        let (deletion_policy, quota) = (DeletionPolicy::Delete, quota.map(str::to_owned));
+        let after = Some(Target::Cluster { pools: vec![pool], deletion_policy, networks, quota });
+        let record_serial = (action != Action::Create).then_some(1);
+        let precondition = Precondition { record_serial, ..Precondition::default() };
+        Change { after, precondition, ..change(&format!("cluster/{name}"), action) }
+    }
+
+    #[test]
+    fn two_that_are_given_networks_meet() {
+        let (none, pods) = (Networks::default(), Networks { services: None, ..Networks::FIRST });
+        let make = |name: &str, networks| vec![cluster(name, Action::Create, networks, None)];
+        let [one, two] = both(make("a", Networks::FIRST), make("b", pods));
+        let meeting = |name: &str| Meeting::Takes(Reservation::Network(Use::Pods), address(&format!("cluster/{name}")));
+        assert_eq!((one, two), (Some(meeting("a")), Some(meeting("b"))));
+        // Nobody leases what is not known, and who has networks takes no more.
+        assert_eq!(both(make("a", none), make("b", pods)), [None, None]);
+        let grows = vec![cluster("a", Action::Update, Networks::FIRST, None)];
+        assert_eq!(both(grows, make("b", pods)), [None, None]);
+        let begin = begin(&plan(make("a", Networks::FIRST)));
+        assert_eq!(begin.takes, ["cidr/pods", "cidr/services"].map(Reservation::from));
+        assert_eq!(networks(&plan(make("a", Networks::FIRST)))["a"], Networks::FIRST);
+    }
+
+    #[test]
+    fn two_that_buy_within_one_quota_meet() {
+        let field = |path: &str, before: Option<i32>, after: Option<i32>| {
+            let number = |n: Option<i32>| n.map(serde_json::Value::from);
+            vec![FieldChange { path: path.into(), before: number(before), after: number(after) }]
+        };
+        let buys = |action, fields, quota| vec![Change { fields, ..cluster("a", action, Networks::default(), quota) }];
+        let other = || vec![cluster("b", Action::Create, Networks::default(), Some("aws"))];
+        for (action, fields, quota, meets) in [
+            (Action::Create, Vec::new(), Some("aws"), true),
+            (Action::Create, Vec::new(), Some("gcp"), false),
+            (Action::Create, Vec::new(), None, false),
+            (Action::Update, field("nodes.small", Some(1), Some(2)), Some("aws"), true),
+            (Action::Update, field("nodes.small", None, Some(2)), Some("aws"), true),
+            (Action::Update, field("nodes.small", Some(2), Some(1)), Some("aws"), false),
+            (Action::Update, field("nodes.small", Some(2), None), Some("aws"), false),
+            (Action::Update, field("network.pods", None, Some(2)), Some("aws"), false),
+        ] {
+            let both = both(buys(action, fields.clone(), quota), other());
+            let meeting = |name: &str| {
+                meets.then(|| Meeting::Takes(Reservation::Quota("aws".into()), address(&format!("cluster/{name}"))))
+            };
+            assert_eq!(both, [meeting("a"), meeting("b")], "{action:?} {fields:?} {quota:?}");
+        }
+    }
+
     #[test]
     fn what_came_since_the_plan_counts_where_something_came_of_it() {
         let scope = Scope::of(&plan(vec![change(WEB, Action::Create)]));
@@ -246,7 +350,7 @@ mod tests {
         assert_eq!(scope.meets_entry(&outcome("cluster/a")), Some(Meeting::BuildsOn(address("cluster/a"))));
         assert_eq!(scope.meets_entry(&outcome(MAP)), None);
         let taken = begin(&plan(vec![change("object/a/batch/Job/n/job", Action::Create)]));
-        assert_eq!(scope.meets_entry(&Entry::Begin(taken)), Some(Meeting::Room("a".into())));
+        assert_eq!(scope.meets_entry(&Entry::Begin(taken)), Some(room("a")));
         // Nothing came of what another was about to do.
         let only_begun = Begin { writes: vec![address("cluster/a")], ..Begin::default() };
         assert_eq!(scope.meets_entry(&Entry::Begin(only_begun)), None);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     model::{Access, Cluster, Pool, Site},
     names::{dangling, unique},
+    networks,
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
@@ -143,6 +144,7 @@ fn cluster(document: &Document<spec::Cluster>, set: &SpecSet, out: &mut Diagnost
         labels: spec.labels.clone(),
         taints: spec.taints.iter().map(|t| (t.value.clone(), t.origin.clone())).collect(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
+        networks: networks::written(spec, out),
     })
 }
 

@@ -13,6 +13,7 @@ mod latency;
 mod locate;
 pub mod model;
 mod names;
+mod networks;
 mod nulls;
 mod outputs;
 pub(crate) mod pods;
@@ -47,6 +48,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     environments::check(set, &mut out);
     catalog::check(set, &mut out);
     let clusters = environments::clusters(set, clusters::compile(set, &mut out));
+    networks::overlaps(&clusters, &mut out);
     let locator = locate::Locator::new(set);
     let mut applications = applications::compile(set, &locator, &mut out);
     twice::check(&applications.objects, &locator, &mut out);
@@ -84,6 +86,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
             .hint("`skyplan keygen` prints what goes into `signers`"),
         );
     }
+    let pools = networks::pools(spec, &mut out);
     let prices = prices::ages(set, spec, &clusters);
     let model = Model {
         project: spec.name.value.clone(),
@@ -93,6 +96,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         trust,
         recipients: spec.state.encryption.recipients.iter().map(|r| r.value.0.clone()).collect(),
         settings,
+        pools,
         clusters,
         components: applications.components,
         objects: applications.objects,

@@ -11,6 +11,7 @@ use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
     money::MicroUsd,
+    network::{Cidr, Networks, Pool as NetworkPool, Use},
     quantity::{Day, Micros, Percent, Resources},
     spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Subject, Taint, ZoneType},
     trust::Trust,
@@ -36,6 +37,9 @@ pub struct Model {
     pub recipients: Vec<String>,
     /// How places are chosen.
     pub settings: Settings,
+    /// What networks are leased from, where that is written, with its line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<Use, (NetworkPool, Origin)>,
     /// Clusters, sorted by name.
     pub clusters: Vec<Cluster>,
     /// Components of all applications, sorted by name.
@@ -222,6 +226,9 @@ pub struct Cluster {
     pub taints: Vec<(Taint, Origin)>,
     /// What happens when its document goes.
     pub deletion_policy: DeletionPolicy,
+    /// What is written of its networks, each with its line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<Use, (Cidr, Origin)>,
 }
 
 impl Cluster {
@@ -231,6 +238,12 @@ impl Cluster {
             Access::Existing { .. } => ClusterDriver::Existing,
             Access::Local { .. } => ClusterDriver::Local,
         }
+    }
+
+    /// What is written of its networks.
+    pub fn written(&self) -> Networks {
+        let network = |what| self.networks.get(&what).map(|(network, _)| *network);
+        Networks { pods: network(Use::Pods), services: network(Use::Services) }
     }
 
     /// Whether it stands whether anything runs on it or not.

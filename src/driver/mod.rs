@@ -23,6 +23,7 @@ use crate::{
         local::{Data, LocalInfo, LocalRoot, LocalSpec, NodePool, Taint},
         null::{Maker, Nowhere},
     },
+    network::{Cidr, Networks},
     observed::Connection,
     spec::ClusterDriver,
     state::record::NodePoolState,
@@ -125,19 +126,34 @@ impl Drivers {
         Ok(local::list(&self.local)?.into_iter().find(|info| info.name == name))
     }
 
-    /// Makes sure that a local cluster runs and has these nodes, no more and no less.
+    /// The networks that a local cluster was made with; `None` = there is none, or it never came to be made.
     ///
     /// # Errors
-    /// It does not come up; or it is not the one that `expected` (uid of `kube-system`) names, and
+    /// The folder of clusters cannot be read.
+    pub fn local_networks(&self, name: &str) -> Fallible<Option<Networks>> {
+        let known = self.local_info(name)?.and_then(|info| info.networks);
+        let cidr = |text: &str| Cidr::parse(text).ok();
+        Ok(known.map(|n| Networks { pods: cidr(&n.pods), services: cidr(&n.services) }))
+    }
+
+    /// Makes sure that a local cluster runs and has these nodes, no more and no less; and these networks, where both
+    /// are known.
+    ///
+    /// # Errors
+    /// It does not come up, or has other networks; or it is not the one that `expected` (uid of `kube-system`) names, and
     /// then its nodes are left alone.
     pub async fn ensure_cluster(
         &self,
         name: &str,
         pools: &[NodePoolState],
+        networks: &Networks,
         expected: Option<&str>,
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Fallible<Ensured> {
-        let spec = LocalSpec { fsync: self.fsync, ..LocalSpec::new(name) };
+        let known = networks.pods.zip(networks.services);
+        let networks =
+            known.map(|(pods, services)| local::Networks { pods: pods.to_string(), services: services.to_string() });
+        let spec = LocalSpec { fsync: self.fsync, networks, ..LocalSpec::new(name) };
         // Certificates and ports may be new: whoever asks next connects anew.
         self.clusters.lock().await.remove(name);
         let running = local::up(&self.local, &spec, progress).await?;

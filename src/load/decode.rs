@@ -19,6 +19,7 @@ use super::yaml::{Key as Word, Node, Span, Tree};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     money::NO_PRICE,
+    network::NO_NETWORK,
     quantity::NO_DURATION,
     spec::MARKER,
 };
@@ -194,6 +195,8 @@ impl de::Error for Fault {
             ("SKY0107", "CPUs or, with m, thousandths of one")
         } else if text.contains(" is not a size ") {
             ("SKY0107", "bytes with a unit: Ki, Mi, Gi, Ti by 1024; kB, MB, GB, TB by 1000")
+        } else if text.ends_with(NO_NETWORK) {
+            ("SKY0107", "the first address of an IPv4 network, `/` and how many of its bits are fixed")
         } else {
             ("SKY0107", "write it in the form that the message names")
         };

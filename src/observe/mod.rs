@@ -17,6 +17,7 @@ use futures::future::join_all;
 use crate::{
     driver::Drivers,
     observed::{ClusterObserved, Observed, Questions},
+    spec::ClusterDriver,
 };
 
 /// Requests in flight per cluster. A plain user has about 49 seats at an API server with its default
@@ -33,6 +34,13 @@ pub async fn answer(drivers: &Drivers, questions: &Questions, secret_key: &str, 
         (name.clone(), cluster::observe(drivers, name, question, secret_key).await)
     });
     observed.clusters.extend(join_all(clusters).await);
+    for (name, question) in &questions.clusters {
+        if question.connection.driver == ClusterDriver::Local
+            && let Ok(Some(networks)) = drivers.local_networks(name)
+        {
+            observed.networks.insert(name.clone(), networks);
+        }
+    }
 
     let context = questions::Context { drivers, questions, secret_key };
     let (lookups, imports, dry_runs) = futures::join!(context.lookups(), context.imports(), context.dry_runs());

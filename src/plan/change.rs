@@ -17,6 +17,7 @@ pub use placed::{
 use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
+    network::Networks,
     observed::Connection,
     spec::{DeletionPolicy, Subject},
     state::{PlacementRecord, Record, record::NodePoolState},
@@ -343,6 +344,12 @@ pub enum Target {
         pools: Vec<NodePoolState>,
         /// What happens when its document goes.
         deletion_policy: DeletionPolicy,
+        /// Its networks, as far as they are known.
+        #[serde(default, skip_serializing_if = "Networks::is_empty")]
+        networks: Networks,
+        /// The provider whose quota its nodes count against, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quota: Option<String>,
     },
     /// A `Null`.
     Null {

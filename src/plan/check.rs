@@ -10,6 +10,7 @@
 //! | `identity` | that every change is of the object it says, and holds no secret |
 //! | `destruction` | what goes: preconditions, guards, what may not go |
 //! | `figures` | placement, capacity, counts, cost |
+//! | `networks` | addresses of clusters |
 //!
 //! `docs/plan-checks.md` lists them.
 
@@ -17,6 +18,7 @@ mod destruction;
 mod figures;
 mod graph;
 mod identity;
+mod networks;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -56,6 +58,7 @@ pub fn check(plan: &Plan, state: &State, model: Option<&Model>) -> Vec<Check> {
     checker.identity();
     checker.destruction();
     checker.figures();
+    checker.networks();
     checker.found.sort();
     checker.found.dedup();
     checker.found

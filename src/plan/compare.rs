@@ -137,7 +137,7 @@ fn roomy(model: &Model) -> Observed {
 /// What would be remembered of a version: where everything runs, and which clusters stand.
 fn taken_as_applied(old: &Desired, placement: &PlacementRecord, lineage: &str) -> State {
     let cluster = |resource: &Resource| {
-        let Body::Cluster { pools, deletion_policy } = &resource.body else { return None };
+        let Body::Cluster { pools, deletion_policy, networks, .. } = &resource.body else { return None };
         let connection = old.connections.get(resource.address.cluster())?;
         let record = ClusterRecord {
             driver: connection.driver,
@@ -146,6 +146,7 @@ fn taken_as_applied(old: &Desired, placement: &PlacementRecord, lineage: &str) -
             uid: String::new(),
             pools: pools.clone(),
             deletion_policy: *deletion_policy,
+            networks: *networks,
         };
         let record = Record { serial: 0, detail: RecordDetail::Cluster(record), depends_on: Vec::new(), origin: None };
         Some((resource.address.clone(), record))
@@ -161,8 +162,9 @@ fn taken_as_applied(old: &Desired, placement: &PlacementRecord, lineage: &str) -
 
 fn change(resource: &Resource, action: Action, reason: ActionReason) -> Change {
     let after = match &resource.body {
-        Body::Cluster { pools, deletion_policy } => {
-            Some(Target::Cluster { pools: pools.clone(), deletion_policy: *deletion_policy })
+        Body::Cluster { pools, deletion_policy, networks, quota } => {
+            let (deletion_policy, networks) = (*deletion_policy, *networks);
+            Some(Target::Cluster { pools: pools.clone(), deletion_policy, networks, quota: quota.clone() })
         }
         Body::Null { input } => Some(Target::Null { input: input.clone() }),
         // Digests under a key that everybody knows would give weak values away.
@@ -216,7 +218,7 @@ fn changed(before: &Resource, after: &Resource, old: &Desired, new: &Desired) ->
 
 /// What is said of a cluster, as a tree.
 fn described(resource: &Resource, all: &Desired) -> Value {
-    let Body::Cluster { pools, deletion_policy } = &resource.body else { return Value::Null };
+    let Body::Cluster { pools, deletion_policy, networks, .. } = &resource.body else { return Value::Null };
     let connection = all.connections.get(resource.address.cluster());
     let counts: serde_json::Map<String, Value> = pools.iter().map(|p| (p.name.clone(), p.count.into())).collect();
     let sizes: serde_json::Map<String, Value> =
@@ -228,6 +230,7 @@ fn described(resource: &Resource, all: &Desired) -> Value {
             "context": connection.and_then(|c| c.context.as_ref()),
         },
         "deletionPolicy": deletion_policy,
+        "network": networks,
         "nodes": counts,
         "nodesAre": sizes,
     })

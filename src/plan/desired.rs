@@ -19,6 +19,7 @@ use crate::{
         pods::{group_kind, is_workload, pod_spec_mut},
     },
     diagnostic::{Diagnostic, Diagnostics, Origin},
+    network::Networks,
     observed::{ClusterObserved, Connection, KindRef, Observed},
     place::strategy::Division,
     plan::projection::digest,
@@ -45,7 +46,7 @@ pub(super) struct Resource {
 /// What a resource is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
-    Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy },
+    Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy, networks: Networks, quota: Option<String> },
     Null { input: Value },
     Object { object: Arc<Value>, digest: String, api_version: String, components: Vec<String> },
 }
@@ -106,7 +107,13 @@ pub(super) fn desired(
         let address = ResourceAddress::Cluster(cluster.name.clone());
         if used.contains(&i) || cluster.always() && !is_existing(cluster) || state.records.contains_key(&address) {
             all.connections.insert(cluster.name.clone(), connection(cluster));
-            let body = Body::Cluster { pools: pools(cluster, &nodes[i]), deletion_policy: cluster.deletion_policy };
+            let body = Body::Cluster {
+                pools: pools(cluster, &nodes[i]),
+                deletion_policy: cluster.deletion_policy,
+                // What is not written is leased in `networks`.
+                networks: cluster.written(),
+                quota: cluster.site.as_ref().filter(|_| cluster.quota.is_some()).map(|s| s.provider.clone()),
+            };
             let origin = Some(cluster.origin.clone());
             all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
         }

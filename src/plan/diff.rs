@@ -89,9 +89,10 @@ pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms:
     let sides = Sides { desired, state, observed, terms };
     let mut standings: BTreeMap<&str, Standing<'_>> = BTreeMap::new();
     for resource in desired.resources.values() {
-        if let Body::Cluster { pools, deletion_policy } = &resource.body {
+        if let Body::Cluster { pools, deletion_policy, networks, .. } = &resource.body {
             let name = resource.address.cluster();
-            let standing = clusters::cluster(resource, pools, *deletion_policy, sides, &mut diff);
+            let wanted = clusters::Wanted { pools, policy: *deletion_policy, networks };
+            let standing = clusters::cluster(resource, wanted, sides, &mut diff);
             standings.insert(name, standing);
         }
     }
@@ -142,8 +143,9 @@ fn record_of<'a>(
 
 pub(super) fn change(resource: &Resource, action: Action, reason: ActionReason, precondition: Precondition) -> Change {
     let (after, api_version) = match &resource.body {
-        Body::Cluster { pools, deletion_policy } => {
-            (Target::Cluster { pools: pools.clone(), deletion_policy: *deletion_policy }, String::new())
+        Body::Cluster { pools, deletion_policy, networks, quota } => {
+            let (deletion_policy, networks) = (*deletion_policy, *networks);
+            (Target::Cluster { pools: pools.clone(), deletion_policy, networks, quota: quota.clone() }, String::new())
         }
         Body::Null { input } => (Target::Null { input: input.clone() }, String::new()),
         Body::Object { object, digest, api_version, components } => (

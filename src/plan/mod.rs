@@ -15,6 +15,7 @@ mod diff;
 pub mod fields;
 pub mod file;
 mod guard;
+pub(crate) mod networks;
 mod offline;
 pub mod order;
 pub mod outputs;
@@ -110,13 +111,14 @@ fn plan_on(
     if inputs.scope.refresh_only {
         return Ok(Step::Done(Box::new(refreshed(inputs, observed)), Secrets::default()));
     }
+    let mut of_networks = Vec::new();
     let (wanted, placed) = match inputs.model {
         Some(model) => {
             let wish = &inputs.scope.wish.resolved(model);
             faults.extend(strangers_to(model, wish));
             let placed = place_as(model, observed, inputs.state, &inputs.limits, wish)?;
             let solution = &placed.solution;
-            let wanted = desired(
+            let mut wanted = desired(
                 model,
                 &Choice {
                     runs: &solution.instances,
@@ -128,6 +130,8 @@ fn plan_on(
                 observed,
                 &mut faults,
             );
+            let replaced = &inputs.scope.replace;
+            of_networks = networks::assign(model, inputs.state, observed, replaced, &mut wanted, &mut faults);
             (wanted, Some((model, placed)))
         }
         None => (Desired::default(), None),
@@ -136,7 +140,7 @@ fn plan_on(
     faults.extend(Names::new(&wanted, inputs.state, inputs.model).unknown(&inputs.scope));
     let record = placed.as_ref().map(|(_, p)| p.record.clone()).unwrap_or_default();
     let (mut diff, record) = compare(inputs, &wanted, observed, record);
-    diff.notes.extend(notes);
+    diff.notes.extend(notes.into_iter().chain(of_networks));
     faults.extend(std::mem::take(&mut diff.faults));
     if faults.has_errors() {
         return Err(faults);

@@ -107,6 +107,7 @@ impl Refresh<'_> {
                 // What its nodes are is not seen: the next plan makes them what they shall be.
                 pools: Vec::new(),
                 deletion_policy: DeletionPolicy::default(),
+                networks: observed.networks.get(name).copied().unwrap_or_default(),
             },
             (None, None) => return self.forget(diff),
         };

@@ -15,11 +15,11 @@ const PAGES: &[(&str, &str)] = pages! {
     "SKY0131" "SKY0132" "SKY0133" "SKY0134" "SKY0135" "SKY0201" "SKY0202" "SKY0203" "SKY0204" "SKY0205" "SKY0206"
     "SKY0207" "SKY0208" "SKY0209" "SKY0210" "SKY0211" "SKY0212" "SKY0213" "SKY0214" "SKY0215" "SKY0216"
     "SKY0217" "SKY0220" "SKY0221" "SKY0222" "SKY0223" "SKY0224" "SKY0225" "SKY0230"
-    "SKY0231" "SKY0232" "SKY0240" "SKY0241" "SKY0242" "SKY0260" "SKY0261" "SKY0401"
+    "SKY0231" "SKY0232" "SKY0240" "SKY0241" "SKY0242" "SKY0243" "SKY0260" "SKY0261" "SKY0401"
     "SKY0402" "SKY0403" "SKY0404" "SKY0405" "SKY0406" "SKY0410" "SKY0411" "SKY0412" "SKY0420"
     "SKY0430" "SKY0431" "SKY0490" "SKY0501" "SKY0502" "SKY0503" "SKY0504" "SKY0505"
     "SKY0506" "SKY0507" "SKY0508" "SKY0509" "SKY0510" "SKY0511" "SKY0520" "SKY0521" "SKY0522" "SKY0523"
-    "SKY0524" "SKY0525" "SKY0526" "SKY0601" "SKY0602" "SKY0603" "SKY0604"
+    "SKY0524" "SKY0525" "SKY0526" "SKY0530" "SKY0531" "SKY0601" "SKY0602" "SKY0603" "SKY0604"
     "SKY0605" "SKY0606" "SKY0607" "SKY0608" "SKY0609" "SKY0610" "SKY0611" "SKY0612"
     "SKY0613" "SKY0614" "SKY0615" "SKY0616" "SKY0617" "SKY0618" "SKY0619" "SKY0620"
     "SKY0701" "SKY0702" "SKY0703" "SKY0704" "SKY0705" "SKY0706" "SKY0707" "SKY0708"
@@ -61,6 +61,10 @@ mod tests {
         golden(&crate::place::unsound(&["shop/till: 5 CPU on a node with 4".to_owned()]), &[]);
         golden(&crate::state::store::lost(7), &[]);
         golden(&crate::plan::file::other_format("plan.json", "2.0"), &[]);
+        let cidr = |text: &str| crate::network::Cidr::parse(text).unwrap();
+        let origin = crate::diagnostic::Origin { file: "clusters.yaml".into(), line: 7, column: 17, start: 0, len: 0 };
+        let (has, written) = (cidr("10.245.0.0/16"), cidr("10.1.0.0/16"));
+        golden(&crate::plan::networks::fixed("edge", crate::network::Use::Pods, has, written, &origin), &[]);
         let trust = crate::trust::Trust { signers: ["ssh-ed25519 AAAAC3Nz…".into()].into(), ..Default::default() };
         golden(&crate::trust::Trust::permits(&trust, Some(&trust), &Default::default()).unwrap_err(), &[]);
         let check = crate::plan::change::Check {

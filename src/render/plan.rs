@@ -139,10 +139,13 @@ fn one(change: &Change, width: usize, style: Style) -> String {
         remark = if remark.is_empty() { format!("# {why}") } else { format!("{remark}, {why}") };
     }
     let mut out = format!("  {sign} {name}{pad}  {}", style.dim(&remark)).trim_end().to_owned() + "\n";
-    if let (Action::Create, Some(Target::Cluster { pools, .. })) = (change.action, &change.after) {
+    if let (Action::Create, Some(Target::Cluster { pools, networks, .. })) = (change.action, &change.after) {
         let nodes: Vec<String> = pools.iter().map(|p| format!("{} {}", p.count, p.name)).collect();
         if !nodes.is_empty() {
             out.push_str(&format!("      nodes: {}\n", nodes.join(", ")));
+        }
+        if !networks.is_empty() {
+            out.push_str(&format!("      networks: {}\n", networks.words()));
         }
     }
     for field in change.fields.iter().take(MOST_FIELDS) {

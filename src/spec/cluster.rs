@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::At;
+use super::{At, ClusterNetwork};
 use crate::quantity::{Bytes, MilliCpu};
 
 /// A cluster that is there or shall be.
@@ -27,6 +27,8 @@ pub struct Cluster {
     /// Nodes that placement may buy.
     #[serde(default)]
     pub node_pools: Vec<At<NodePool>>,
+    /// Its networks.
+    pub network: Option<At<ClusterNetwork>>,
     /// Labels that selectors match.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

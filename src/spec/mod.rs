@@ -9,6 +9,7 @@ mod at;
 mod catalog;
 mod cluster;
 pub mod fieldpath;
+mod network;
 mod null;
 mod pattern;
 mod policy;
@@ -29,6 +30,7 @@ pub use catalog::{
     CatalogEntry, CatalogLock, CatalogSource, Importer, LOCK_FILE, LOCK_VERSION, LockedProfile, LockedSource, PriceRule,
 };
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
+pub use network::{ClusterNetwork, NetworkPool, NetworkSettings};
 pub use null::Null;
 pub use pattern::matches_pattern;
 pub use policy::{

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Visitor};
 use serde_json::Value;
 
-use super::{At, CatalogEntry, TrustSettings};
+use super::{At, CatalogEntry, NetworkSettings, TrustSettings};
 use crate::{
     money::MicroUsd,
     quantity::{Micros, Percent},
@@ -33,6 +33,9 @@ pub struct Project {
     /// How places are chosen.
     #[serde(default)]
     pub placement: PlacementSettings,
+    /// What the networks of clusters are leased from.
+    #[serde(default)]
+    pub networks: NetworkSettings,
     /// Values that `${parameters.NAME}` stands for in all documents and manifests: text, numbers, true or
     /// false.
     #[serde(default)]

@@ -10,8 +10,9 @@ use super::{
     moves::Move,
     record::{PlacementRecord, Record, RecordedOutput},
     replay::State,
+    reservation::Reservation,
 };
-use crate::{address::ResourceAddress, diagnostic::Diagnostic, observed::Connection, trust::Trust};
+use crate::{address::ResourceAddress, diagnostic::Diagnostic, network::Networks, observed::Connection, trust::Trust};
 
 /// Format of entries written by this version. 2 has `Moved`, `Hold` and `Sealed`.
 pub const FORMAT: u32 = 2;
@@ -127,9 +128,12 @@ pub struct Begin {
     /// Addresses that it builds on and leaves as they are: nobody may change them meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<ResourceAddress>,
-    /// Clusters that it takes room on: nobody else may meanwhile.
+    /// What it takes some of: nobody else may meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub takes: Vec<String>,
+    pub takes: Vec<Reservation>,
+    /// Networks of clusters that it makes, by name: they are theirs even if nobody hears what became of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, Networks>,
     /// How to get at the clusters that they are on: the specs may be gone when somebody has to look.
     #[serde(default)]
     pub clusters: BTreeMap<String, Connection>,

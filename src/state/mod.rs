@@ -7,6 +7,7 @@ pub mod entry;
 pub mod moves;
 pub mod record;
 pub mod replay;
+pub mod reservation;
 pub mod store;
 
 pub use entry::{Begin, Delta, End, Entry, Hold, Holder, Moved, Outputs, Sealed, Snapshot, Source};
@@ -15,3 +16,4 @@ pub use record::{
     ClusterRecord, NullRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput,
 };
 pub use replay::{Held, State};
+pub use reservation::Reservation;

@@ -10,6 +10,7 @@ use super::{
     entry::Begin,
     record::{PlacementRecord, Record, RecordDetail},
     replay::State,
+    reservation::Reservation,
 };
 use crate::{
     address::{ObjectAddress, ResourceAddress},
@@ -115,7 +116,8 @@ impl Begin {
     pub fn is_about(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Cluster(name) => {
-                self.takes.contains(name) || self.writes.iter().chain(&self.reads).any(|a| a.cluster() == name)
+                self.takes.contains(&Reservation::Room(name.clone()))
+                    || self.writes.iter().chain(&self.reads).any(|a| a.cluster() == name)
             }
             // Its end remembers all components' places.
             _ => true,
@@ -160,7 +162,12 @@ fn rename_in_begin(begin: &mut Begin, from: &str, to: &str) {
     for all in [&mut begin.writes, &mut begin.reads] {
         *all = all.iter().map(address).collect();
     }
-    begin.takes = begin.takes.iter().map(|c| if c == from { to.to_owned() } else { c.clone() }).collect();
+    for taken in &mut begin.takes {
+        if matches!(taken, Reservation::Room(cluster) if cluster == from) {
+            *taken = Reservation::Room(to.to_owned());
+        }
+    }
+    begin.networks = rename_key(std::mem::take(&mut begin.networks), from, to);
     begin.api_versions =
         std::mem::take(&mut begin.api_versions).into_iter().map(|(a, version)| (address(&a), version)).collect();
     begin.clusters = rename_key(std::mem::take(&mut begin.clusters), from, to);
@@ -189,6 +196,7 @@ mod tests {
             uid: "u".into(),
             pools: Vec::new(),
             deletion_policy: crate::spec::DeletionPolicy::Retain,
+            networks: crate::network::Networks::default(),
         };
         let record = |depends_on: Vec<ResourceAddress>| Record {
             serial: 3,

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
+    network::Networks,
     packed::Packed,
     spec::{ClusterDriver, DeletionPolicy, Taint},
 };
@@ -76,6 +77,17 @@ pub struct ClusterRecord {
     /// What happens when its document goes.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// Its networks, as far as they are known: leased, or written.
+    #[serde(default, skip_serializing_if = "Networks::is_empty")]
+    pub networks: Networks,
+}
+
+impl ClusterRecord {
+    /// What it has: one that was made before networks were leased has those that all had then.
+    pub fn networks(&self) -> Networks {
+        let first = self.driver == ClusterDriver::Local && self.networks.is_empty();
+        if first { Networks::FIRST } else { self.networks }
+    }
 }
 
 /// Nodes of one pool: how many, and what each is.

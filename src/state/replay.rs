@@ -9,7 +9,7 @@ use super::{
     entry::{Begin, Entry},
     record::{PlacementRecord, Record, RecordedOutput},
 };
-use crate::{address::ResourceAddress, observed::Connection, trust::Trust};
+use crate::{address::ResourceAddress, network::Networks, observed::Connection, trust::Trust};
 
 /// Everything that skyplan remembers of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ pub struct Uncertain {
     /// API version of the object; empty for what is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub api_version: String,
+    /// The networks that a cluster was to get.
+    #[serde(default, skip_serializing_if = "Networks::is_empty")]
+    pub networks: Networks,
     /// Serial of the first `Begin` since which this is so: what makes things under new names is told it,
     /// and can be asked what it has made for it.
     #[serde(default)]
@@ -93,10 +96,15 @@ impl State {
             Entry::Snapshot(snapshot) => self = snapshot.state.clone(),
             Entry::Begin(begin) => {
                 for address in &begin.writes {
+                    let before = self.uncertain.get(address);
                     let uncertain = Uncertain {
+                        networks: match begin.networks.get(address.cluster()) {
+                            Some(networks) if matches!(address, ResourceAddress::Cluster(_)) => *networks,
+                            _ => before.map(|u| u.networks).unwrap_or_default(),
+                        },
                         connection: begin.clusters.get(address.cluster()).cloned(),
                         api_version: begin.api_versions.get(address).cloned().unwrap_or_default(),
-                        begin: self.uncertain.get(address).map_or(serial, |u| u.begin),
+                        begin: before.map_or(serial, |u| u.begin),
                     };
                     self.uncertain.insert(address.clone(), uncertain);
                 }
@@ -178,6 +186,7 @@ mod tests {
                 uid: uid.into(),
                 pools: Vec::new(),
                 deletion_policy: crate::spec::DeletionPolicy::Delete,
+                networks: Networks::default(),
             }),
             depends_on: Vec::new(),
             origin: None,

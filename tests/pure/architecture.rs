@@ -11,7 +11,7 @@ use std::{
 use crate::support::project::checkout;
 
 /// Modules without clock, randomness, network, disk and environment.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "diagnostic",
     "address",
     "digest",
@@ -19,6 +19,7 @@ const PURE: [&str; 16] = [
     "packed",
     "quantity",
     "money",
+    "network",
     "spec",
     "catalog",
     "compile",

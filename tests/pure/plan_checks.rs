@@ -298,6 +298,18 @@ const BROKEN: &[Case] = &[
         },
         &["nodes"],
     ),
+    (
+        "networks that another cluster gets",
+        new,
+        |g| {
+            let Some(Target::Cluster { networks: theirs, .. }) = g.of("cluster/aws").after.clone() else { panic!() };
+            match &mut g.of("cluster/gcp").after {
+                Some(Target::Cluster { networks, .. }) => networks.services = theirs.pods,
+                other => panic!("{other:?}"),
+            }
+        },
+        &["networks"],
+    ),
     ("a resource that is neither changed nor kept", moving, |g| g.plan.unchanged -= 1, &["counts"]),
     ("a wrong sum", new, |g| g.plan.cost.monthly.0 += 1, &["cost"]),
     ("a wrong price of a cluster", new, |g| g.plan.placement.as_mut().unwrap().clusters[0].monthly.0 += 1, &["cost"]),

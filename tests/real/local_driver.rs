@@ -167,7 +167,8 @@ async fn objects_survive_a_stop_and_nothing_survives_a_deletion() {
 
     assert_eq!(place.up("dev").await, first);
     assert_eq!(note(&client(&first).await).await, "still here");
-    let other = LocalSpec { networks: Networks { pods: "10.1.0.0/16".into(), ..Networks::default() }, ..spec("dev") };
+    let other =
+        LocalSpec { networks: Some(Networks { pods: "10.1.0.0/16".into(), ..Networks::default() }), ..spec("dev") };
     assert_eq!(up(&place.root, &other, &|_| {}).await.unwrap_err().code, "SKY0614");
 
     assert!(down(&place.root, "dev", Data::Delete).await.unwrap());

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     crowd::{APPLY, CLUSTERS, Crowd, Revision},
+    home::Home,
     proxy::Proxy,
 };
 
@@ -149,6 +150,73 @@ fn the_last_room_is_taken_once() {
     let (status, said) = second(&["apply", "second.json"]);
     assert_eq!(status, Some(4), "{said}");
     assert!(said.contains("SKY0501") && said.contains("nother apply has taken room there"), "{said}");
+}
+
+/// Two people, each with a checkout of their own, want a cluster each: both plans lease the same networks.
+#[test]
+fn networks_are_leased_once() {
+    let home = Home::empty();
+    let (project, other) = (home.project(), home.dir.path().join("other"));
+    fs::create_dir_all(&other).unwrap();
+    let head = "apiVersion: skyplan.io/v1alpha1\nkind:";
+    let provider = "name: p\nplatform: baremetal\nofferings: [{name: s, vcpus: 2, memory: 4Gi, price: 0.1}]\n";
+    for (folder, name) in [(&project, "alpha"), (&other, "beta")] {
+        let url = format!("file://{}", project.join(".skyplan/state").display());
+        let root = format!("{head} Project\nname: fleet\nstate: {{url: \"{url}\"}}\n");
+        fs::write(folder.join("skyplan.yaml"), root).unwrap();
+        let cluster = format!("name: {name}\ndriver: local\nproviderRef: p\nnodePools: [{{offering: s, min: 1}}]\n");
+        let text = format!("{head} ProviderProfile\n{provider}---\n{head} Cluster\n{cluster}");
+        fs::write(folder.join("clusters.yaml"), text).unwrap();
+    }
+    let beta = |args: &[&str]| {
+        let output = home.command(args).current_dir(&other).output().unwrap();
+        (output.status.code(), super::home::both(&output))
+    };
+    let (status, said) = beta(&["plan", "-o", "beta.json", "--target", "cluster/beta"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("networks: pods 10.244.0.0/16, services 10.96.0.0/16"), "{said}");
+    let mut alpha = home.command(&["apply", "--yes"]);
+    let alpha = alpha.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The log has a Snapshot first.
+    let begun = || project.join(".skyplan/state/000000000002.json").exists();
+    let since = Instant::now();
+    while !begun() {
+        assert!(since.elapsed() < Duration::from_secs(60), "no Begin came");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &alpha.id().to_string()]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let (status, said) = beta(&["apply", "beta.json"]);
+    signal("-CONT");
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("SKY0805") && said.contains("another apply leases networks of pods"), "{said}");
+    let (status, said) = end(alpha);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = beta(&["apply", "beta.json"]);
+    assert_eq!(status, Some(4), "{said}");
+    assert!(said.contains("SKY0501") && said.contains("nother apply has leased networks of pods"), "{said}");
+    // Planned again it gets others.
+    let (status, said) = beta(&["apply", "--yes", "--target", "cluster/beta"]);
+    assert_eq!(status, Some(0), "{said}");
+    for (name, pods, services, service) in [
+        ("alpha", "10.244.0.0/16", "10.96.0.0/16", "10.96.0.1"),
+        ("beta", "10.245.0.0/16", "10.97.0.0/16", "10.97.0.1"),
+    ] {
+        let said = home.run(&["show", &format!("cluster/{name}")], 0);
+        assert!(said.contains(&format!("pods {pods}, services {services}")), "{said}");
+        let json: serde_json::Value =
+            serde_json::from_str(&home.run(&["show", &format!("cluster/{name}"), "--json"], 0)).unwrap();
+        assert_eq!(json["record"]["networks"], serde_json::json!({"pods": pods, "services": services}));
+        let path = "jsonpath={.spec.clusterIP}";
+        assert_eq!(home.kubectl(name, &["get", "service", "kubernetes", "-o", path]), service);
+    }
+    // One that is started again has what it had.
+    home.run(&["local", "down", "beta"], 0);
+    home.run(&["local", "up", "beta"], 0);
+    let (status, said) = beta(&["plan", "--detailed-exitcode", "--target", "cluster/beta"]);
+    assert_eq!(status, Some(0), "{said}");
 }
 
 /// How an apply is kept from going on.

@@ -9,6 +9,7 @@ use skyplan::{
     compile::model::Model,
     diagnostic::Diagnostics,
     digest::digest,
+    network::Networks,
     observed::Observed,
     place::problem::Limits,
     plan::{
@@ -21,6 +22,7 @@ use skyplan::{
         secret::Secrets,
         secret_values,
     },
+    spec::ClusterDriver,
     state::{
         ClusterRecord, Delta, End, Entry, Move, Moved, NullRecord, ObjectRecord, Record, RecordDetail, Snapshot, State,
         entry::FORMAT,
@@ -203,6 +205,7 @@ impl Log {
             "plan": digest(&serde_json::to_value(plan).unwrap()),
             "writes": plan.changes.iter().map(|c| &c.address).collect::<Vec<_>>(),
             "clusters": plan.clusters,
+            "networks": plan.changes.iter().filter_map(given).collect::<BTreeMap<_, _>>(),
             "apiVersions": versions.map(|c| (c.address.to_string(), &c.api_version)).collect::<BTreeMap<_, _>>(),
             "until": "2026-01-01T00:30:00Z",
             "at": "2026-01-01T00:00:00Z",
@@ -258,6 +261,14 @@ impl Log {
     }
 }
 
+/// Networks of a cluster that is made or changed.
+fn given(change: &Change) -> Option<(&str, Networks)> {
+    match &change.after {
+        Some(Target::Cluster { networks, .. }) => Some((change.address.cluster(), *networks)),
+        _ => None,
+    }
+}
+
 fn end(placement: Option<skyplan::state::PlacementRecord>, complete: bool) -> Entry {
     Entry::End(End {
         begin: None,
@@ -287,13 +298,21 @@ fn effect(world: &mut World, change: &Change, planned: &Planned, state: &State) 
             return None;
         }
         (_, ResourceAddress::Cluster(name)) => {
-            let Some(Target::Cluster { pools, deletion_policy }) = &change.after else { panic!("{change:#?}") };
+            let Some(Target::Cluster { pools, deletion_policy, networks, .. }) = &change.after else {
+                panic!("{change:#?}")
+            };
             let connection = &planned.plan.clusters[name];
             let site = world.make_cluster(name);
             if let Some(expected) =
                 change.precondition.cluster_uid.as_ref().filter(|_| change.action != Action::Replace)
             {
                 assert_eq!(*expected, site.uid, "another cluster called {name}");
+            }
+            if connection.driver == ClusterDriver::Local {
+                assert!(networks.pods.is_some() && networks.services.is_some(), "{name} gets networks: {networks:?}");
+                // They are fixed when it is made.
+                assert!(site.networks.is_empty() || site.networks == *networks, "{name} is renumbered: {networks:?}");
+                site.networks = *networks;
             }
             site.pools = pools.iter().map(|p| (p.name.clone(), p.count)).collect();
             RecordDetail::Cluster(ClusterRecord {
@@ -303,6 +322,7 @@ fn effect(world: &mut World, change: &Change, planned: &Planned, state: &State) 
                 uid: site.uid.clone(),
                 pools: pools.clone(),
                 deletion_policy: *deletion_policy,
+                networks: *networks,
             })
         }
         (_, ResourceAddress::Null(_)) => {

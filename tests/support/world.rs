@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use skyplan::{
     address::{ObjectAddress, ResourceAddress},
     diagnostic::Diagnostic,
+    network::Networks,
     observed::{ClusterObserved, ClusterQuestion, DryRun, DryRunQuestion, FreeNode, Observed, Questions, Stranger},
     plan::secret,
     spec::ClusterDriver,
@@ -28,6 +29,8 @@ pub(crate) struct Site {
     pub(crate) uid: String,
     pub(crate) objects: BTreeMap<ResourceAddress, Value>,
     pub(crate) pools: BTreeMap<String, u32>,
+    /// What it was made with, of a local one.
+    pub(crate) networks: Networks,
     pub(crate) free: Vec<FreeNode>,
     /// It does not answer.
     pub(crate) silent: bool,
@@ -172,6 +175,8 @@ impl World {
     pub(crate) fn answer(&self, questions: &Questions, key: &str, observed: &mut Observed) {
         for (name, question) in &questions.clusters {
             observed.clusters.insert(name.clone(), self.reach(name, question, key));
+            let networks = self.clusters.get(name).map(|site| site.networks).filter(|n| !n.is_empty());
+            observed.networks.extend(networks.map(|n| (name.clone(), n)));
         }
         for address in questions.lookups.keys() {
             let stranger = self.object(address).map(|object| {

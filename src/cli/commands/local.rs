@@ -9,6 +9,7 @@ use crate::{
         Drivers,
         local::{self, Data, LocalRoot, LocalState},
     },
+    network::Networks,
     render::table::columns,
     state::record::NodePoolState,
 };
@@ -55,7 +56,10 @@ async fn up(root: LocalRoot, name: &str, nodes: u32, timeout: Duration, output: 
             taints: Vec::new(),
         };
         let drivers = Drivers::new(".", root.clone());
-        drivers.ensure_cluster(name, &[pool], None, &|text| output.say(text)).await.map_err(|d| *d)?;
+        drivers
+            .ensure_cluster(name, &[pool], &Networks::default(), None, &|text| output.say(text))
+            .await
+            .map_err(|d| *d)?;
     }
     let kubectl = local::kubectl(&root).map_or_else(|| "kubectl".to_owned(), |p| p.display().to_string());
     let verb = if running.started { "is up" } else { "was up already" };

@@ -189,6 +189,9 @@ async fn one(
             if !c.pools.is_empty() {
                 rows.push(vec!["nodes".into(), nodes(record)]);
             }
+            if !c.networks().is_empty() {
+                rows.push(vec!["networks".into(), c.networks().words()]);
+            }
         }
         RecordDetail::Null(n) => {
             rows.push(vec!["id".into(), n.id.clone()]);

@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{process, record::Record, root::LocalRoot, stop};
+use super::{
+    process,
+    record::{Networks, Record},
+    root::LocalRoot,
+    stop,
+};
 use crate::diagnostic::Diagnostic;
 
 /// A cluster that has a folder.
@@ -20,6 +25,8 @@ pub struct LocalInfo {
     pub pids: BTreeMap<String, u32>,
     /// The version it ran with last.
     pub version: Option<String>,
+    /// Its networks; `None` when its record cannot be read.
+    pub networks: Option<Networks>,
 }
 
 /// Whether a cluster runs.
@@ -64,6 +71,7 @@ fn info(root: &LocalRoot, name: &str) -> Result<LocalInfo, Diagnostic> {
         state,
         kubeconfig: folder.kubeconfig(),
         pids: living.iter().map(|(c, id)| (c.name().to_owned(), id.pid)).collect(),
+        networks: record.as_ref().map(|r| r.networks.clone()),
         version: record.and_then(|r| r.version),
     })
 }

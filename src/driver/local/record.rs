@@ -12,7 +12,7 @@ use super::{
     folder::{self, Folder},
     process::ProcessId,
 };
-use crate::diagnostic::Diagnostic;
+use crate::{diagnostic::Diagnostic, network::Cidr};
 
 /// The version of the file's layout.
 const FORMAT: u32 = 1;
@@ -41,25 +41,15 @@ impl Networks {
                 .hint("for example pods 10.244.0.0/16 and services 10.96.0.0/16")
         };
         let parse = |text: &str, what: &str| {
-            parse_cidr(text).ok_or_else(|| fault(format!("`{text}` cannot be the network of the {what}")))
+            let network = Cidr::parse(text).ok().filter(|n| (12..=24).contains(&n.length()));
+            network.ok_or_else(|| fault(format!("`{text}` cannot be the network of the {what}")))
         };
         let (pods, services) = (parse(&self.pods, "pods")?, parse(&self.services, "Services")?);
-        if pods.0 <= services.1 && services.0 <= pods.1 {
-            return Err(fault(format!("the networks {} and {} overlap", self.pods, self.services)));
+        if pods.overlaps(services) {
+            return Err(fault(format!("the networks {pods} and {services} overlap")));
         }
-        Ok(Ipv4Addr::from_bits(services.0 + 1))
+        Ok(services.address(1))
     }
-}
-
-/// First and last address.
-fn parse_cidr(text: &str) -> Option<(u32, u32)> {
-    let (address, bits) = text.split_once('/')?;
-    let (first, bits) = (address.parse::<Ipv4Addr>().ok()?.to_bits(), bits.parse::<u32>().ok()?);
-    if !(12..=24).contains(&bits) {
-        return None;
-    }
-    let rest = u32::MAX >> bits;
-    (first & rest == 0).then_some((first, first | rest))
 }
 
 /// The file `cluster.json`.

@@ -32,8 +32,8 @@ use crate::diagnostic::Diagnostic;
 pub struct LocalSpec {
     /// A DNS label.
     pub name: String,
-    /// Addresses of pods and Services.
-    pub networks: Networks,
+    /// Addresses of pods and Services; `None` = as it has them, or the usual ones.
+    pub networks: Option<Networks>,
     /// Whether etcd waits for the disk. Without, a crash of the machine may cost the data; for tests.
     pub fsync: bool,
     /// How long the start may take.
@@ -43,7 +43,7 @@ pub struct LocalSpec {
 impl LocalSpec {
     /// A cluster with the defaults.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), networks: Networks::default(), fsync: true, deadline: Duration::from_secs(60) }
+        Self { name: name.into(), networks: None, fsync: true, deadline: Duration::from_secs(60) }
     }
 }
 
@@ -81,7 +81,7 @@ const STILL_WELL: Duration = Duration::from_secs(5);
 pub async fn up(root: &LocalRoot, spec: &LocalSpec, progress: Progress<'_>) -> Result<Running, Diagnostic> {
     process::check_platform()?;
     super::root::check_name(&spec.name)?;
-    spec.networks.check()?;
+    spec.networks.iter().try_for_each(|networks| networks.check().map(drop))?;
     let binaries = Binaries::find(&root.binaries)?;
     root.create()?;
     let folder = root.cluster(&spec.name)?;
@@ -120,14 +120,12 @@ pub async fn up(root: &LocalRoot, spec: &LocalSpec, progress: Progress<'_>) -> R
 
 fn check_networks(record: &Record, spec: &LocalSpec) -> Result<(), Diagnostic> {
     let Networks { pods, services } = &record.networks;
-    if record.networks == spec.networks {
-        return Ok(());
-    }
+    let Some(wanted) = spec.networks.as_ref().filter(|wanted| record.networks != **wanted) else { return Ok(()) };
     let name = &spec.name;
     Err(Diagnostic::error("SKY0614", format!("cluster `{name}` has other networks, and they cannot be changed"))
         .detail(format!(
             "It has pods {pods} and services {services}; wanted are pods {} and services {}.",
-            spec.networks.pods, spec.networks.services
+            wanted.pods, wanted.services
         ))
         .hint(format!("give the cluster up with all that is in it: skyplan local down {name} --delete")))
 }
@@ -216,7 +214,7 @@ fn settle_ports(
     }
     let seed = text(folder.path());
     let Some(mut record) = record else {
-        return Ok(Record::new(spec.networks.clone(), ports::pick(&seed, &taken)?));
+        return Ok(Record::new(spec.networks.clone().unwrap_or_default(), ports::pick(&seed, &taken)?));
     };
     if !ports::is_free(record.api_port) {
         let (port, name) = (record.api_port, &spec.name);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Diff, Sides, Standing, change, record_of, silence};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
+    network::Networks,
     observed::{ClusterObserved, Observed},
     plan::{
         change::{Action, ActionReason, Change, Conflict, FieldChange, Precondition},
@@ -17,15 +18,39 @@ use crate::{
     state::{ClusterRecord, RecordDetail, State, record::NodePoolState},
 };
 
+/// What a cluster shall be.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) pools: &'a [NodePoolState],
+    pub(super) policy: DeletionPolicy,
+    pub(super) networks: &'a Networks,
+}
+
+impl Wanted<'_> {
+    /// Whether what is remembered says otherwise; how it is reached is another matter.
+    fn differs(&self, record: &ClusterRecord) -> bool {
+        record.pools != *self.pools || record.deletion_policy != self.policy || self.renumbers(record)
+    }
+
+    fn renumbers(&self, record: &ClusterRecord) -> bool {
+        record.networks() != *self.networks
+    }
+
+    /// Node counts and networks that change, as fields.
+    fn changes(&self, record: &ClusterRecord) -> Vec<FieldChange> {
+        let tree = |pools: &[NodePoolState], networks: Networks| {
+            let counts: serde_json::Map<String, Value> =
+                pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
+            serde_json::json!({ "nodes": counts, "network": networks })
+        };
+        fields::changes(&tree(&record.pools, record.networks()), &tree(self.pools, *self.networks))
+    }
+}
+
 /// Compares a cluster, and says how it stands to what shall be on it.
-pub(super) fn cluster<'a>(
-    resource: &Resource,
-    pools: &[NodePoolState],
-    policy: DeletionPolicy,
-    sides: Sides<'a>,
-    diff: &mut Diff,
-) -> Standing<'a> {
+pub(super) fn cluster<'a>(resource: &Resource, wanted: Wanted<'_>, sides: Sides<'a>, diff: &mut Diff) -> Standing<'a> {
     let Sides { desired, state, observed, terms } = sides;
+    let pools = wanted.pools;
     let name = resource.address.cluster();
     let record = record_of(state, &resource.address).and_then(|(r, _, c)| Some((r, c?)));
     let record_serial = record.map(|(r, _)| r.serial);
@@ -73,8 +98,10 @@ pub(super) fn cluster<'a>(
                             Some(uid),
                             access_changes(record, desired, name),
                         );
-                    } else if record.pools != *pools || record.deletion_policy != policy {
-                        add(Action::Update, ActionReason::NodesChanged, Some(uid), node_changes(&record.pools, pools));
+                    } else if wanted.differs(record) {
+                        let renumbered = wanted.renumbers(record);
+                        let reason = if renumbered { ActionReason::SpecChanged } else { ActionReason::NodesChanged };
+                        add(Action::Update, reason, Some(uid), wanted.changes(record));
                     } else if drifted {
                         add(Action::Update, ActionReason::Drifted, Some(uid), live_nodes(live, pools));
                     } else if state.uncertain.contains_key(&resource.address) {
@@ -106,9 +133,8 @@ pub(super) fn cluster<'a>(
         None if observed.offline && (record.is_some() || driver == ClusterDriver::Existing) => {
             match record {
                 None => add(Action::Create, ActionReason::New, None, Vec::new()),
-                Some((_, record)) if record.pools != *pools || record.deletion_policy != policy => {
-                    let fields = node_changes(&record.pools, pools);
-                    add(Action::Update, ActionReason::SpecChanged, Some(&record.uid), fields);
+                Some((_, record)) if wanted.differs(record) => {
+                    add(Action::Update, ActionReason::SpecChanged, Some(&record.uid), wanted.changes(record));
                 }
                 Some(_) => diff.unchanged += 1,
             }
@@ -143,16 +169,6 @@ fn taken(resource: &Resource) -> Conflict {
         ),
         origin: resource.origin.clone(),
     }
-}
-
-/// Node counts that change, as fields.
-fn node_changes(before: &[NodePoolState], after: &[NodePoolState]) -> Vec<FieldChange> {
-    let tree = |pools: &[NodePoolState]| {
-        let counts: serde_json::Map<String, Value> =
-            pools.iter().map(|p| (p.name.clone(), Value::from(p.count))).collect();
-        serde_json::json!({ "nodes": counts })
-    };
-    fields::changes(&tree(before), &tree(after))
 }
 
 /// What changes in how a cluster is reached, as fields.

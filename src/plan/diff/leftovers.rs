@@ -119,7 +119,8 @@ mod tests {
     fn what_a_killed_apply_may_have_made_is_settled_though_nobody_wants_it_any_more() {
         let address: ResourceAddress = "object/a/core/ConfigMap/n/renamed".parse().unwrap();
         let connection = Connection { driver: ClusterDriver::Existing, kubeconfig: None, context: None };
-        let left = Uncertain { connection: Some(connection), api_version: "v1".into(), begin: 2 };
+        let left =
+            Uncertain { connection: Some(connection), api_version: "v1".into(), begin: 2, ..Uncertain::default() };
         let state = State { lineage: "l".into(), uncertain: [(address.clone(), left)].into(), ..State::default() };
         let planned = |found: Option<Value>| {
             let objects = found.iter().map(|o| (address.clone(), o.into())).collect();

@@ -11,6 +11,7 @@ use skyplan::{
         Drivers,
         local::{self, Data},
     },
+    network::Networks,
     observe,
     observed::{ClusterObserved, ClusterQuestion, Connection, Observed, Questions},
     plan::{
@@ -33,7 +34,8 @@ fn node_pool(count: u32) -> Target {
         labels: BTreeMap::new(),
         taints: Vec::new(),
     };
-    Target::Cluster { pools: vec![pool], deletion_policy: DeletionPolicy::Delete }
+    let (deletion_policy, networks) = (DeletionPolicy::Delete, Networks::default());
+    Target::Cluster { pools: vec![pool], deletion_policy, networks, quota: None }
 }
 
 pub(super) async fn make_the_cluster(drivers: &Drivers, state: &Path) -> String {

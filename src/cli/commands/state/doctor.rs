@@ -338,6 +338,7 @@ mod tests {
             uid: uid.into(),
             pools: Vec::new(),
             deletion_policy: DeletionPolicy::Delete,
+            networks: crate::network::Networks::default(),
         });
         Record { serial: 1, detail, depends_on: Vec::new(), origin: None }
     }
