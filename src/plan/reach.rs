@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inputs, desired::connection};
+use super::{Inputs, desired::connection, select::stays};
 use crate::{
     address::ResourceAddress,
+    compile::pods::group_kind,
     observed::{ClusterQuestion, Connection, KindRef, Observed, Questions},
     spec::ClusterDriver,
     state::{RecordDetail, State},
@@ -23,6 +24,8 @@ pub(super) fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
     };
     let written: BTreeSet<KindRef> =
         inputs.model.into_iter().flat_map(|m| &m.objects).map(|o| kind_of(&o.object)).collect();
+    let still: BTreeSet<(&str, &str, Option<&str>, &str)> =
+        inputs.model.into_iter().flat_map(|m| &m.objects).map(|o| named(&o.object)).collect();
     let mut connections: BTreeMap<String, Connection> = BTreeMap::new();
     for address in inputs.state.records.keys() {
         let name = address.cluster();
@@ -43,7 +46,11 @@ pub(super) fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
         for (address, record) in inputs.state.records.iter().filter(|(a, _)| a.cluster() == name) {
             if let (RecordDetail::Object(o), Some(object)) = (&record.detail, address.object()) {
                 kinds.insert(KindRef { api_version: o.api_version.clone(), kind: object.kind.clone() });
-                ours.insert(o.uid.clone());
+                // What is to go, and does not go with this plan, takes room as that of others does.
+                let goes = !still.contains(&(&object.group, &object.kind, object.namespace.as_deref(), &object.name));
+                if !(goes && stays(&inputs.scope, address, record)) {
+                    ours.insert(o.uid.clone());
+                }
             }
         }
         for (address, uncertain) in inputs.state.uncertain.iter().filter(|(a, _)| a.cluster() == name) {
@@ -56,6 +63,13 @@ pub(super) fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
         questions.clusters.insert(name, ClusterQuestion { connection, kinds, lineage, capacity, ours });
     }
     questions
+}
+
+/// Group, kind, namespace and name of an object.
+fn named(object: &serde_json::Value) -> (&str, &str, Option<&str>, &str) {
+    let (group, kind) = group_kind(object);
+    let metadata = &object["metadata"];
+    (group, kind, metadata["namespace"].as_str(), metadata["name"].as_str().unwrap_or_default())
 }
 
 /// How a cluster was reached when it was recorded.

@@ -138,6 +138,19 @@ fn recorded_components(record: &Record) -> impl Iterator<Item = &str> {
     components.iter().map(String::as_str)
 }
 
+/// Whether something that is no longer written stays all the same, because nobody asked for it to go.
+pub(super) fn stays(scope: &Scope, address: &ResourceAddress, record: &Record) -> bool {
+    let names = |words: &[String], component: &str| words.iter().any(|word| names_component(word, component));
+    let meant =
+        || Scope::names(&scope.targets, address) || recorded_components(record).any(|c| names(&scope.targets, c));
+    let serves = recorded_components(record).next().is_some();
+    let excluded = || {
+        Scope::names(&scope.excludes, address)
+            || serves && recorded_components(record).all(|c| names(&scope.excludes, c))
+    };
+    !scope.targets.is_empty() && !meant() || excluded()
+}
+
 /// All resources, and which of them go together.
 pub(super) struct Whole<'a> {
     desired: &'a Desired,

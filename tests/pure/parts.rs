@@ -1,16 +1,18 @@
 //! Plans that were asked for a part, for a replacement, or for the state alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use skyplan::{
     address::ResourceAddress,
     compile::model::Model,
-    observed::Observed,
+    observed::{FreeNode, Observed},
     plan::{
         Scope,
         change::{Action, ActionReason},
     },
-    state::State,
+    state::{RecordDetail, State},
 };
 
 use crate::support::{
@@ -19,6 +21,8 @@ use crate::support::{
     project::Project,
     world::World,
 };
+
+const HEAD: &str = "apiVersion: skyplan.io/v1alpha1\nkind:";
 
 fn words(all: &[&str]) -> Vec<String> {
     all.iter().map(ToString::to_string).collect()
@@ -90,6 +94,58 @@ fn what_is_excluded_takes_out_what_depends_on_it() {
     let left: Vec<&String> = whole.iter().filter(|c| !part.contains(c)).collect();
     assert!(left.iter().all(|c| c.contains("/aws")) && !part.iter().any(|c| c.contains("/aws")), "{left:#?}");
     assert!(part.iter().any(|c| c.contains("/gcp")));
+}
+
+/// An application with one Deployment of its name.
+fn app(name: &str) -> [(String, String); 2] {
+    let labels = format!("{{app: {name}}}");
+    let pod = "{containers: [{name: c, image: i, resources: {requests: {cpu: 1}}}]}";
+    [
+        (format!("{name}/a.yaml"), format!("{HEAD} Application\nname: {name}\nsources: [{{path: manifests}}]\n")),
+        (
+            format!("{name}/manifests/all.yaml"),
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 1\n  \
+                 selector: {{matchLabels: {labels}}}\n  template: {{metadata: {{labels: {labels}}}, spec: {pod}}}\n"
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn what_is_left_in_place_keeps_its_room() {
+    let project = |apps: &[&str]| {
+        let one = format!("{HEAD} Cluster\nname: one\ndriver: existing\nexisting: {{kubeconfig: k}}\n");
+        let own = [("skyplan.yaml".to_owned(), format!("{HEAD} Project\nname: rooms\n")), ("one.yaml".to_owned(), one)];
+        Project::of(own.into_iter().chain(apps.iter().flat_map(|name| app(name)))).model()
+    };
+    let (mut world, mut log) = (World::default(), Log::new("rooms"));
+    let (labels, taints) = (BTreeMap::new(), Vec::new());
+    let node = FreeNode { name: "n".into(), milli_cpu: 8000, memory: 32 << 30, gpus: 0, pods: 110, labels, taints };
+    world.make_cluster("one").free = vec![node];
+    log.run(&mut world, Some(&project(&["old", "web"])));
+    let model = project(&["web", "new"]);
+    // Pods of what is ours do not count as used. What is to go, and does not go with this plan, is as if it were not.
+    let frees = |name: &str, scope: &Scope| {
+        let planned = narrow(&world, Some(&model), &log, scope);
+        let named = |a: &&ResourceAddress| a.object().is_some_and(|o| o.kind == "Deployment" && o.name == name);
+        let address = log.state.records.keys().find(named).unwrap();
+        let RecordDetail::Object(object) = &log.state.records[address].detail else { panic!() };
+        let goes = planned.changes().contains(&format!("- {address}"));
+        (planned.asked["one"].ours.contains(&object.uid), goes)
+    };
+    for (scope, goes) in [
+        (Scope::default(), true),
+        (target(&["new"]), false),
+        (target(&["new", "old"]), true),
+        (target(&["old/old"]), true),
+        (target(&["object/one/apps/Deployment/*"]), true),
+        (exclude(&["old"]), false),
+        (exclude(&["new"]), true),
+    ] {
+        assert_eq!(frees("old", &scope), (goes, goes), "{scope:?}");
+        assert_eq!(frees("web", &scope), (true, false), "{scope:?}");
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn what_one_takes_away_nobody_adds_to() {
     assert!(crowd.objects().is_empty());
 }
 
-/// An application that takes most of a node.
+/// An application that takes most of a node, as a rollout has a second pod for a while.
 fn large_app(project: &Path, name: &str) {
     fs::create_dir_all(project.join(name).join("manifests")).unwrap();
     let head = "apiVersion: skyplan.io/v1alpha1\nkind: Application";
@@ -110,7 +110,7 @@ fn large_app(project: &Path, name: &str) {
     fs::write(project.join(name).join("application.yaml"), text).unwrap();
     let text = format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 1\n  selector: {{matchLabels: {{app: {name}}}}}\n  \
-         template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec: {{containers: [{{name: c, image: i, resources: {{requests: {{cpu: 2500m}}}}}}]}}\n"
+         template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec: {{containers: [{{name: c, image: i, resources: {{requests: {{cpu: 3}}}}}}]}}\n"
     );
     fs::write(project.join(name).join("manifests/all.yaml"), text).unwrap();
     let policy = project.join("policy.yaml");
@@ -150,6 +150,13 @@ fn the_last_room_is_taken_once() {
     let (status, said) = second(&["apply", "second.json"]);
     assert_eq!(status, Some(4), "{said}");
     assert!(said.contains("SKY0501") && said.contains("nother apply has taken room there"), "{said}");
+    // What this checkout knows nothing of is left where it is, and keeps its room.
+    let (status, said) = second(&["plan", "--target", "second"]);
+    assert_eq!(status, Some(3), "{said}");
+    assert!(said.contains("SKY0405") && said.contains("second/second"), "{said}");
+    // With its deletion there is room.
+    let (status, said) = second(&["plan", "--target", "second", "--target", "first"]);
+    assert_eq!(status, Some(0), "{said}");
 }
 
 /// Two people, each with a checkout of their own, want a cluster each: both plans lease the same networks.

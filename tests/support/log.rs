@@ -10,7 +10,7 @@ use skyplan::{
     diagnostic::Diagnostics,
     digest::digest,
     network::Networks,
-    observed::Observed,
+    observed::{ClusterQuestion, Observed},
     place::problem::Limits,
     plan::{
         self, Inputs, Plan, Scope, Step,
@@ -40,6 +40,8 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) secrets: Secrets,
     pub(crate) observed: Observed,
+    /// What was asked of clusters.
+    pub(crate) asked: BTreeMap<String, ClusterQuestion>,
 }
 
 impl Planned {
@@ -104,20 +106,21 @@ pub(crate) fn plan_as(
         limits: Limits::default(),
         scope: scope.clone(),
     };
-    let mut observed = Observed::default();
+    let (mut observed, mut asked) = (Observed::default(), BTreeMap::new());
     // Two rounds of questions are all that it takes.
     for _ in 0..3 {
         match plan::plan(&inputs, &observed)? {
             Step::Done(plan, secrets) => {
                 // No plan that skyplan makes is refused by its own check.
                 assert!(refusal(&plan.checks).is_none(), "{:#?}\n{plan:#?}", plan.checks);
-                return Ok(Planned { plan: *plan, secrets, observed });
+                return Ok(Planned { plan: *plan, secrets, observed, asked });
             }
             Step::Ask(mut questions) => {
                 for (address, question) in &mut questions.dry_runs {
                     let secrets = secret_values(model.unwrap(), [address].into_iter(), &state.secret_key);
                     secrets.unseal(address, &mut question.object, &state.secret_key).unwrap();
                 }
+                asked.extend(questions.clusters.clone());
                 world.answer(&questions, &state.secret_key, &mut observed);
             }
         }
