@@ -50,6 +50,7 @@ mod real {
     mod cli;
     mod cloud;
     mod codes;
+    mod credentials;
     mod crowd;
     mod environments;
     mod existing;

@@ -11,6 +11,8 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
+use skyplan_state_backends::credentials::{prepare, words};
+
 use super::Fallible;
 use crate::{diagnostic::Diagnostic, observed::Connection};
 
@@ -21,17 +23,16 @@ const SILENCE: Duration = Duration::from_secs(75);
 
 /// A client of a local cluster.
 pub(super) async fn local(name: &str, kubeconfig: &Path) -> Fallible<Client> {
-    let missing = |why: String| {
+    let missing = |why: &KubeconfigError| {
         Box::new(
             Diagnostic::error("SKY0705", format!("the kubeconfig of cluster `{name}` cannot be used"))
-                .detail(why)
+                .detail(format!("{}.", told(why)))
                 .hint(format!("start the cluster, which writes it again: skyplan local up {name}")),
         )
     };
-    let file = Kubeconfig::read_from(kubeconfig).map_err(|e| missing(format!("{e}.")))?;
-    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-        .await
-        .map_err(|e| missing(format!("{e}.")))?;
+    let file = Kubeconfig::read_from(kubeconfig).map_err(|e| missing(&e))?;
+    let mut config =
+        Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|e| missing(&e))?;
     // The library takes HTTPS_PROXY for loopback addresses too.
     config.proxy_url = None;
     client(name, config).await
@@ -55,14 +56,22 @@ pub(super) async fn existing(name: &str, connection: &Connection, project: &Path
     client(name, config).await
 }
 
+/// What may be said of it: libraries repeat lines of the kubeconfig.
+fn told<E: std::error::Error + 'static>(error: &E) -> String {
+    words(error).unwrap_or_else(|| error.to_string())
+}
+
 async fn client(name: &str, mut config: Config) -> Fallible<Client> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
     // A credential plugin of the kubeconfig runs in here, and may take its time.
-    let made = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
-    let why = match made {
+    let made = tokio::task::spawn_blocking(move || {
+        prepare(&mut config)?;
+        Client::try_from(config).map_err(|error| told(&error))
+    });
+    let why = match made.await {
         Ok(Ok(client)) => return Ok(client),
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(why)) => why,
         Err(error) => error.to_string(),
     };
     Err(Box::new(
@@ -99,7 +108,7 @@ fn kubeconfig_fault(
                 .hint("set `existing.kubeconfig` of the Cluster, or the variable KUBECONFIG")
         }
         other => Diagnostic::error("SKY0705", format!("the kubeconfig of cluster `{name}` cannot be used"))
-            .detail(format!("{place}: {other}."))
+            .detail(format!("{place}: {}.", told(other)))
             .hint("see whether `kubectl get namespaces` works with it"),
     }
 }

@@ -59,11 +59,11 @@ impl Location {
         self.url.strip_prefix("file://").map(|path| self.base.join(path))
     }
 
-    /// For people: the folder, or the address without what follows `?`.
+    /// For people: the folder, or the address without what nobody is to see.
     pub fn text(&self) -> String {
         match self.path() {
             Some(path) => path.display().to_string(),
-            None => self.url.split('?').next().unwrap_or_default().to_owned(),
+            None => skyplan_state_backends::shown(&self.url),
         }
     }
 
@@ -87,7 +87,9 @@ impl Location {
 
     fn unusable(&self, error: &BackendError) -> Diagnostic {
         let damaged = matches!(error, BackendError::Corrupt { .. } | BackendError::Missing(_));
-        Diagnostic::error(if damaged { "SKY0802" } else { "SKY0801" }, format!("the state cannot be used: {error}"))
+        let variables = std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
+        let said = skyplan_state_backends::without_credentials(&error.to_string(), variables);
+        Diagnostic::error(if damaged { "SKY0802" } else { "SKY0801" }, format!("the state cannot be used: {said}"))
             .detail(format!("The log is in {}.", self.text()))
             .hint(error.hint())
     }

@@ -25,8 +25,8 @@ impl Address {
         let bad = |why: &str| BackendError::BadUrl { url: url.to_owned(), why: why.to_owned() };
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it has no `://`"))?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
-            let url = format!("{scheme}://…@{}", host.rsplit('@').next().unwrap_or_default());
+        if let Some(bare) = without_password(url) {
+            let url = bare;
             let why = "it holds a password; credentials are read from the environment and the usual files only";
             return Err(BackendError::BadUrl { url, why: why.into() });
         }
@@ -67,6 +67,21 @@ impl Address {
     }
 }
 
+/// An address for people: without what follows `?`, and without a password where somebody wrote one.
+pub fn shown(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    without_password(url).unwrap_or_else(|| url.to_owned())
+}
+
+/// The rest of an address that holds a password, which may have a `/` in it.
+fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, place) = rest.rsplit_once('@').filter(|(user, _)| user.contains(':'))?;
+    // Names within a bucket may have both signs.
+    let is_user = !user.contains('/') || scheme.starts_with("postgres");
+    is_user.then(|| format!("{scheme}://…@{place}"))
+}
+
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
@@ -97,8 +112,13 @@ mod tests {
 
     #[test]
     fn passwords_are_refused_and_not_repeated() {
-        let error = Address::parse("postgres://me:hunter2@db/x").unwrap_err().to_string();
-        assert!(error.contains("password") && !error.contains("hunter2"), "{error}");
+        for url in ["postgres://me:hunter2@db/x", "postgres://me:hunter2/@hunter2@db/x?y", "s3://hunter2:hunter2@b/x"] {
+            let error = Address::parse(url).unwrap_err().to_string();
+            assert!(error.contains("password") && !error.contains("hunter2"), "{error}");
+            assert!(!shown(url).contains("hunter2"));
+        }
+        assert_eq!(shown("postgres://me@db:1/x?y=z"), "postgres://me@db:1/x");
+        assert!(Address::parse("s3://bucket/a:b@c").is_ok());
         for bad in ["s3:bucket", "s3://b?x", "s3://b?x=%1", "s3://b?x=1&x=2"] {
             assert!(Address::parse(bad).is_err(), "{bad}");
         }

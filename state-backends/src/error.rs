@@ -101,6 +101,23 @@ impl BackendError {
     }
 }
 
+/// Names of variables that hold credentials have one of these in them.
+const CREDENTIALS: [&str; 5] = ["SECRET", "PASSWORD", "TOKEN", "_KEY", "CONNECTION_STRING"];
+/// And do not end like this: a file or a name is none.
+const NAMES: [&str; 4] = ["_FILE", "_ID", "_URI", "_PATH"];
+/// Characters of what may be a credential.
+const SHORTEST: usize = 8;
+
+/// Words of a store without the credentials among these variables: some repeat what they were sent.
+pub fn without_credentials(text: &str, variables: impl Iterator<Item = (String, String)>) -> String {
+    let holds = |name: &str| CREDENTIALS.iter().any(|w| name.contains(w)) && !NAMES.iter().any(|w| name.ends_with(w));
+    let mut secrets: Vec<String> =
+        variables.filter(|(name, value)| value.len() >= SHORTEST && holds(name)).map(|(_, value)| value).collect();
+    // The longer ones first: one may be part of another.
+    secrets.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "(secret value)"))
+}
+
 /// An error and its causes, outermost first: the outermost alone says little.
 #[cfg(feature = "_network")]
 pub(crate) fn causes(error: &dyn std::error::Error) -> impl Iterator<Item = String> {
@@ -133,6 +150,21 @@ pub(crate) fn without_queries(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_of_the_environment_are_not_shown() {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+            ("AWS_SESSION_TOKEN", "planted-and-more"),
+            ("AWS_SECRET_ACCESS_KEY", "planted-"),
+            ("PGPASSWORD", "short"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/run/token"),
+            ("HOME", "/home/me"),
+        ];
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let said = without_credentials("AKIAEXAMPLE: planted-and-more, planted-; short /run/token /home/me", variables);
+        assert_eq!(said, "AKIAEXAMPLE: (secret value), (secret value); short /run/token /home/me");
+    }
 
     #[test]
     fn queries_of_addresses_are_not_shown() {

@@ -9,7 +9,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::me
 use kube::{
     Api, Client, Config,
     api::{DeleteParams, ListParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     address::Address,
     blobs::{Blobs, Name, Shelf},
     bridge,
+    credentials::{prepare, words},
     error::{deep, without_queries},
 };
 
@@ -69,25 +70,28 @@ pub(crate) fn open(
             home.filter(|path| path.exists()).into_iter().collect()
         }
     };
-    let unusable = |e: &dyn std::error::Error| address.bad(&format!("the kubeconfig cannot be used: {e}"));
+    let unusable = |e: KubeconfigError| {
+        address.bad(&format!("the kubeconfig cannot be used: {}", words(&e).unwrap_or_else(|| e.to_string())))
+    };
     let mut files = None::<Kubeconfig>;
     for path in &paths {
-        let next = Kubeconfig::read_from(path).map_err(|e| unusable(&e))?;
+        let next = Kubeconfig::read_from(path).map_err(unusable)?;
         files = Some(match files {
-            Some(files) => files.merge(next).map_err(|e| unusable(&e))?,
+            Some(files) => files.merge(next).map_err(unusable)?,
             None => next,
         });
     }
     let (place, namespace) = (address.url.clone(), address.host.clone());
     let client = bridge::run(&address.url, async move {
         let denied = |e: &dyn std::error::Error| BackendError::Denied { place: place.clone(), why: e.to_string() };
-        let config = match files {
+        let mut config = match files {
             Some(files) => {
                 let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
                 Config::from_custom_kubeconfig(files, &options).await.map_err(|e| denied(&e))?
             }
             None => Config::incluster().map_err(|e| denied(&e))?,
         };
+        prepare(&mut config).map_err(|why| BackendError::Denied { place: place.clone(), why })?;
         Client::try_from(config).map_err(|e| failed(&place, &e))
     })?;
     Ok(Secrets { place: address.url, log, api: Api::namespaced(client, &namespace) })
@@ -181,6 +185,7 @@ impl Blobs for Secrets {
 
 fn failed(place: &str, error: &kube::Error) -> BackendError {
     let place = place.to_owned();
+    let said = || words(error).unwrap_or_else(|| deep(error));
     match error {
         kube::Error::Api(status) => {
             let why = without_queries(&status.message);
@@ -196,8 +201,8 @@ fn failed(place: &str, error: &kube::Error) -> BackendError {
                 _ => BackendError::Failed { place, why },
             }
         }
-        kube::Error::Auth(_) => BackendError::Denied { place, why: deep(error) },
-        kube::Error::HyperError(_) | kube::Error::Service(_) => BackendError::Unreachable { place, why: deep(error) },
-        _ => BackendError::Failed { place, why: deep(error) },
+        kube::Error::Auth(_) => BackendError::Denied { place, why: said() },
+        kube::Error::HyperError(_) | kube::Error::Service(_) => BackendError::Unreachable { place, why: said() },
+        _ => BackendError::Failed { place, why: said() },
     }
 }

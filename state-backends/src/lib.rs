@@ -21,6 +21,8 @@ pub mod memory;
 #[cfg(feature = "_network")]
 mod bridge;
 #[cfg(feature = "kubernetes")]
+pub mod credentials;
+#[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 #[cfg(feature = "_objects")]
 pub mod objects;
@@ -31,8 +33,9 @@ mod open;
 
 use std::fmt;
 
+pub use address::shown;
 pub use copy::copy;
-pub use error::BackendError;
+pub use error::{BackendError, without_credentials};
 pub use open::{OpenLog, open};
 pub use probe::probe;
 

@@ -62,7 +62,8 @@ impl Life {
     }
 }
 
-fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+/// All files below a folder.
+pub(super) fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { files(&path, out) } else { out.push(path) }
@@ -75,6 +76,26 @@ fn base64(text: &str) -> String {
 
 #[test]
 fn planted_secrets_are_nowhere_to_be_found() {
+/// Where these words are, as they are or in base64: in files, or in what was printed.
+pub(super) fn found(words: &[String], kept: &[PathBuf], said: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut search = |name: &str, bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        for word in words {
+            for form in [word.clone(), base64(word), base64(&format!("{word}\n"))] {
+                if text.contains(form.trim_end_matches('=')) {
+                    found.push(format!("{name}: {word}"));
+                }
+            }
+        }
+    };
+    for path in kept {
+        search(&path.display().to_string(), &fs::read(path).unwrap());
+    }
+    search("printed", said);
+    found
+}
+
     let home = Home::empty();
     let put = |name: &str, text: &str| {
         let path = home.project().join(name);
@@ -159,22 +180,7 @@ fn planted_secrets_are_nowhere_to_be_found() {
     files(&life.home.project(), &mut kept);
     kept.retain(|path| !path.starts_with(life.home.project().join("shop")));
     assert!(kept.len() > 8, "{kept:?}");
-    let mut found = Vec::new();
-    let mut search = |name: &str, bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        for word in PLANTED {
-            for form in [word.to_owned(), base64(word), base64(&format!("{word}\n"))] {
-                let form = form.trim_end_matches('=');
-                if text.contains(form) {
-                    found.push(format!("{name}: {word}"));
-                }
-            }
-        }
-    };
-    for path in &kept {
-        search(&path.display().to_string(), &fs::read(path).unwrap());
-    }
-    search("printed", &life.said);
+    let found = found(&PLANTED.map(str::to_owned), &kept, &life.said);
     assert!(found.is_empty(), "{found:#?}");
     assert!(life.said.len() > 20_000, "much was printed: {}", life.said.len());
 }

@@ -1,6 +1,7 @@
 //! What can come back instead of an answer, and what it means. Pure but for taking kube's errors.
 
 use kube::core::Status;
+use skyplan_state_backends::credentials::words;
 
 use crate::diagnostic::Diagnostic;
 
@@ -49,11 +50,14 @@ impl Fault {
 
 impl From<kube::Error> for Fault {
     fn from(error: kube::Error) -> Self {
+        let told = words(&error);
         match error {
             kube::Error::Api(status) => refusal(&status),
             kube::Error::BuildRequest(error) => Self::Refused(0, error.to_string()),
             kube::Error::SerdeError(error) => Self::Refused(0, format!("the answer cannot be read: {error}")),
-            kube::Error::Auth(error) => Self::Unauthorized(error.to_string()),
+            kube::Error::Auth(error) => Self::Unauthorized(told.unwrap_or_else(|| error.to_string())),
+            // Of a token that was to be had anew.
+            _ if told.is_some() => Self::Unauthorized(told.unwrap_or_default()),
             other => Self::Unreachable(innermost(&other)),
         }
     }
