@@ -28,7 +28,7 @@ use crate::{
     },
     plan::change::Plan,
     state::{
-        Begin, Delta, End, Entry, Move, PlacementRecord, Record, State,
+        Begin, Delta, End, Entry, Move, PlacementRecord, Record, Sealed, State,
         store::{Log, Turns},
     },
 };
@@ -139,13 +139,21 @@ pub(super) struct Journal<'a> {
     taken: BTreeSet<ResourceAddress>,
     due: Option<Instant>,
     fault: Option<Box<Diagnostic>>,
+    /// Values of Secrets, sealed: each is in the log before it is said that it was applied, so that no outcome is
+    /// ever without them.
+    sealed: &'a BTreeMap<ResourceAddress, String>,
 }
 
 impl<'a> Journal<'a> {
-    pub(super) fn new(log: &'a mut Log, begin: u64, plan: &Plan) -> Self {
+    pub(super) fn new(
+        log: &'a mut Log,
+        begin: u64,
+        plan: &Plan,
+        sealed: &'a BTreeMap<ResourceAddress, String>,
+    ) -> Self {
         let writes = plan.changes.iter().map(|c| c.address.clone()).collect();
         let (own, overtaken, taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { log, begin, writes, own, overtaken, waiting: BTreeMap::new(), taken, due: None, fault: None }
+        Self { log, begin, writes, own, overtaken, waiting: BTreeMap::new(), taken, due: None, fault: None, sealed }
     }
 
     /// Takes an outcome: a record, or that it is gone.
@@ -172,6 +180,18 @@ impl<'a> Journal<'a> {
     pub(super) fn flush(&mut self) {
         self.due = None;
         let outcomes = std::mem::take(&mut self.waiting);
+        let applied = outcomes.iter().filter(|(_, record)| record.is_some());
+        let values = applied.filter_map(|(address, _)| Some((address, self.sealed.get(address)?)));
+        let values: Vec<_> = values.map(|(address, text)| (address.clone(), text.clone())).collect();
+        if !values.is_empty() {
+            let at = Timestamp::now().to_string();
+            self.append(|_, overtaken| {
+                let ours = values.iter().filter(|(address, _)| !overtaken.contains(address));
+                let values: BTreeMap<_, _> =
+                    ours.map(|(address, text)| (address.clone(), Some(text.clone()))).collect();
+                (!values.is_empty()).then(|| Entry::Sealed(Sealed { at: at.clone(), values }))
+            });
+        }
         self.append(|_, overtaken| {
             let ours = outcomes.iter().filter(|(address, _)| !overtaken.contains(address));
             let outcomes: BTreeMap<_, _> = ours.map(|(address, record)| (address.clone(), record.clone())).collect();
@@ -265,7 +285,12 @@ fn overtaken(first: &ResourceAddress, count: usize) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::change::{Action, ActionReason, Base, Change, Precondition};
+    use crate::{
+        plan::change::{Action, ActionReason, Base, Change, Precondition},
+        state::{RecordDetail, record::NullRecord},
+    };
+
+    static NONE: BTreeMap<ResourceAddress, String> = BTreeMap::new();
 
     fn open(dir: &std::path::Path) -> Log {
         Log::open(&crate::state::store::Location::folder(dir), "l", || "k".into()).unwrap()
@@ -275,7 +300,7 @@ mod tests {
     async fn outcomes_are_written_in_groups() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = open(dir.path());
-        let mut journal = Journal::new(&mut log, 0, &Plan::default());
+        let mut journal = Journal::new(&mut log, 0, &Plan::default(), &NONE);
         let address = |n: usize| format!("cluster/c{n}").parse::<ResourceAddress>().unwrap();
         (0..GROUP_SIZE + 1).for_each(|n| journal.add(address(n), None));
         assert!(journal.due().is_some());
@@ -287,11 +312,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_secret_is_never_remembered_without_its_values() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut log, mut other) = (open(dir.path()), open(dir.path()));
+        let address = |n: usize| format!("object/a/core/Secret/n/s{n}").parse::<ResourceAddress>().unwrap();
+        let sealed = (0..3).map(|n| (address(n), format!("values {n}"))).collect();
+        let record = || {
+            let detail = RecordDetail::Null(NullRecord { id: "x".into(), input: serde_json::Value::Null });
+            Some(Record { serial: 0, detail, depends_on: Vec::new(), origin: None })
+        };
+        let mut journal = Journal::new(&mut log, 0, &Plan::default(), &sealed);
+        (0..2).for_each(|n| journal.add(address(n), record()));
+        journal.flush();
+        // Another appends in between; one goes, one has no values, one was not done.
+        other.catch_up().unwrap();
+        other.append(&super::super::end_of(None, None)).unwrap();
+        journal.add(address(1), None);
+        journal.add(address(7), record());
+        journal.end(End { complete: true, ..End::default() }, &PlacementRecord::default());
+        assert!(journal.fault().is_none());
+        // Wherever somebody pulled the plug.
+        for cut in 1..=log.state().serial {
+            let state = log.state_at(cut).unwrap().unwrap();
+            let known = |n: usize| state.records.contains_key(&address(n));
+            assert!((0..2).all(|n| !known(n) || state.sealed[&address(n)] == format!("values {n}")), "{cut}");
+        }
+        assert_eq!(log.state().sealed.keys().collect::<Vec<_>>(), [&address(0)]);
+    }
+
+    #[tokio::test]
     async fn an_entry_that_lost_its_place_is_appended_again() {
         let dir = tempfile::tempdir().unwrap();
         let (mut log, mut other) = (open(dir.path()), open(dir.path()));
         other.append(&super::super::end_of(None, None)).unwrap();
-        let mut journal = Journal::new(&mut log, 0, &Plan::default());
+        let mut journal = Journal::new(&mut log, 0, &Plan::default(), &NONE);
         journal.add("cluster/a".parse().unwrap(), None);
         journal.flush();
         assert!(journal.fault().is_none());
@@ -328,7 +382,7 @@ mod tests {
         if beside.0 == "begun" {
             return [beside.clone(), beside];
         }
-        let mut journal = Journal::new(&mut first, begin_a, &a);
+        let mut journal = Journal::new(&mut first, begin_a, &a, &NONE);
         a.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
         let end = End { begin: Some(begin_a), complete: true, ..End::default() };
         journal.end(end, &PlacementRecord::default());
@@ -379,7 +433,7 @@ mod tests {
         let a_minute = Options { total: Duration::from_secs(60), ..Options::default() };
         let begun = begin(&both, &mut slow, &a_minute, long_ago).unwrap();
         begin(&one, &mut quick, &a_minute, Timestamp::now()).unwrap();
-        let mut journal = Journal::new(&mut slow, begun, &both);
+        let mut journal = Journal::new(&mut slow, begun, &both, &NONE);
         both.changes.iter().for_each(|c| journal.add(c.address.clone(), None));
         let settled = both.changes.iter().map(|c| c.address.clone()).collect();
         let placement = Some(PlacementRecord::default());

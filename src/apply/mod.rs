@@ -35,7 +35,7 @@ mod site;
 mod wait;
 mod watches;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -74,6 +74,8 @@ pub struct Options {
     pub abort: CancellationToken,
     /// What the plan was made from, for the log.
     pub source: Option<Source>,
+    /// Values of Secrets that it changes, sealed, for the log.
+    pub sealed: BTreeMap<ResourceAddress, String>,
 }
 
 impl Default for Options {
@@ -86,6 +88,7 @@ impl Default for Options {
             cancel: CancellationToken::new(),
             abort: CancellationToken::new(),
             source: None,
+            sealed: BTreeMap::new(),
         }
     }
 }
@@ -134,7 +137,7 @@ pub async fn run(
     let before = plan.moved.iter().fold(before, |placement, m| placement.moved(&m.into()));
     let begin = journal::begin(plan, log, options, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
-    let mut journal = journal::Journal::new(log, begin, plan);
+    let mut journal = journal::Journal::new(log, begin, plan, &options.sealed);
     let (endings, stop) = executor::execute(&run, recorded, &mut journal).await;
     let done = endings.values().all(report::Ending::is_done);
     let settled = endings.iter().filter(|(_, e)| e.is_settled()).map(|(a, _)| a.clone()).collect();

@@ -59,21 +59,16 @@ pub(super) fn of_file(plan: &Plan, secrets: &mut Secrets) -> Result<(), Diagnost
     Ok(())
 }
 
-/// Writes the values of the Secrets that were applied to the log, sealed; without recipients nothing.
-pub(super) fn hold(plan: &Plan, secrets: &Secrets, recipients: &[String], log: &mut Log) -> Result<(), Diagnostic> {
-    if recipients.is_empty() {
-        return Ok(());
-    }
-    let (records, key) = (&log.state().records, &log.state().secret_key);
-    let applied = plan.changes.iter().filter(|c| records.contains_key(&c.address));
-    let mut held = BTreeMap::new();
-    for (address, values) in applied.filter_map(|c| values(c, secrets, key)) {
-        held.insert(address, Some(sealed(&values, recipients)?));
-    }
-    if held.is_empty() {
-        return Ok(());
-    }
-    append(log, |_| Ok(held.clone())).map(|_| ())
+/// The values of the Secrets that a plan changes, each sealed, for the log; without recipients none.
+pub(super) fn for_state(
+    plan: &Plan,
+    secrets: &Secrets,
+    recipients: &[String],
+    key: &str,
+) -> Result<BTreeMap<ResourceAddress, String>, Diagnostic> {
+    let changes = plan.changes.iter().filter(|_| !recipients.is_empty());
+    let all = changes.filter_map(|change| values(change, secrets, key));
+    all.map(|(address, values)| Ok((address, sealed(&values, recipients)?))).collect()
 }
 
 /// Appends what the state of then comes to; others may append in between.

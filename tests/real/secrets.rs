@@ -4,6 +4,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use skyplan::{
+    seal::Keyring,
+    state::store::{Location, Log},
 };
 
 use super::home::{Home, both};
@@ -70,12 +76,6 @@ pub(super) fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-fn base64(text: &str) -> String {
-    skyplan::digest::base64(text.as_bytes())
-}
-
-#[test]
-fn planted_secrets_are_nowhere_to_be_found() {
 /// Where these words are, as they are or in base64: in files, or in what was printed.
 pub(super) fn found(words: &[String], kept: &[PathBuf], said: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
@@ -96,6 +96,12 @@ pub(super) fn found(words: &[String], kept: &[PathBuf], said: &[u8]) -> Vec<Stri
     found
 }
 
+fn base64(text: &str) -> String {
+    skyplan::digest::base64(text.as_bytes())
+}
+
+#[test]
+fn planted_secrets_are_nowhere_to_be_found() {
     let home = Home::empty();
     let put = |name: &str, text: &str| {
         let path = home.project().join(name);
@@ -183,6 +189,60 @@ pub(super) fn found(words: &[String], kept: &[PathBuf], said: &[u8]) -> Vec<Stri
     let found = found(&PLANTED.map(str::to_owned), &kept, &life.said);
     assert!(found.is_empty(), "{found:#?}");
     assert!(life.said.len() > 20_000, "much was printed: {}", life.said.len());
+}
+
+/// Whatever an apply was about when it was killed: a Secret is never remembered without the values that it was
+/// given, and once somebody has gone on, they are those of now.
+#[test]
+fn values_are_held_wherever_an_apply_is_killed() {
+    let home = Home::empty();
+    let key = fs::read_to_string(sealed("key.txt")).unwrap();
+    let recipient = key.split("public key: ").nth(1).unwrap().lines().next().unwrap();
+    fs::create_dir_all(home.project().join("shop/manifests")).unwrap();
+    for (name, text) in [
+        ("skyplan.yaml", &*PROJECT.replace("RECIPIENT", recipient)),
+        ("clusters.yaml", CLUSTER),
+        ("shop/application.yaml", APPLICATION),
+        ("shop/manifests/plain.yaml", PLAIN),
+    ] {
+        fs::write(home.project().join(name), text).unwrap();
+    }
+    home.run(&["apply", "--yes"], 0);
+    let folder = home.project().join(".skyplan/state");
+    let address = "object/vault/core/Secret/shop/plain".parse().unwrap();
+    let mut keys = Keyring::default();
+    keys.add(&key).unwrap();
+    // Serial of the log and of the record, and what is held.
+    let look = || {
+        let log = Log::open(&Location::folder(&folder), "vault", || "key".into()).unwrap();
+        let state = log.state();
+        let values = keys.open(state.sealed[&address].as_bytes()).unwrap();
+        let values: serde_json::Value = serde_json::from_slice(&values).unwrap();
+        (state.serial, state.records[&address].serial, values["text"].as_str().unwrap().to_owned())
+    };
+    let mut old = "planted-in-the-specs".to_owned();
+    // Begin, the values, what came of it, End: each before it is there, and as soon as it is.
+    for (n, place) in [(1, 1), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3), (1, 4), (2, 4)] {
+        let new = format!("planted-{place}-{n}");
+        home.edit("shop/manifests/plain.yaml", &old, &new);
+        let base = look().0;
+        let mut child = home.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let entry = folder.join(format!("{:012}.json", base + place));
+        let draft = format!(".draft-{}-", base + place);
+        let is_draft = |f: &fs::DirEntry| f.file_name().to_str().is_some_and(|name| name.starts_with(&draft));
+        let drafted = || fs::read_dir(&folder).unwrap().flatten().any(|f| is_draft(&f));
+        while !(entry.exists() || n == 1 && drafted()) && child.try_wait().unwrap().is_none() {}
+        let _ = child.kill();
+        child.wait().unwrap();
+        let (serial, record, held) = look();
+        println!("killed at {place} ({n}): {} entries; remembered: {}", serial - base, record > base);
+        assert!(held == base64(&new) || held == base64(&old) && record <= base, "{place}: {held}");
+        home.run(&["apply", "--yes"], 0);
+        let (_, record, held) = look();
+        assert!(record > base && held == base64(&new), "{place}: {held}");
+        old = new;
+    }
+    home.run(&["destroy", "--yes"], 0);
 }
 
 /// A Secret that the API server does not take.

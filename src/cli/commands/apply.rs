@@ -178,6 +178,7 @@ fn options(args: &RunArgs, session: &Session, log: &Log) -> Options {
         cancel: CancellationToken::new(),
         abort: CancellationToken::new(),
         source: Some(session.source(&log.state().secret_key)),
+        ..Options::default()
     }
 }
 
@@ -384,6 +385,11 @@ async fn execute(
             Err(d) => refuse(*d, args, output),
         };
     }
+    // Before anything is done: what cannot be sealed is not applied.
+    let options = match sealing::for_state(plan, secrets, values.recipients, &log.state().secret_key) {
+        Ok(sealed) => Options { sealed, ..options },
+        Err(d) => return refuse(d, args, output),
+    };
     let report = if args.json {
         let events = Arc::new(Events::new(plan));
         let report = go(plan, secrets, drivers, &mut log, &options, events.clone(), |text| eprintln!("{text}")).await;
@@ -402,9 +408,6 @@ async fn execute(
         Ok(report) => report,
         Err(d) => return refuse(*d, args, output),
     };
-    if let Err(d) = sealing::hold(plan, secrets, values.recipients, &mut log) {
-        output.say(&format!("note: the secret values are not held in the state: {}", d.summary));
-    }
     if !args.json {
         output.print(&report.summary());
     }
