@@ -44,6 +44,10 @@ pub struct Plan {
     pub base: Base,
     /// Digest of the texts that were read.
     pub inputs_digest: String,
+    /// In a file: the commit that has those texts, where one does. Secret values that are not in the file are there,
+    /// at the places that its changes name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// Where components run, and why. `None` for a destroy.
     pub placement: Option<PlacementReport>,
     /// What it costs.

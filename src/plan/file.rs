@@ -11,7 +11,7 @@ use super::{Plan, change::FORMAT_VERSION};
 use crate::{diagnostic::Diagnostic, digest::digest};
 
 /// What is there for people, for the file itself, or made anew by every apply.
-const ASIDE: [&str; 7] = ["checks", "cost", "digest", "notes", "placement", "sealed", "skyplanVersion"];
+const ASIDE: [&str; 8] = ["checks", "cost", "digest", "notes", "placement", "revision", "sealed", "skyplanVersion"];
 
 /// A plan as it was read.
 #[derive(Clone, Debug)]
@@ -142,6 +142,8 @@ mod tests {
         let mut other = plan();
         other.notes.push(Note { topic: "idle".into(), text: "nothing".into() });
         other.skyplan_version = "9".into();
+        // The same texts may be in many commits.
+        other.revision = Some("c".into());
         assert_eq!(other.meaning(), plan().meaning());
         let changes: [fn(&mut Plan); 5] = [
             |p| p.base.serial = 7,

@@ -320,11 +320,31 @@ fn read(file: &Path, project: &ProjectArgs) -> Result<(Plan, BTreeSet<String>), 
 /// Checks that the project still says what a plan was made from.
 fn still_true(plan: &Plan, session: &Session, log: &Log) -> Result<(), Diagnostic> {
     if plan.inputs_digest != session.inputs_digest(&log.state().secret_key) {
-        return Err(Diagnostic::error("SKY0501", "the specs have changed since this plan was made").hint(
-            "plan again: `skyplan plan -o FILE`; what was planned with `--rev` or `--set` is applied with the same",
-        ));
+        let now = session.source(&log.state().secret_key).revision;
+        return Err(Diagnostic::error("SKY0501", "the specs have changed since this plan was made")
+            .detail(between(plan.revision.as_deref(), now.as_deref()))
+            .hint(
+                "plan again: `skyplan plan -o FILE`; what was planned with `--rev` or `--set` is applied with the same",
+            ));
     }
     Ok(())
+}
+
+/// Of which commits the specs of a plan and those of now are, as far as they are of any.
+fn between(then: Option<&str>, now: Option<&str>) -> String {
+    let short = |commit: &str| commit.get(..12).unwrap_or(commit).to_owned();
+    match (then, now) {
+        (None, _) => String::new(),
+        (Some(then), Some(now)) if then == now => {
+            format!("The files are those of commit {}; what was said beside them is not.", short(then))
+        }
+        (Some(then), Some(now)) => {
+            format!("The plan was made from commit {}; the specs are at commit {}.", short(then), short(now))
+        }
+        (Some(then), None) => {
+            format!("The plan was made from commit {}; the specs are in no commit.", short(then))
+        }
+    }
 }
 
 /// Secret values, and for whom those are sealed that the state is to hold.
@@ -484,6 +504,16 @@ mod tests {
         let refused = hasty(&report("deadline", two())).unwrap();
         assert_eq!(Exit::of([&refused.code]), Exit::Refused);
         render::diagnostics::golden(&refused, &[]);
+    }
+
+    #[test]
+    fn commits_of_a_plan_and_of_now_are_told() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let told = "The plan was made from commit aaaaaaaaaaaa; the specs are ";
+        assert_eq!(between(Some(&a), Some(&b)), format!("{told}at commit bbbbbbbbbbbb."));
+        assert_eq!(between(Some(&a), None), format!("{told}in no commit."));
+        assert!(between(Some(&a), Some(&a)).starts_with("The files are those of commit aaaaaaaaaaaa;"));
+        assert_eq!(between(None, Some(&b)), "");
     }
 
     #[test]

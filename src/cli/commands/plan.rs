@@ -69,8 +69,11 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
             let key = &log.state().secret_key;
             let recipients = if args.out.is_some() { session.model.recipients.as_slice() } else { &[] };
             match sealing::for_file(&made.plan, &made.secrets, recipients, key) {
-                Ok(None) => show(&made.plan, args, output),
-                Ok(sealed) => show(&Plan { sealed, ..made.plan.clone() }, args, output),
+                Ok(None) if args.out.is_none() => show(&made.plan, args, output),
+                Ok(sealed) => {
+                    let revision = session.source(key).revision.filter(|_| args.out.is_some());
+                    show(&Plan { sealed, revision, ..made.plan.clone() }, args, output)
+                }
                 Err(d) => output.fault(d),
             }
         }
