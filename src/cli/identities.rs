@@ -1,8 +1,7 @@
 //! Keys that open what is encrypted, from where people keep them: variables and files, skyplan's own and
 //! those of SOPS. Never printed.
 
-use std::path::PathBuf;
-
+use super::own_files::configuration;
 use crate::{diagnostic::Diagnostic, seal::Keyring};
 
 /// Variables that hold keys.
@@ -34,9 +33,8 @@ fn gather(variable: &dyn Fn(&str) -> Option<String>) -> Result<Keyring, Diagnost
         }
     }
     // Where SOPS looks, too; what is there may be for other things.
-    let config = variable("XDG_CONFIG_HOME").map(PathBuf::from);
-    let config = config.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".config")));
-    if let Some(text) = config.and_then(|c| std::fs::read_to_string(c.join("sops/age/keys.txt")).ok()) {
+    if let Some(text) = configuration(variable).and_then(|c| std::fs::read_to_string(c.join("sops/age/keys.txt")).ok())
+    {
         let _ = keys.add(&text);
     }
     Ok(keys)

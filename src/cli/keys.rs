@@ -11,7 +11,7 @@ use std::{
 
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 
-use super::planfile;
+use super::{own_files::configuration, planfile};
 use crate::{
     diagnostic::Diagnostic,
     plan::file::PlanFile,
@@ -20,9 +20,7 @@ use crate::{
 
 /// Where the key is where nothing else is said.
 pub(super) fn default_place() -> Result<PathBuf, Diagnostic> {
-    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let config = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
-    config.map(|c| c.join("skyplan/signing-key")).ok_or_else(|| {
+    configuration(&|name| std::env::var(name).ok()).map(|c| c.join("skyplan/signing-key")).ok_or_else(|| {
         Diagnostic::error("SKY0526", "there is no place for a signing key: HOME is not set")
             .hint("name a file: `skyplan keygen -o FILE`, `skyplan sign --key FILE`")
     })

@@ -10,6 +10,7 @@ mod help;
 mod identities;
 mod keys;
 mod output;
+mod own_files;
 mod planfile;
 mod planning;
 mod progress;

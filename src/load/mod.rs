@@ -290,6 +290,11 @@ impl Reader {
     }
 }
 
+/// Whether a file may be encrypted, so that it takes keys to read it.
+pub fn is_sealed(path: &str, text: &str) -> bool {
+    sealed::is_age(path) || text.contains(sealed::ENCRYPTED)
+}
+
 /// The documents of a file, opened where they are encrypted.
 fn parse(path: &Arc<str>, text: &Arc<str>, keys: &Keyring) -> Parsed {
     let parsed = if sealed::is_age(path) {

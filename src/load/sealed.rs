@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What a value begins with that SOPS encrypted.
-const ENCRYPTED: &str = "ENC[AES256_GCM,";
+pub(super) const ENCRYPTED: &str = "ENC[AES256_GCM,";
 /// Where a MAC over encrypted values alone begins, so that it is no MAC over all values.
 const ONLY_ENCRYPTED: [u8; 32] = [
     0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97, 0x5b,
