@@ -16,7 +16,7 @@ use crate::{
     compile::model::{Noted, Renamed},
     diagnostic::{Diagnostic, Diagnostics, Origin},
     spec::Subject,
-    state::{Held, Move, State},
+    state::{Held, Move, State, seconds},
 };
 
 /// The state that is planned on, and how it came about.
@@ -81,13 +81,13 @@ fn held(state: &State) -> Vec<Note> {
         by_reason.entry(held).or_default().push(address);
     }
     let line = |(held, addresses): (&Held, Vec<&ResourceAddress>)| {
-        let since = held.since.split('.').next().unwrap_or_default().trim_end_matches('Z');
+        let since = seconds(&held.since);
         let what = match addresses.as_slice() {
             [one] => format!("{one} is"),
             [first, ..] => format!("{first} and {} more are", addresses.len() - 1),
             [] => String::new(),
         };
-        note("held", format!("{what} held since {since}Z: {}; `skyplan state unhold` ends it", held.reason))
+        note("held", format!("{what} held since {since}: {}; `skyplan state unhold` ends it", held.reason))
     };
     by_reason.into_iter().map(line).collect()
 }

@@ -53,6 +53,11 @@ impl Entry {
     }
 }
 
+/// A time of the log for people, without what is below seconds.
+pub fn seconds(at: &str) -> String {
+    at.split('.').next().map_or_else(String::new, |t| format!("{}Z", t.trim_end_matches('Z')))
+}
+
 /// Something is called otherwise from now on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ pub mod replay;
 pub mod reservation;
 pub mod store;
 
-pub use entry::{Begin, Delta, End, Entry, Hold, Holder, Moved, Outputs, Sealed, Snapshot, Source};
+pub use entry::{Begin, Delta, End, Entry, Hold, Holder, Moved, Outputs, Sealed, Snapshot, Source, seconds};
 pub use moves::Move;
 pub use record::{
     ClusterRecord, NullRecord, ObjectRecord, PlacedInstance, PlacementRecord, Record, RecordDetail, RecordedOutput,

@@ -25,7 +25,7 @@ use crate::{
     render::table::columns,
     spec::{ClusterDriver, Subject},
     state::{
-        Begin, Delta, Entry, Holder, Move, Record, RecordDetail, State,
+        Begin, Delta, Entry, Holder, Move, Record, RecordDetail, State, seconds,
         store::{Location, Log},
     },
 };
@@ -237,11 +237,6 @@ fn row(serial: u64, entry: &Entry) -> Vec<String> {
 fn commit(begin: &Begin) -> String {
     let commit = begin.source.as_ref().and_then(|s| s.revision.as_deref());
     commit.map_or_else(String::new, |c| format!(", commit {}", short(c)))
-}
-
-/// A time of the log without what is below seconds.
-fn seconds(at: &str) -> String {
-    at.split('.').next().map_or_else(String::new, |t| format!("{}Z", t.trim_end_matches('Z')))
 }
 
 fn short(digest: &str) -> &str {
