@@ -305,7 +305,7 @@ fn parse(path: &Arc<str>, text: &Arc<str>, keys: &Keyring) -> Parsed {
         if !sealed::is_sops(&parsed.nodes) || !parsed.faults.is_empty() {
             return parsed;
         }
-        sealed::open_sops(path, parsed.nodes, keys)
+        sealed::open_sops(path, text, parsed.nodes, keys)
     };
     match parsed {
         Ok(nodes) => Parsed { nodes, faults: Vec::new() },

@@ -5,6 +5,8 @@
 //! is encrypted belongs into Secrets: anywhere else its values would be in plans.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod words;
+
 use std::sync::Arc;
 
 use aes_gcm::{
@@ -52,7 +54,12 @@ pub(super) fn is_sops(nodes: &[Node]) -> bool {
 }
 
 /// The documents as they were before SOPS encrypted them, each value where it stood.
-pub(super) fn open_sops(path: &Arc<str>, mut nodes: Vec<Node>, keys: &Keyring) -> Result<Vec<Node>, Box<Diagnostic>> {
+pub(super) fn open_sops(
+    path: &Arc<str>,
+    source: &str,
+    mut nodes: Vec<Node>,
+    keys: &Keyring,
+) -> Result<Vec<Node>, Box<Diagnostic>> {
     let entries = nodes.iter().filter_map(|n| if let Tree::Map(entries) = &n.value { Some(entries) } else { None });
     let Some((head, sops)) = entries.flatten().find(|(key, _)| &*key.value == "sops").cloned() else {
         return Ok(nodes);
@@ -66,7 +73,7 @@ pub(super) fn open_sops(path: &Arc<str>, mut nodes: Vec<Node>, keys: &Keyring) -
     if !all {
         sum.update(ONLY_ENCRYPTED);
     }
-    let mut open = Opener { cipher: &cipher, sum, all, file: path };
+    let mut open = Opener { cipher: &cipher, sum, all, file: path, source, time: None };
     for node in &mut nodes {
         let Tree::Map(entries) = &mut node.value else { continue };
         entries.retain(|(key, _)| &*key.value != "sops");
@@ -81,7 +88,14 @@ pub(super) fn open_sops(path: &Arc<str>, mut nodes: Vec<Node>, keys: &Keyring) -
     let mac = open.cipher.value(&text("mac"), &text("lastmodified")).map_err(|why| damaged(&origin, &why))?;
     let found: String = open.sum.finalize().iter().map(|byte| format!("{byte:02X}")).collect();
     if mac.0 != found {
-        return Err(damaged(&origin, "its values are not those that were encrypted: something was changed by hand"));
+        let fault = damaged(&origin, "its values are not those that were encrypted: something was changed by hand");
+        return Err(match open.time {
+            Some(time) => Box::new(fault.detail(format!(
+                "Or it is line {}: versions of SOPS take what may be a time for different things. In quotes it is text.",
+                time.line
+            ))),
+            None => fault,
+        });
     }
     Ok(nodes)
 }
@@ -144,12 +158,17 @@ struct Opener<'a> {
     /// Whether values count that are not encrypted.
     all: bool,
     file: &'a Arc<str>,
+    /// The file's text: what SOPS takes a plain word for is not always what the tree has.
+    source: &'a str,
+    /// The first word that may be a time.
+    time: Option<Origin>,
 }
 
 impl Opener<'_> {
     /// Notes places and paths of what was encrypted. Items of lists have their list's path.
     fn walk(&mut self, node: &mut Node, path: &str, opened: &mut Vec<(Origin, String)>) -> Result<(), Box<Diagnostic>> {
         let origin = node.span.origin(self.file);
+        let word = word(self.source, node);
         let plain = match &mut node.value {
             Tree::List(items) => return items.iter_mut().try_for_each(|item| self.walk(item, path, opened)),
             Tree::Map(entries) => {
@@ -165,19 +184,42 @@ impl Opener<'_> {
                     typed(plain, &kind).ok_or_else(|| damaged(&origin, "a value is not of the type it says"))?;
                 return Ok(());
             }
-            Tree::Null => return Ok(()),
-            Tree::Text(text) => text.to_string(),
-            Tree::Bool(true) => "True".into(),
-            Tree::Bool(false) => "False".into(),
-            Tree::Int(n) => n.to_string(),
-            Tree::UInt(n) => n.to_string(),
-            Tree::Float(x) => x.to_string(),
+            // Not encrypted: as it stands there, or where it stands elsewhere, as it was read.
+            tree => match word {
+                Some(word) => {
+                    if words::is_time(word) {
+                        self.time.get_or_insert(origin);
+                    }
+                    words::counted(word)
+                }
+                None => match tree {
+                    Tree::Text(text) => Some(text.to_string()),
+                    Tree::Bool(true) => Some("True".into()),
+                    Tree::Bool(false) => Some("False".into()),
+                    Tree::Int(n) => Some(n.to_string()),
+                    Tree::UInt(n) => Some(n.to_string()),
+                    Tree::Float(x) => Some(x.to_string()),
+                    Tree::Null | Tree::List(_) | Tree::Map(_) => None,
+                },
+            },
         };
-        if self.all {
+        if let Some(plain) = plain.filter(|_| self.all) {
             self.sum.update(plain.as_bytes());
         }
         Ok(())
     }
+}
+
+/// A plain word on one line, as it is written; `None` for what is in quotes, in a block, tagged, or a reference.
+fn word<'a>(source: &'a str, node: &Node) -> Option<&'a str> {
+    let start = node.span.start as usize;
+    let raw = source.get(start..start + node.span.len as usize)?.trim_end();
+    let quoted = raw.is_empty() || raw.starts_with(['"', '\'', '|', '>', '*', '&', '!']) || raw.contains('\n');
+    // What is in a block stands there without the sign that begins it.
+    let before = source.get(..start)?.trim_end().lines().next_back().unwrap_or_default();
+    let before = before.split(" #").next()?.trim_end().rsplit([' ', '\t']).next()?;
+    let other = before.starts_with(['|', '>', '!', '&']) || node.text().is_some_and(|text| text != raw);
+    (!quoted && !other).then_some(raw)
 }
 
 fn typed(plain: String, kind: &str) -> Option<Tree> {
@@ -259,7 +301,7 @@ mod tests {
     fn sops(text: &str, keys: &Keyring) -> Result<Vec<Node>, Box<Diagnostic>> {
         let nodes = parse(text);
         assert!(is_sops(&nodes));
-        open_sops(&"f.yaml".into(), nodes, keys)
+        open_sops(&"f.yaml".into(), text, nodes, keys)
     }
 
     fn code(text: &str) -> String {
@@ -274,6 +316,26 @@ mod tests {
             let nodes = sops(&String::from_utf8(file(name)).unwrap(), &keys("key.txt")).unwrap();
             assert_eq!(nodes.into_iter().map(Node::into_json).collect::<Vec<_>>(), plain(was), "{name}");
         }
+    }
+
+    #[test]
+    fn words_that_sops_takes_otherwise_are_no_fault() {
+        // The second as SOPS wrote it; the first with the words that it was given, which it takes for the same.
+        for name in ["words.yaml", "words-written.yaml"] {
+            let text = String::from_utf8(file(name)).unwrap();
+            assert_eq!(code(&text), "read", "{name}");
+            for (from, to) in [("- _1\n", "- _2\n"), ("- true", "- \"true\""), ("- text with", "- texts with")] {
+                assert!(text.contains(from), "{from}");
+                assert_eq!(code(&text.replacen(from, to, 1)), "SKY0134", "{name}: {from}");
+            }
+        }
+        let text = String::from_utf8(file("words.yaml")).unwrap();
+        for (from, to) in [("- yes\n", "- \"yes\"\n"), ("- 0o17", "- 15"), ("- 1_000", "- 1000"), ("- 1e3", "- 1000")] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(code(&text.replacen(from, to, 1)), "read", "{from}");
+        }
+        let fault = sops(&text.replace("- _1\n", "- _2\n"), &keys("key.txt")).unwrap_err();
+        assert!(fault.detail.contains("may be a time"), "{fault:?}");
     }
 
     #[test]
