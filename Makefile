@@ -69,7 +69,7 @@ full-hostile:
 full-kill: control-plane tools
 	SKYPLAN_KILLS=$${SKYPLAN_KILLS:-20} SKYPLAN_POINTS=$${SKYPLAN_POINTS:-100} SKYPLAN_CUTS=$${SKYPLAN_CUTS:-40} \
 	  SKYPLAN_CLOUD_KILLS=$${SKYPLAN_CLOUD_KILLS:-300} SKYPLAN_FULL_DISK=all $(if $(SEED),SKYPLAN_SEED=$(SEED)) \
-	  SKYPLAN_FAR_KILLS=$${SKYPLAN_FAR_KILLS:-40} \
+	  SKYPLAN_FAR_KILLS=$${SKYPLAN_FAR_KILLS:-12} \
 	  cargo test --test it --locked -- --include-ignored --nocapture --test-threads=1 \
 	  real::kill real::cloud real::full_disk real::far_state
 

@@ -27,10 +27,7 @@ use crate::{
         local::{has_ended, this_process},
     },
     plan::change::Plan,
-    state::{
-        Begin, Delta, End, Entry, Move, PlacementRecord, Record, Sealed, State,
-        store::{Log, Turns},
-    },
+    state::{Begin, Delta, End, Entry, Move, PlacementRecord, Record, Sealed, State, Turns, store::Log},
 };
 
 /// How long an outcome may wait for others to be written with.
@@ -191,6 +188,10 @@ impl<'a> Journal<'a> {
                     ours.map(|(address, text)| (address.clone(), Some(text.clone()))).collect();
                 (!values.is_empty()).then(|| Entry::Sealed(Sealed { at: at.clone(), values }))
             });
+            // Then they stay uncertain.
+            if self.fault.is_some() {
+                return;
+            }
         }
         self.append(|_, overtaken| {
             let ours = outcomes.iter().filter(|(address, _)| !overtaken.contains(address));

@@ -57,7 +57,7 @@ fn of_other_size(summary: String) -> Diagnostic {
 
 /// What is written of a cluster's networks.
 pub(super) fn written(spec: &spec::Cluster, out: &mut Diagnostics) -> BTreeMap<Use, (Cidr, Origin)> {
-    let Some(network) = &spec.network else { return BTreeMap::new() };
+    let Some(network) = &spec.networks else { return BTreeMap::new() };
     let all = [(Use::Pods, &network.pods), (Use::Services, &network.services)];
     let all = all.into_iter().filter_map(|(what, network)| Some((what, network.as_ref()?)));
     all.map(|(what, network)| {

@@ -28,7 +28,7 @@ pub struct Cluster {
     #[serde(default)]
     pub node_pools: Vec<At<NodePool>>,
     /// Its networks.
-    pub network: Option<At<ClusterNetwork>>,
+    pub networks: Option<At<ClusterNetwork>>,
     /// Labels that selectors match.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

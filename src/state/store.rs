@@ -1,12 +1,7 @@
-//! The log where it is kept: opens it, replays it, appends to it, compacts it. The only file that talks to
-//! `skyplan-state-backends`.
+//! The log where it is kept: opens it, replays it, appends to it, compacts it. No other file
+//! reads or writes logs by way of `skyplan-state-backends`.
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use skyplan_state_backends::{
     Appended, BackendError, LogBackend as _, OpenLog,
@@ -17,6 +12,7 @@ use super::{
     chain::Link,
     entry::{Entry, FORMAT, KINDS, Snapshot},
     replay::State,
+    turns::Turns,
 };
 use crate::diagnostic::Diagnostic;
 
@@ -428,39 +424,6 @@ impl Log {
         let target = to.open()?;
         skyplan_state_backends::probe(target.blobs()).map_err(|e| to.unusable(&e))?;
         skyplan_state_backends::copy(&self.backend, &target).map_err(|e| to.unusable(&e))
-    }
-}
-
-/// Turns of one who wants to append while others do as well: each lost one is tried again, after a pause.
-#[derive(Debug)]
-pub(crate) struct Turns {
-    until: Instant,
-    lost: u64,
-}
-
-/// How long one goes on trying. Where eight write at once to a slow store, one of eight turns is won.
-const CROWD: Duration = Duration::from_secs(60);
-/// The longest pause in milliseconds; the first ones are shorter.
-const PAUSE: u64 = 120;
-
-impl Turns {
-    pub(crate) fn new() -> Self {
-        Self { until: Instant::now() + CROWD, lost: 0 }
-    }
-
-    /// Another was first. Pauses for a time that is drawn: those who lost together do not come back together.
-    ///
-    /// # Errors
-    /// It has been too often (`SKY0803`).
-    pub(crate) fn again(&mut self) -> Result<(), Diagnostic> {
-        if Instant::now() >= self.until {
-            return Err(Diagnostic::error("SKY0803", "others change the state all the time")
-                .hint("run the same again in a moment"));
-        }
-        self.lost += 1;
-        let drawn = RandomState::new().build_hasher().finish() % (self.lost * 8).min(PAUSE);
-        thread::sleep(Duration::from_millis(drawn));
-        Ok(())
     }
 }
 

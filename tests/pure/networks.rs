@@ -77,8 +77,8 @@ fn what_is_leased_stays_whatever_becomes_of_others() {
 
 #[test]
 fn what_is_written_nobody_else_gets() {
-    let prod = "driver: existing\nexisting: {kubeconfig: k}\nnetwork: {pods: 10.244.0.0/14, services: 10.98.0.0/20}";
-    let z = "network: {services: 10.96.0.0/16}";
+    let prod = "driver: existing\nexisting: {kubeconfig: k}\nnetworks: {pods: 10.244.0.0/14, services: 10.98.0.0/20}";
+    let z = "networks: {services: 10.96.0.0/16}";
     let (_, log) = applied(&fleet("", &[("prod", prod), ("a", ""), ("z", z)]));
     assert_eq!(words(&log, "a"), "pods 10.128.0.0/16, services 10.97.0.0/16");
     assert_eq!(words(&log, "z"), "pods 10.129.0.0/16, services 10.96.0.0/16");
@@ -97,7 +97,7 @@ fn a_cluster_of_before_has_what_all_had() {
     log.run(&mut world, Some(&fleet("", &[("new", ""), ("old", "")]).model()));
     assert_eq!(words(&log, "new"), "pods 10.245.0.0/16, services 10.97.0.0/16");
     // Writing down what it has changes nothing.
-    let written = fleet("", &[("new", ""), ("old", "network: {pods: 10.244.0.0/16}")]);
+    let written = fleet("", &[("new", ""), ("old", "networks: {pods: 10.244.0.0/16}")]);
     plan(&world, Some(&written.model()), &log.state).unwrap().assert_empty();
 }
 
@@ -119,7 +119,7 @@ fn one_that_was_about_to_be_made_keeps_what_it_was_to_get() {
 #[test]
 fn the_network_of_what_stands_is_changed_by_making_it_anew() {
     let (mut world, mut log) = applied(&fleet("", &[("b", "")]));
-    let other = fleet("", &[("b", "network: {pods: 10.1.0.0/16}")]).model();
+    let other = fleet("", &[("b", "networks: {pods: 10.1.0.0/16}")]).model();
     let out = plan(&world, Some(&other), &log.state).expect_err("it is refused");
     assert_eq!(codes(&out), ["SKY0530"]);
     assert!(out.iter().all(|d| d.hints.iter().any(|h| h.contains("--replace cluster/b"))), "{out:#?}");
@@ -131,7 +131,7 @@ fn the_network_of_what_stands_is_changed_by_making_it_anew() {
     plan(&world, Some(&other), &log.state).unwrap().assert_empty();
     // Whoever takes it away may also make another.
     world.clusters.clear();
-    let again = fleet("", &[("b", "network: {pods: 10.2.0.0/16}")]).model();
+    let again = fleet("", &[("b", "networks: {pods: 10.2.0.0/16}")]).model();
     let planned = log.run(&mut world, Some(&again));
     assert_eq!(planned.of("cluster/b").reason, ActionReason::DeletedOutside);
     assert_eq!(words(&log, "b"), "pods 10.2.0.0/16, services 10.96.0.0/16");
@@ -151,7 +151,7 @@ fn what_is_known_of_an_existing_cluster_may_change() {
     world.make_cluster("prod");
     log.run(&mut world, Some(&prod("")));
     assert_eq!(has(&log)["prod"], Networks::default());
-    let known = prod("network: {pods: 10.0.0.0/14}");
+    let known = prod("networks: {pods: 10.0.0.0/14}");
     let planned = log.run(&mut world, Some(&known));
     let change = planned.only();
     assert_eq!((change.action, &change.reason), (Action::Update, &ActionReason::SpecChanged));
@@ -163,7 +163,7 @@ fn what_is_known_of_an_existing_cluster_may_change() {
 
 #[test]
 fn networks_that_cannot_be_are_told() {
-    let existing = |network: &str| format!("driver: existing\nexisting: {{kubeconfig: k}}\nnetwork: {{{network}}}");
+    let existing = |network: &str| format!("driver: existing\nexisting: {{kubeconfig: k}}\nnetworks: {{{network}}}");
     let fault = |networks: &str, clusters: &[(&str, &str)]| {
         let out = fleet(networks, clusters).compiled().1;
         assert!(out.iter().all(|d| d.severity == Severity::Warning || !d.hints.is_empty()), "{out:#?}");
@@ -179,7 +179,7 @@ fn networks_that_cannot_be_are_told() {
             "Error SKY0243: pods and Services of cluster `a` have addresses in common",
         ),
     ] {
-        assert_eq!(fault("", &[("a", &format!("network: {{{network}}}"))]), wanted);
+        assert_eq!(fault("", &[("a", &format!("networks: {{{network}}}"))]), wanted);
     }
     for (networks, wanted) in [
         ("pods: {prefix: 8}", "Error SKY0107: networks of pods cannot be /8"),
@@ -188,14 +188,14 @@ fn networks_that_cannot_be_are_told() {
     ] {
         assert_eq!(fault(&format!("networks: {{{networks}}}"), &[]), wanted);
     }
-    let (one, two) = ("network: {pods: 10.1.0.0/16}", "network: {services: 10.1.128.0/20}");
+    let (one, two) = ("networks: {pods: 10.1.0.0/16}", "networks: {services: 10.1.128.0/20}");
     let words = "Services of cluster `b` and pods of cluster `a` have addresses in common";
     assert_eq!(fault("", &[("a", one), ("b", two)]), format!("Error SKY0243: {words}"));
     // Those that nobody made are as they are.
     let (one, two) = (existing("pods: 10.1.0.0/16"), existing("services: 10.1.128.0/20"));
     assert_eq!(fault("", &[("a", &one), ("b", &two)]), format!("Warning SKY0243: {words}"));
     assert!(
-        fault("", &[("a", &one), ("b", "network: {pods: 10.1.0.0/24}")])
+        fault("", &[("a", &one), ("b", "networks: {pods: 10.1.0.0/24}")])
             .starts_with("Error SKY0243: pods of cluster `b`")
     );
 
@@ -205,7 +205,7 @@ fn networks_that_cannot_be_are_told() {
         out.iter().map(|d| format!("{}: {}", d.code, d.summary)).collect::<Vec<_>>()
     };
     assert_eq!(
-        refused("", &[("a", ""), ("b", "network: {services: 10.244.0.0/20}")]),
+        refused("", &[("a", ""), ("b", "networks: {services: 10.244.0.0/20}")]),
         ["SKY0243: Services of cluster `b` and pods of cluster `a` have addresses in common"]
     );
     assert_eq!(
@@ -230,7 +230,7 @@ proptest! {
             "networks: {pods: {pools: [10.244.0.0/15, 10.97.0.0/16]}}",
             "networks: {services: {pools: [10.244.0.0/14]}}",
         ];
-        let writes = ["", "network: {pods: 10.245.0.0/16}", "network: {services: 10.244.16.0/20}", "network: {pods: 10.1.0.0/16}"];
+        let writes = ["", "networks: {pods: 10.245.0.0/16}", "networks: {services: 10.244.16.0/20}", "networks: {pods: 10.1.0.0/16}"];
         let (mut world, mut log) = (World::default(), Log::new("fleet"));
         for (there, pool, written, most) in steps {
             let before: BTreeMap<String, Networks> = has(&log).into_iter().map(|(n, all)| (n.to_owned(), all)).collect();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::servers::{self, Server};
 
-/// Kills of `make test`; `make test-full PART=kill` asks for 40.
+/// Kills of `make test`; `make test-full PART=kill` asks for 12.
 const KILLS: u64 = 4;
 
 fn disturbed(name: &str, server: Result<Server, String>) {

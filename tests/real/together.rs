@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     crowd::{APPLY, CLUSTERS, Crowd, Revision},
-    home::Home,
+    home::{Home, both},
     proxy::Proxy,
 };
 
@@ -262,7 +262,12 @@ fn one_that_wakes_after_its_time_is_refused() {
         while Timestamp::now() <= until {
             thread::sleep(Duration::from_millis(50));
         }
-        crowd.home.run(&APPLY, 0);
+        // The last word of one that the network holds may come while this one plans: then it plans again.
+        let first = crowd.home.command(&APPLY).output().unwrap();
+        match first.status.code() {
+            Some(4) if both(&first).contains("SKY0501") => drop(crowd.home.run(&APPLY, 0)),
+            code => assert_eq!(code, Some(0), "{}", both(&first)),
+        }
         let settled = crowd.settled(&crowd.objects());
         match sleep {
             Sleep::Process => signal("-CONT"),
