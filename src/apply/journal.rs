@@ -63,7 +63,7 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
         at: now.to_string(),
     });
     let (key, trust) = (log.state().secret_key.clone(), log.state().trust.clone());
-    let mut turns = Turns::new();
+    let (mut turns, mut since, mut looked) = (Turns::new(), Vec::new(), plan.base.serial);
     loop {
         // Also the first time: whoever was at work when the log was opened may have ended.
         log.catch_up()?;
@@ -79,7 +79,9 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
                     .hint("plan again: `skyplan plan`"),
             ));
         }
-        let mut since = since(log, plan.base.serial, &plan_digest)?;
+        // Each entry is read once: where many write, one who reads all of them anew each time is never in time.
+        since.extend(news(log, looked, plan.base.serial, &plan_digest)?);
+        looked = log.state().serial;
         // What this very plan wanted to be called so is.
         let wanted = || plan.moved.iter().map(Move::from);
         since.retain(|(_, e)| !matches!(e, Entry::Moved(m) if m.moves.iter().all(|s| wanted().any(|w| w == *s))));
@@ -95,13 +97,13 @@ pub(super) fn begin(plan: &Plan, log: &mut Log, options: &Options, now: Timestam
     }
 }
 
-/// What others have appended since the plan was made. Of an apply that was at work then and has ended
-/// since, its `Begin` too: the plan may have been made before its pods were there.
-pub(super) fn since(log: &Log, base: u64, plan: &str) -> Fallible<Vec<(u64, Entry)>> {
-    if log.state().serial == base {
+/// What others have appended after the entry `looked` at last, the plan being made at `base`. Of an apply that was
+/// at work then and has ended since, its `Begin` too: the plan may have been made before its pods were there.
+pub(super) fn news(log: &Log, looked: u64, base: u64, plan: &str) -> Fallible<Vec<(u64, Entry)>> {
+    if log.state().serial == looked {
         return Ok(Vec::new());
     }
-    let Some(mut entries) = log.entries_after(base)? else {
+    let Some(mut entries) = log.entries_after(looked)? else {
         return Err(Box::new(
             Diagnostic::error("SKY0501", "the plan is too old to be checked against what was done since")
                 .detail(format!("It is based on entry {base} of the state, which is no longer kept."))
@@ -124,9 +126,10 @@ pub(super) fn since(log: &Log, base: u64, plan: &str) -> Fallible<Vec<(u64, Entr
 /// Outcomes on their way to the log.
 pub(super) struct Journal<'a> {
     log: &'a mut Log,
-    /// Serial of our `Begin`, and what it says that we change.
-    begin: u64,
+    /// What our `Begin` says that we change.
     writes: BTreeSet<ResourceAddress>,
+    /// Up to which entry others' were looked at.
+    looked: u64,
     /// Serials of what we have appended.
     own: BTreeSet<u64>,
     /// What somebody else has begun to change since.
@@ -150,7 +153,18 @@ impl<'a> Journal<'a> {
     ) -> Self {
         let writes = plan.changes.iter().map(|c| c.address.clone()).collect();
         let (own, overtaken, taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { log, begin, writes, own, overtaken, waiting: BTreeMap::new(), taken, due: None, fault: None, sealed }
+        Self {
+            log,
+            looked: begin,
+            writes,
+            own,
+            overtaken,
+            waiting: BTreeMap::new(),
+            taken,
+            due: None,
+            fault: None,
+            sealed,
+        }
     }
 
     /// Takes an outcome: a record, or that it is gone.
@@ -253,7 +267,9 @@ impl<'a> Journal<'a> {
     /// What others have appended, and whether they have gone ahead with what is ours.
     fn look(&mut self) -> Result<(), Diagnostic> {
         self.log.catch_up()?;
-        match self.log.entries_after(self.begin)? {
+        let entries = self.log.entries_after(self.looked)?;
+        self.looked = self.log.state().serial;
+        match entries {
             Some(entries) => {
                 for (_, entry) in entries.iter().filter(|(serial, _)| !self.own.contains(serial)) {
                     let theirs: Vec<&ResourceAddress> = match entry {

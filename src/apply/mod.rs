@@ -166,7 +166,7 @@ pub fn settle(plan: &Plan, log: &mut Log) -> Fallible<usize> {
                 .hint("plan again: `skyplan plan --refresh-only`"),
         ));
     }
-    let since = journal::since(log, plan.base.serial, "")?;
+    let since = journal::news(log, plan.base.serial, plan.base.serial, "")?;
     check::check(plan, log.state(), &since, Timestamp::now(), &crate::driver::local::has_ended)?;
     let outcomes = plan.changes.iter().map(|c| (c.address.clone(), c.record.as_deref().cloned()));
     log.append(&Entry::Delta(Delta { outcomes: outcomes.collect() }))?;
