@@ -14,6 +14,9 @@ pub(crate) const NO_NETWORK: &str = "is not an IPv4 network such as 10.244.0.0/1
 /// The largest and the smallest networks that anybody writes for a cluster, as lengths of their prefixes.
 const LENGTHS: std::ops::RangeInclusive<u8> = 8..=30;
 
+/// Those that a control plane is made with.
+pub const MADE: std::ops::RangeInclusive<u8> = 12..=24;
+
 /// A network: `10.244.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {

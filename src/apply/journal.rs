@@ -192,14 +192,14 @@ impl<'a> Journal<'a> {
         self.due = None;
         let outcomes = std::mem::take(&mut self.waiting);
         let applied = outcomes.iter().filter(|(_, record)| record.is_some());
-        let values = applied.filter_map(|(address, _)| Some((address, self.sealed.get(address)?)));
-        let values: Vec<_> = values.map(|(address, text)| (address.clone(), text.clone())).collect();
+        let sealed = self.sealed;
+        let values: Vec<_> = applied.filter_map(|(address, _)| sealed.get_key_value(address)).collect();
         if !values.is_empty() {
             let at = Timestamp::now().to_string();
             self.append(|_, overtaken| {
                 let ours = values.iter().filter(|(address, _)| !overtaken.contains(address));
                 let values: BTreeMap<_, _> =
-                    ours.map(|(address, text)| (address.clone(), Some(text.clone()))).collect();
+                    ours.map(|(address, text)| ((*address).clone(), Some((*text).clone()))).collect();
                 (!values.is_empty()).then(|| Entry::Sealed(Sealed { at: at.clone(), values }))
             });
             // Then they stay uncertain.

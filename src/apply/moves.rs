@@ -42,13 +42,12 @@ pub(super) fn pending(
 /// Nothing was done: both names are taken (`SKY0510`), an apply is at work (`SKY0805`), or the log failed.
 pub fn rename(log: &mut Log, moves: &[Move], now: Timestamp, ended: &dyn Fn(&Holder) -> bool) -> Fallible<usize> {
     log.catch_up()?;
-    let mut count = 0;
-    log.append_of(|state| {
+    let renamed = log.append_of(|state| {
         let (moves, _) = pending(state, moves.iter().cloned(), now, ended)?;
-        count = moves.len();
-        Ok((count > 0).then(|| entry(moves, now)))
+        let count = moves.len();
+        Ok((count > 0).then(|| (entry(moves, now), count)))
     })?;
-    Ok(count)
+    Ok(renamed.unwrap_or_default())
 }
 
 pub(super) fn entry(moves: Vec<Move>, now: Timestamp) -> Entry {

@@ -71,25 +71,18 @@ pub(super) fn for_state(
     all.map(|(address, values)| Ok((address, sealed(&values, recipients)?))).collect()
 }
 
-/// Appends what the state of then comes to; others may append in between.
-fn append(
-    log: &mut Log,
-    held: impl Fn(&State) -> Result<BTreeMap<ResourceAddress, Option<String>>, Diagnostic>,
-) -> Result<usize, Diagnostic> {
-    let mut count = 0;
-    let written = log.append_of(|state| {
-        let values = held(state)?;
-        count = values.len();
-        Ok((count > 0).then(|| Entry::Sealed(Sealed { at: Timestamp::now().to_string(), values })))
-    });
-    written.map(|_| count).map_err(|d| *d)
-}
-
 /// `skyplan state rekey`: what is held is sealed anew, for the recipients of now.
 pub(super) fn rekey(session: &Session, log: &mut Log, output: &Output) -> Exit {
     let recipients = &session.model.recipients;
-    let done = keyring().and_then(|keys| append(log, |state| anew(state, &keys, recipients)));
-    match done {
+    let done = keyring().map_err(Box::new).and_then(|keys| {
+        log.append_of(|state| {
+            let values = anew(state, &keys, recipients)?;
+            let count = values.len();
+            let entry = || Entry::Sealed(Sealed { at: Timestamp::now().to_string(), values });
+            Ok((count > 0).then(|| (entry(), count)))
+        })
+    });
+    match done.map(Option::unwrap_or_default) {
         Ok(0) => output.say("The state holds no secret values; nothing was written."),
         Ok(n) if recipients.is_empty() => output.print(&format!(
             "The values of {n} Secrets are no longer held: skyplan.yaml names no recipients. Older entries of the log have \
@@ -100,7 +93,7 @@ pub(super) fn rekey(session: &Session, log: &mut Log, output: &Output) -> Exit {
              where a key was lost, change the values, too.\n",
             recipients.len()
         )),
-        Err(d) => return output.fault(d),
+        Err(d) => return output.fault(*d),
     }
     Exit::Done
 }

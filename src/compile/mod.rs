@@ -13,7 +13,7 @@ mod latency;
 mod locate;
 pub mod model;
 mod names;
-mod networks;
+pub(crate) mod networks;
 mod nulls;
 mod outputs;
 pub(crate) mod pods;

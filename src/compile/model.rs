@@ -2,7 +2,10 @@
 //!
 //! Everything is sorted by name, so that a model does not depend on the order of files. Plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +79,13 @@ pub struct Surgery {
     pub removed: Vec<Noted>,
     /// What is there already, and is taken over, sorted.
     pub imports: Vec<Noted>,
+}
+
+impl Model {
+    /// What networks are leased from: what is written, else the usual ones.
+    pub fn pool(&self, what: Use) -> Cow<'_, NetworkPool> {
+        self.pools.get(&what).map_or_else(|| Cow::Owned(NetworkPool::usual(what)), |(pool, _)| Cow::Borrowed(pool))
+    }
 }
 
 impl Surgery {

@@ -7,12 +7,9 @@ use std::collections::BTreeMap;
 use super::model::Cluster;
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
-    network::{Cidr, Pool, Use},
+    network::{Cidr, MADE, Pool, Use},
     spec::{self, At, ClusterDriver, NetworkPool, Project},
 };
-
-/// Lengths of prefixes of networks that a control plane is made with.
-const LENGTHS: std::ops::RangeInclusive<u8> = 12..=24;
 
 /// What networks are leased from, where something of it is written.
 pub(super) fn pools(project: &Project, out: &mut Diagnostics) -> BTreeMap<Use, (Pool, Origin)> {
@@ -23,7 +20,7 @@ pub(super) fn pools(project: &Project, out: &mut Diagnostics) -> BTreeMap<Use, (
 fn pool(what: Use, written: &At<NetworkPool>, out: &mut Diagnostics) -> (Pool, Origin) {
     let usual = Pool::usual(what);
     let length = written.prefix.as_ref().map_or(usual.length, |p| p.value);
-    if let Some(prefix) = written.prefix.as_ref().filter(|_| !LENGTHS.contains(&length)) {
+    if let Some(prefix) = written.prefix.as_ref().filter(|_| !MADE.contains(&length)) {
         out.push(of_other_size(format!("networks of {} cannot be /{length}", what.name())).at(&prefix.origin));
     }
     let blocks = match &written.pools {
@@ -50,7 +47,7 @@ fn pool(what: Use, written: &At<NetworkPool>, out: &mut Diagnostics) -> (Pool, O
 }
 
 fn of_other_size(summary: String) -> Diagnostic {
-    let (large, small) = (LENGTHS.start(), LENGTHS.end());
+    let (large, small) = (MADE.start(), MADE.end());
     Diagnostic::error("SKY0107", summary)
         .hint(format!("clusters that skyplan makes have networks from /{large} to /{small}, such as 10.244.0.0/16"))
 }
@@ -61,7 +58,7 @@ pub(super) fn written(spec: &spec::Cluster, out: &mut Diagnostics) -> BTreeMap<U
     let all = [(Use::Pods, &network.pods), (Use::Services, &network.services)];
     let all = all.into_iter().filter_map(|(what, network)| Some((what, network.as_ref()?)));
     all.map(|(what, network)| {
-        if spec.driver.value == ClusterDriver::Local && !LENGTHS.contains(&network.length()) {
+        if spec.driver.value == ClusterDriver::Local && !MADE.contains(&network.length()) {
             out.push(of_other_size(format!("{network} cannot be a network of {}", what.name())).at(&network.origin));
         }
         (what, (network.value, network.origin.clone()))
@@ -69,41 +66,69 @@ pub(super) fn written(spec: &spec::Cluster, out: &mut Diagnostics) -> BTreeMap<U
     .collect()
 }
 
+/// A network that is written for a cluster, and where.
+struct Written<'a> {
+    network: Cidr,
+    cluster: &'a Cluster,
+    what: Use,
+    origin: &'a Origin,
+}
+
+impl Written<'_> {
+    fn is_of_existing(&self) -> bool {
+        self.cluster.driver() == ClusterDriver::Existing
+    }
+}
+
 /// Tells networks that have addresses in common. Those of two clusters that skyplan only uses are as they are: that
 /// is worth a warning.
 pub(super) fn overlaps(clusters: &[Cluster], out: &mut Diagnostics) {
-    let of = |c| move |(what, (network, origin)): (&Use, &'_ (Cidr, Origin))| (*network, c, *what, origin.clone());
-    let mut all: Vec<(Cidr, &Cluster, Use, Origin)> = Vec::new();
+    let mut all: Vec<Written<'_>> = Vec::new();
     for cluster in clusters {
-        all.extend(cluster.networks.iter().map(of(cluster)));
+        let networks = cluster.networks.iter();
+        all.extend(networks.map(|(what, (network, origin))| Written {
+            network: *network,
+            cluster,
+            what: *what,
+            origin,
+        }));
     }
-    all.sort_by(|a, b| (a.0, &a.1.name, a.2).cmp(&(b.0, &b.1.name, b.2)));
+    all.sort_by_key(|w| (w.network, &w.cluster.name, w.what));
     // Networks are within each other or apart; the larger one comes first.
-    let mut outer: Option<&(Cidr, &Cluster, Use, Origin)> = None;
+    let mut outer: Option<&Written<'_>> = None;
     for one in &all {
-        let Some(other) = outer.filter(|o| o.0.overlaps(one.0)) else {
+        let Some(other) = outer.filter(|o| o.network.overlaps(one.network)) else {
             outer = Some(one);
             continue;
         };
-        let rank = |n: &(Cidr, &Cluster, Use, Origin)| (n.1.driver(), n.1.name.clone(), n.2);
+        let rank = |w: &Written<'_>| (w.cluster.driver(), w.cluster.name.clone(), w.what);
         let (first, second) = if rank(other) < rank(one) { (other, one) } else { (one, other) };
         out.push(overlap(first, second));
     }
 }
 
-fn overlap(first: &(Cidr, &Cluster, Use, Origin), second: &(Cidr, &Cluster, Use, Origin)) -> Diagnostic {
-    let [a, b] = [first, second].map(|(_, cluster, what, _)| (&cluster.name, what.name()));
-    let summary = if a.0 == b.0 {
-        format!("pods and Services of cluster `{}` have addresses in common", a.0)
+fn overlap(first: &Written<'_>, second: &Written<'_>) -> Diagnostic {
+    let (theirs, ours) = (&first.cluster.name, &second.cluster.name);
+    let as_they_are = theirs != ours && first.is_of_existing() && second.is_of_existing();
+    let summary = if theirs == ours {
+        format!("pods and Services of cluster `{ours}` have addresses in common")
     } else {
-        format!("{} of cluster `{}` and {} of cluster `{}` have addresses in common", b.1, b.0, a.1, a.0)
+        in_common((ours, second.what), (theirs, first.what))
     };
-    let as_they_are = a.0 != b.0 && [first, second].iter().all(|n| n.1.driver() == ClusterDriver::Existing);
-    let told =
-        if as_they_are { Diagnostic::warning("SKY0243", summary) } else { Diagnostic::error("SKY0243", summary) };
-    told.at(&second.3).label(&first.3, format!("{} of `{}`", a.1, a.0)).hint(if as_they_are {
-        "each can be used as it is; they cannot be connected with each other"
+    let told = if as_they_are {
+        Diagnostic::warning("SKY0243", summary)
+            .hint("each can be used as it is; they cannot be connected with each other")
     } else {
-        "write another network; or leave it out, and one is leased that nobody has"
-    })
+        Diagnostic::error("SKY0243", summary).hint(ANOTHER)
+    };
+    told.at(second.origin).label(first.origin, format!("{} of `{theirs}`", first.what.name()))
+}
+
+/// What to do about a network that another cluster has some of.
+pub(crate) const ANOTHER: &str = "write another network; or leave it out, and one is leased that nobody has";
+
+/// That networks of two clusters meet.
+pub(crate) fn in_common((one, of_one): (&str, Use), (other, of_other): (&str, Use)) -> String {
+    let (of_one, of_other) = (of_one.name(), of_other.name());
+    format!("{of_one} of cluster `{one}` and {of_other} of cluster `{other}` have addresses in common")
 }

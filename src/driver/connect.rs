@@ -11,7 +11,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use skyplan_state_backends::credentials::{prepare, words};
+use skyplan_state_backends::credentials::{prepare, told};
 
 use super::Fallible;
 use crate::{diagnostic::Diagnostic, observed::Connection};
@@ -54,11 +54,6 @@ pub(super) async fn existing(name: &str, connection: &Connection, project: &Path
     };
     let config = config.map_err(|e| Box::new(kubeconfig_fault(name, connection, file.as_ref(), &e)))?;
     client(name, config).await
-}
-
-/// What may be said of it: libraries repeat lines of the kubeconfig.
-fn told<E: std::error::Error + 'static>(error: &E) -> String {
-    words(error).unwrap_or_else(|| error.to_string())
 }
 
 async fn client(name: &str, mut config: Config) -> Fallible<Client> {

@@ -123,7 +123,7 @@ impl Drivers {
     /// # Errors
     /// The folder of clusters cannot be read.
     pub fn local_info(&self, name: &str) -> Fallible<Option<LocalInfo>> {
-        Ok(local::list(&self.local)?.into_iter().find(|info| info.name == name))
+        Ok(local::find(&self.local, name)?)
     }
 
     /// The networks that a local cluster was made with; `None` = there is none, or it never came to be made.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Plan,
-    change::{Action, ActionReason, Base, Change, Cost, FORMAT_VERSION, Note, Target},
+    change::{Action, ActionReason, Base, Change, Cost, FORMAT_VERSION, Note},
     desired::{Body, Choice, Desired, Resource, desired},
     fields, guard, idle,
     order::{Identity, identity},
@@ -161,20 +161,11 @@ fn taken_as_applied(old: &Desired, placement: &PlacementRecord, lineage: &str) -
 }
 
 fn change(resource: &Resource, action: Action, reason: ActionReason) -> Change {
-    let after = match &resource.body {
-        Body::Cluster { pools, deletion_policy, networks, quota } => {
-            let (deletion_policy, networks) = (*deletion_policy, *networks);
-            Some(Target::Cluster { pools: pools.clone(), deletion_policy, networks, quota: quota.clone() })
-        }
-        Body::Null { input } => Some(Target::Null { input: input.clone() }),
-        // Digests under a key that everybody knows would give weak values away.
-        Body::Object { object, .. } if is_secret(object) => None,
-        Body::Object { object, digest, components, .. } => {
-            Some(Target::Object { object: object.clone(), digest: digest.clone(), components: components.clone() })
-        }
-    };
+    // Digests under a key that everybody knows would give weak values away.
+    let weak = matches!(&resource.body, Body::Object { object, .. } if is_secret(object));
+    let told = matches!(action, Action::Create | Action::Update) && !weak;
     Change {
-        after: after.filter(|_| matches!(action, Action::Create | Action::Update)),
+        after: told.then(|| resource.body.target()),
         origin: resource.origin.clone(),
         ..Change::new(resource.address.clone(), action, reason)
     }

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{divided, secret::Secrets};
+use super::{change::Target, divided, secret::Secrets};
 use crate::{
     address::{ObjectAddress, ResourceAddress},
     compile::{
@@ -49,6 +49,24 @@ pub(super) enum Body {
     Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy, networks: Networks, quota: Option<String> },
     Null { input: Value },
     Object { object: Arc<Value>, digest: String, api_version: String, components: Vec<String> },
+}
+
+impl Body {
+    /// What a change makes of it.
+    pub(super) fn target(&self) -> Target {
+        match self {
+            Self::Cluster { pools, deletion_policy, networks, quota } => Target::Cluster {
+                pools: pools.clone(),
+                deletion_policy: *deletion_policy,
+                networks: *networks,
+                quota: quota.clone(),
+            },
+            Self::Null { input } => Target::Null { input: input.clone() },
+            Self::Object { object, digest, components, .. } => {
+                Target::Object { object: object.clone(), digest: digest.clone(), components: components.clone() }
+            }
+        }
+    }
 }
 
 /// Everything that shall be, by address.

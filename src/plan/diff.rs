@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub(super) use self::clusters::strangers;
 use super::{
-    change::{Action, ActionReason, Change, Conflict, Note, Precondition, Target},
+    change::{Action, ActionReason, Change, Conflict, Note, Precondition},
     desired::{ADDRESS_ANNOTATION, Body, Desired, Resource, identity},
 };
 use crate::{
@@ -142,19 +142,12 @@ fn record_of<'a>(
 }
 
 pub(super) fn change(resource: &Resource, action: Action, reason: ActionReason, precondition: Precondition) -> Change {
-    let (after, api_version) = match &resource.body {
-        Body::Cluster { pools, deletion_policy, networks, quota } => {
-            let (deletion_policy, networks) = (*deletion_policy, *networks);
-            (Target::Cluster { pools: pools.clone(), deletion_policy, networks, quota: quota.clone() }, String::new())
-        }
-        Body::Null { input } => (Target::Null { input: input.clone() }, String::new()),
-        Body::Object { object, digest, api_version, components } => (
-            Target::Object { object: object.clone(), digest: digest.clone(), components: components.clone() },
-            api_version.clone(),
-        ),
+    let api_version = match &resource.body {
+        Body::Object { api_version, .. } => api_version.clone(),
+        Body::Cluster { .. } | Body::Null { .. } => String::new(),
     };
     Change {
-        after: Some(after),
+        after: Some(resource.body.target()),
         origin: resource.origin.clone(),
         precondition,
         requires: resource.depends_on.iter().cloned().collect(),

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     address::ResourceAddress,
-    compile::model::{Cluster, Model},
+    compile::{
+        model::{Cluster, Model},
+        networks::{ANOTHER, in_common},
+    },
     diagnostic::{Diagnostic, Diagnostics, Origin},
     network::{Cidr, Networks, Pool, Taken, Use},
     observed::{ClusterObserved, Observed},
@@ -70,10 +73,7 @@ pub(super) fn assign(
                     Some(*written)
                 }
                 (None, None) => {
-                    let leased = match model.pools.get(&what) {
-                        Some((pool, _)) => pool.free(&taken),
-                        None => Pool::usual(what).free(&taken),
-                    };
+                    let leased = model.pool(what).free(&taken);
                     match leased {
                         Some(network) => taken.add(network),
                         None => used_up.entry(what).or_default().push(cluster),
@@ -136,21 +136,16 @@ pub(crate) fn fixed(name: &str, what: Use, has: Cidr, written: Cidr, origin: &Or
 }
 
 fn overlaps(name: &str, what: Use, (other, of_other, theirs): Other<'_>, origin: &Origin) -> Diagnostic {
-    let (word, others) = (what.name(), of_other.name());
-    Diagnostic::error(
-        "SKY0243",
-        format!("{word} of cluster `{name}` and {others} of cluster `{other}` have addresses in common"),
-    )
-    .at(origin)
-    .about(format!("cluster/{name}"))
-    .detail(format!("Cluster `{other}` has {theirs}, and keeps it."))
-    .hint("write another network; or leave it out, and one is leased that nobody has")
+    Diagnostic::error("SKY0243", in_common((name, what), (other, of_other)))
+        .at(origin)
+        .about(format!("cluster/{name}"))
+        .detail(format!("Cluster `{other}` has {theirs}, and keeps it."))
+        .hint(ANOTHER)
 }
 
 fn none_left(what: Use, clusters: &[&Cluster], model: &Model) -> Diagnostic {
-    let usual = Pool::usual(what);
-    let pool = model.pools.get(&what);
-    let Pool { blocks, length } = pool.map_or(&usual, |(pool, _)| pool);
+    let pool = model.pool(what);
+    let Pool { blocks, length } = &*pool;
     let blocks: Vec<String> = blocks.iter().map(ToString::to_string).collect();
     let first = clusters.first().map_or("", |c| c.name.as_str());
     let more = if clusters.len() > 1 { format!(" and {} more", clusters.len() - 1) } else { String::new() };
@@ -162,7 +157,7 @@ fn none_left(what: Use, clusters: &[&Cluster], model: &Model) -> Diagnostic {
     .detail(format!("All of {} is leased, or written for clusters.", blocks.join(", ")))
     .hint(format!("add a pool to `networks.{word}.pools` of the Project, or write a longer `networks.{word}.prefix`"))
     .hint("what clusters have stays as it is");
-    match (pool, clusters.first()) {
+    match (model.pools.get(&what), clusters.first()) {
         (Some((_, origin)), _) => told.at(origin),
         (None, Some(cluster)) => told.at(&cluster.origin),
         (None, None) => told,

@@ -51,6 +51,19 @@ impl Scope {
         !self.targets.is_empty() || !self.excludes.is_empty()
     }
 
+    /// Whether `--target` names this, or a component that it serves.
+    fn means(&self, address: &ResourceAddress, serves: &BTreeSet<&str>) -> bool {
+        let any = |word: &String| serves.iter().any(|c| names_component(word, c));
+        Self::names(&self.targets, address) || self.targets.iter().any(any)
+    }
+
+    /// Whether `--exclude` names this, or all components that it serves: what others need as well is not left
+    /// out with one of them.
+    fn leaves_out(&self, address: &ResourceAddress, serves: &BTreeSet<&str>) -> bool {
+        let every = serves.iter().all(|c| self.excludes.iter().any(|word| names_component(word, c)));
+        Self::names(&self.excludes, address) || !serves.is_empty() && every
+    }
+
     /// Whether these words name this very address.
     fn names(words: &[String], address: &ResourceAddress) -> bool {
         let text = address.to_string();
@@ -140,15 +153,8 @@ fn recorded_components(record: &Record) -> impl Iterator<Item = &str> {
 
 /// Whether something that is no longer written stays all the same, because nobody asked for it to go.
 pub(super) fn stays(scope: &Scope, address: &ResourceAddress, record: &Record) -> bool {
-    let names = |words: &[String], component: &str| words.iter().any(|word| names_component(word, component));
-    let meant =
-        || Scope::names(&scope.targets, address) || recorded_components(record).any(|c| names(&scope.targets, c));
-    let serves = recorded_components(record).next().is_some();
-    let excluded = || {
-        Scope::names(&scope.excludes, address)
-            || serves && recorded_components(record).all(|c| names(&scope.excludes, c))
-    };
-    !scope.targets.is_empty() && !meant() || excluded()
+    let serves = recorded_components(record).collect();
+    !scope.targets.is_empty() && !scope.means(address, &serves) || scope.leaves_out(address, &serves)
 }
 
 /// All resources, and which of them go together.
@@ -249,20 +255,12 @@ impl<'a> Whole<'a> {
         let all = self.addresses();
         let mut out = BTreeSet::new();
         if !scope.targets.is_empty() {
-            let meant = |a: &ResourceAddress| {
-                let any = |word: &String| self.components(a).iter().any(|c| names_component(word, c));
-                Scope::names(&scope.targets, a) || scope.targets.iter().any(any)
-            };
-            let taken = closure(all.iter().copied().filter(|a| meant(a)).collect(), &self.needs);
+            let meant = all.iter().copied().filter(|a| scope.means(a, &self.components(a)));
+            let taken = closure(meant.collect(), &self.needs);
             out.extend(all.iter().filter(|a| !taken.contains(*a)));
         }
-        let excluded = |a: &ResourceAddress| {
-            // What others need as well is not left out with one of them.
-            let serves = self.components(a);
-            let every = serves.iter().all(|c| scope.excludes.iter().any(|word| names_component(word, c)));
-            Scope::names(&scope.excludes, a) || !serves.is_empty() && every
-        };
-        let mut seeds: BTreeSet<&ResourceAddress> = all.iter().copied().filter(|a| excluded(a)).collect();
+        let mut seeds: BTreeSet<&ResourceAddress> =
+            all.iter().copied().filter(|a| scope.leaves_out(a, &self.components(a))).collect();
         let on_them = self.changes.iter().filter(|(_, c)| c.requires.iter().any(|r| seeds.contains(r)));
         let on_them: Vec<&ResourceAddress> = on_them.map(|(a, _)| a).collect();
         seeds.extend(on_them);

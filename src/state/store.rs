@@ -348,20 +348,20 @@ impl Log {
     }
 
     /// Appends what is said of the state as it is then. Where others are first it is said anew of what they
-    /// have left; `None` = there is nothing to be said. Answers whether something was.
+    /// have left; `None` = there is nothing to be said. Answers what goes with the entry that was appended.
     ///
     /// # Errors
     /// What is said is a fault, others are first all the time (`SKY0803`), or the store failed.
-    pub fn append_of(
+    pub fn append_of<T>(
         &mut self,
-        mut say: impl FnMut(&State) -> Result<Option<Entry>, Box<Diagnostic>>,
-    ) -> Result<bool, Box<Diagnostic>> {
+        say: impl Fn(&State) -> Result<Option<(Entry, T)>, Box<Diagnostic>>,
+    ) -> Result<Option<T>, Box<Diagnostic>> {
         let mut turns = Turns::new();
         loop {
-            let Some(entry) = say(&self.state)? else { return Ok(false) };
+            let Some((entry, told)) = say(&self.state)? else { return Ok(None) };
             match self.append(&entry) {
                 Err(lost) if lost.code == "SKY0803" => turns.again()?,
-                done => return done.map(|()| true).map_err(Box::new),
+                done => return done.map(|()| Some(told)).map_err(Box::new),
             }
             self.catch_up()?;
         }

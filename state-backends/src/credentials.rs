@@ -31,6 +31,11 @@ pub fn words(error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
+/// An error in words that may be said.
+pub fn told<E: Error + 'static>(error: &E) -> String {
+    words(error).unwrap_or_else(|| error.to_string())
+}
+
 fn auth(error: &AuthError) -> Option<String> {
     Some(match error {
         AuthError::AuthExecRun { out, .. } => {

@@ -17,7 +17,7 @@ use crate::{
     address::Address,
     blobs::{Blobs, Name, Shelf},
     bridge,
-    credentials::{prepare, words},
+    credentials::{prepare, told, words},
     error::{deep, without_queries},
 };
 
@@ -70,9 +70,7 @@ pub(crate) fn open(
             home.filter(|path| path.exists()).into_iter().collect()
         }
     };
-    let unusable = |e: KubeconfigError| {
-        address.bad(&format!("the kubeconfig cannot be used: {}", words(&e).unwrap_or_else(|| e.to_string())))
-    };
+    let unusable = |e: KubeconfigError| address.bad(&format!("the kubeconfig cannot be used: {}", told(&e)));
     let mut files = None::<Kubeconfig>;
     for path in &paths {
         let next = Kubeconfig::read_from(path).map_err(unusable)?;

@@ -42,7 +42,7 @@ pub(in crate::cli) async fn run(command: &LocalCommand, output: &Output) -> Exit
 
 async fn up(root: LocalRoot, name: &str, nodes: u32, timeout: Duration, output: &Output) -> Result<String, Diagnostic> {
     let begun = Instant::now();
-    let new = !local::list(&root)?.iter().any(|c| c.name == name);
+    let new = local::find(&root, name)?.is_none();
     let spec = local::LocalSpec { deadline: timeout, ..local::LocalSpec::new(name) };
     let running = local::up(&root, &spec, &|text| output.say(text)).await?;
     if new && nodes > 0 && running.simulates_nodes {

@@ -67,14 +67,14 @@ pub(in crate::cli) async fn run(root: &Path, args: &PlanArgs, output: &Output) -
     let exit = match &looked.plan {
         Ok(made) => {
             let key = &log.state().secret_key;
-            let recipients = if args.out.is_some() { session.model.recipients.as_slice() } else { &[] };
-            match sealing::for_file(&made.plan, &made.secrets, recipients, key) {
-                Ok(None) if args.out.is_none() => show(&made.plan, args, output),
-                Ok(sealed) => {
-                    let revision = session.source(key).revision.filter(|_| args.out.is_some());
+            let sealed = || sealing::for_file(&made.plan, &made.secrets, &session.model.recipients, key);
+            match args.out.as_ref().map(|_| sealed()) {
+                None => show(&made.plan, args, output),
+                Some(Ok(sealed)) => {
+                    let revision = session.source(key).revision;
                     show(&Plan { sealed, revision, ..made.plan.clone() }, args, output)
                 }
-                Err(d) => output.fault(d),
+                Some(Err(d)) => output.fault(d),
             }
         }
         Err(faults) => session.show(faults, output),

@@ -158,9 +158,8 @@ fn forget(
     now: Timestamp,
     ended: &dyn Fn(&Holder) -> bool,
 ) -> Result<Vec<ResourceAddress>, Box<Diagnostic>> {
-    let mut gone = BTreeSet::new();
-    log.append_of(|state| {
-        gone.clear();
+    let forgotten = log.append_of(|state| {
+        let mut gone = BTreeSet::new();
         for text in texts {
             let address = text.parse::<ResourceAddress>().map_err(|why| Diagnostic::error("SKY0905", why))?;
             let known = state.records.keys().chain(state.uncertain.keys());
@@ -179,9 +178,9 @@ fn forget(
             }
         }
         let outcomes = gone.iter().map(|address| (address.clone(), None)).collect();
-        Ok(Some(Entry::Delta(Delta { outcomes })))
+        Ok(Some((Entry::Delta(Delta { outcomes }), gone.into_iter().collect())))
     })?;
-    Ok(gone.into_iter().collect())
+    Ok(forgotten.unwrap_or_default())
 }
 
 pub(in crate::cli) fn unknown(state: &State, text: &str) -> Diagnostic {

@@ -49,6 +49,15 @@ pub fn list(root: &LocalRoot) -> Result<Vec<LocalInfo>, Diagnostic> {
     root.names()?.iter().map(|name| info(root, name)).collect()
 }
 
+/// One cluster; `None` = it has no folder.
+///
+/// # Errors
+/// When the folder of clusters cannot be read.
+pub fn find(root: &LocalRoot, name: &str) -> Result<Option<LocalInfo>, Diagnostic> {
+    process::check_platform()?;
+    root.names()?.iter().find(|n| *n == name).map(|name| info(root, name)).transpose()
+}
+
 fn info(root: &LocalRoot, name: &str) -> Result<LocalInfo, Diagnostic> {
     let folder = root.cluster(name)?;
     let (record, fault) = match Record::read(&folder) {

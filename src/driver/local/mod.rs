@@ -38,7 +38,7 @@ mod root;
 mod start;
 mod stop;
 
-pub use list::{LocalInfo, LocalState, list};
+pub use list::{LocalInfo, LocalState, find, list};
 pub use node_objects::{NodePool, Taint};
 pub use nodes::{NodeChanges, sync_nodes};
 pub use process::{has_ended, this_process};

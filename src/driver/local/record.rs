@@ -12,7 +12,10 @@ use super::{
     folder::{self, Folder},
     process::ProcessId,
 };
-use crate::{diagnostic::Diagnostic, network::Cidr};
+use crate::{
+    diagnostic::Diagnostic,
+    network::{Cidr, MADE},
+};
 
 /// The version of the file's layout.
 const FORMAT: u32 = 1;
@@ -41,7 +44,7 @@ impl Networks {
                 .hint("for example pods 10.244.0.0/16 and services 10.96.0.0/16")
         };
         let parse = |text: &str, what: &str| {
-            let network = Cidr::parse(text).ok().filter(|n| (12..=24).contains(&n.length()));
+            let network = Cidr::parse(text).ok().filter(|n| MADE.contains(&n.length()));
             network.ok_or_else(|| fault(format!("`{text}` cannot be the network of the {what}")))
         };
         let (pods, services) = (parse(&self.pods, "pods")?, parse(&self.services, "Services")?);

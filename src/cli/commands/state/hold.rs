@@ -30,7 +30,7 @@ pub(in crate::cli) fn held(
     reason: Option<&str>,
     at: Timestamp,
 ) -> Result<usize, Box<Diagnostic>> {
-    log.append_of(|state| {
+    let changed = log.append_of(|state| {
         for address in addresses {
             let known = match reason {
                 Some(_) => state.records.contains_key(address) || state.uncertain.contains_key(address),
@@ -46,9 +46,9 @@ pub(in crate::cli) fn held(
                 ));
             }
         }
-        Ok((!addresses.is_empty()).then(|| entry(addresses.to_vec(), reason, at)))
+        Ok((!addresses.is_empty()).then(|| (entry(addresses.to_vec(), reason, at), addresses.len())))
     })?;
-    Ok(addresses.len())
+    Ok(changed.unwrap_or_default())
 }
 
 pub(in crate::cli) fn entry(addresses: Vec<ResourceAddress>, reason: Option<&str>, at: Timestamp) -> Entry {
