@@ -51,6 +51,7 @@ mod real {
     mod cloud;
     mod codes;
     mod credentials;
+    mod contested;
     mod crowd;
     mod environments;
     mod existing;

@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(meetings, [Some(room("a")), Some(room("a"))]);
         let field = |path: &str, before: i32, after: i32| {
             let number = |n: i32| Some(serde_json::Value::from(n));
-            let field = FieldChange { path: path.into(), before: number(before), after: number(after) };
+            let field = FieldChange { path: path.into(), before: number(before), after: number(after), by: None };
             Change { fields: vec![field], ..change(WEB, Action::Update) }
         };
         for (path, before, after, takes) in [
@@ -321,7 +321,7 @@ mod tests {
     fn two_that_buy_within_one_quota_meet() {
         let field = |path: &str, before: Option<i32>, after: Option<i32>| {
             let number = |n: Option<i32>| n.map(serde_json::Value::from);
-            vec![FieldChange { path: path.into(), before: number(before), after: number(after) }]
+            vec![FieldChange { path: path.into(), before: number(before), after: number(after), by: None }]
         };
         let buys = |action, fields, quota| vec![Change { fields, ..cluster("a", action, Networks::default(), quota) }];
         let other = || vec![cluster("b", Action::Create, Networks::default(), Some("aws"))];

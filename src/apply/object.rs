@@ -25,6 +25,7 @@ use crate::{
     observed::KindRef,
     plan::{
         change::{Action, ActionReason, Change, Target},
+        managed::without,
         projection::{owned_fields, projection_digest, whole_digest},
     },
     state::{ObjectRecord, Record, RecordDetail},
@@ -245,7 +246,7 @@ impl Write<'_, '_> {
         let Some(Target::Object { object, .. }) = &self.change.after else {
             return Err(Failure::settled(unsaid(self.change)));
         };
-        let mut body = Value::clone(object);
+        let mut body = without(object, self.change.left_fields());
         self.run
             .secrets
             .unseal(&self.change.address, &mut body, &self.run.secret_key)
@@ -319,9 +320,9 @@ impl Write<'_, '_> {
         if same { Ok(()) } else { Err(self.stale("its fields have been changed since the plan was made")) }
     }
 
-    /// Whether it is somebody else's until now.
+    /// Whether it, or some of it, is somebody else's until now.
     fn takes_over(&self) -> bool {
-        self.change.reason == ActionReason::Imported
+        self.change.reason == ActionReason::Imported || self.change.takes_fields()
     }
 
     fn stale(&self, what: &str) -> Failure {

@@ -11,7 +11,10 @@ pub(super) use self::{
     signing::{KeygenArgs, SignArgs, VerifyArgs},
     state::{ImportArgs, RollbackArgs, StateCommand},
 };
-use crate::load::{parameters::Wanted, suppose::is_path};
+use crate::{
+    load::{parameters::Wanted, suppose::is_path},
+    plan::select::OnConflict,
+};
 
 /// One reviewed, priced plan over the clusters and workloads of a fleet.
 ///
@@ -288,6 +291,10 @@ pub(super) struct OtherArgs {
     /// Reconsider where this component runs, or all of them; what moves has to be worth it
     #[arg(long, value_name = "COMPONENT", num_args = 0..=1, default_missing_value = "*", conflicts_with = "refresh_only")]
     pub(super) reoptimize: Vec<String>,
+    /// What becomes of fields that others own and that the specs want otherwise: the plan fails, takes them,
+    /// or leaves them
+    #[arg(long, value_name = "fail|take|leave", default_value = "fail", value_parser = on_conflict, hide_default_value = true)]
+    pub(super) on_conflict: OnConflict,
     /// A placement is near enough when it is proven to cost at most this much more than the cheapest
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(super) gap: Option<crate::quantity::Percent>,
@@ -497,6 +504,15 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 /// A percentage as in the specs.
 fn percent(text: &str) -> Result<crate::quantity::Percent, String> {
     crate::quantity::Percent::parse(text)
+}
+
+fn on_conflict(text: &str) -> Result<OnConflict, String> {
+    match text {
+        "fail" => Ok(OnConflict::Fail),
+        "take" => Ok(OnConflict::Take),
+        "leave" => Ok(OnConflict::Leave),
+        _ => Err("it is one of fail, take, leave".into()),
+    }
 }
 
 /// A duration as in the specs.

@@ -14,6 +14,7 @@ pub use placed::{
     PriceRange, PricesReport, ProfilePrices, RunnerUp, Saving,
 };
 
+use super::managed::Owner;
 use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
@@ -277,6 +278,9 @@ pub struct Change {
     /// Which fields, for an update; also what drifted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
+    /// Fields that others own and that the specs want otherwise, where somebody gives way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contested: Vec<Contested>,
     /// What it shall be; `None` for what goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Target>,
@@ -310,6 +314,7 @@ impl Change {
             action,
             reason,
             fields: Vec::new(),
+            contested: Vec::new(),
             after: None,
             origin: None,
             depends_on: Vec::new(),
@@ -323,6 +328,16 @@ impl Change {
 }
 
 impl Change {
+    /// Whether any field is taken from another manager.
+    pub fn takes_fields(&self) -> bool {
+        self.contested.iter().any(|c| c.settled == Settlement::Taken)
+    }
+
+    /// Paths of the fields that are left to others: they are not sent.
+    pub fn left_fields(&self) -> impl Iterator<Item = &str> {
+        self.contested.iter().filter(|c| c.settled == Settlement::Left).map(|c| c.path.as_str())
+    }
+
     /// Whether nothing of it is left, or remembered, afterwards.
     pub fn goes(&self) -> bool {
         matches!(self.action, Action::Delete | Action::Forget)
@@ -385,6 +400,36 @@ pub struct FieldChange {
     /// What it shall be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
+    /// Who changed it outside of the specs, where the cluster tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Owner>,
+}
+
+/// A field that another manager owns and that the specs want otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Contested {
+    /// `spec.template.spec.containers[name=web].image`.
+    pub path: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<Value>,
+    /// What the specs say.
+    pub ours: Value,
+    /// Who gives way.
+    pub settled: Settlement,
+}
+
+/// Who gives way over a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Settlement {
+    /// It becomes what the specs say, and this project's.
+    Taken,
+    /// It stays what it is; the specs' value is not sent.
+    Left,
 }
 
 /// What must still hold when a change is applied.
@@ -406,7 +451,7 @@ pub struct Precondition {
 }
 
 /// Something of somebody else's in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Conflict {
     /// Resource.
@@ -414,6 +459,12 @@ pub struct Conflict {
     /// Field, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// What it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<Value>,
+    /// What the specs say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<Value>,
     /// Who has it.
     pub owner: String,
     /// What to do.

@@ -4,6 +4,7 @@
 //! seen through our fields is what the server answered then. Only the rest is tried as a dry-run.
 
 mod clusters;
+mod contested;
 mod leftovers;
 mod nulls;
 mod objects;
@@ -17,6 +18,7 @@ pub(super) use self::clusters::strangers;
 use super::{
     change::{Action, ActionReason, Change, Conflict, Note, Precondition},
     desired::{ADDRESS_ANNOTATION, Body, Desired, Resource, identity},
+    select::OnConflict,
 };
 use crate::{
     address::ResourceAddress,
@@ -72,6 +74,8 @@ pub(super) struct Terms<'a> {
     pub(super) let_go: BTreeMap<ResourceAddress, Option<&'a Origin>>,
     /// What is taken over where it is there already.
     pub(super) imports: BTreeSet<ResourceAddress>,
+    /// Who gives way over fields.
+    pub(super) on_conflict: OnConflict,
 }
 
 /// All that is compared.

@@ -56,11 +56,12 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, out: &mut V
                 }
             }
         },
-        _ => out.push(FieldChange { path, before: before.cloned(), after: after.cloned() }),
+        _ => out.push(FieldChange { path, before: before.cloned(), after: after.cloned(), by: None }),
     }
 }
 
-fn join(path: &str, key: &str) -> String {
+/// A path and one more name.
+pub(super) fn join(path: &str, key: &str) -> String {
     let quoted = key.contains(['.', '/']);
     match (path.is_empty(), quoted) {
         (true, _) => key.to_owned(),

@@ -148,7 +148,7 @@ mod tests {
         let changes: [fn(&mut Plan); 5] = [
             |p| p.base.serial = 7,
             |p| p.changes[0].action = Action::Delete,
-            |p| p.changes[0].fields.push(FieldChange { path: "a".into(), before: None, after: None }),
+            |p| p.changes[0].fields.push(FieldChange { path: "a".into(), before: None, after: None, by: None }),
             |p| p.guards.push("all".into()),
             |p| p.inputs_digest = "other".into(),
         ];

@@ -16,6 +16,7 @@ pub mod fields;
 pub mod file;
 mod guard;
 pub(crate) mod networks;
+pub mod managed;
 mod offline;
 pub mod order;
 pub mod outputs;
@@ -192,6 +193,7 @@ fn compare(
         spared: select::spared(scope, state),
         let_go: surgery::let_go(inputs),
         imports: surgery::imports(inputs).into_keys().collect(),
+        on_conflict: scope.on_conflict,
     };
     loop {
         let mut diff = diff::diff(wanted, state, observed, &terms);

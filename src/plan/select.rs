@@ -40,9 +40,31 @@ pub struct Scope {
     /// These are taken over where they are there already.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub imports: BTreeSet<ResourceAddress>,
+    /// What becomes of fields that others own and that the specs want otherwise.
+    #[serde(skip_serializing_if = "OnConflict::fails")]
+    pub on_conflict: OnConflict,
     /// Nobody looks at the plan before it is applied: what is held is left alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unattended: bool,
+}
+
+/// What becomes of fields that others own and that the specs want otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnConflict {
+    /// They are in the way of the plan.
+    #[default]
+    Fail,
+    /// They are taken from their owners.
+    Take,
+    /// They are left to their owners.
+    Leave,
+}
+
+impl OnConflict {
+    fn fails(&self) -> bool {
+        *self == Self::Fail
+    }
 }
 
 impl Scope {

@@ -11,7 +11,7 @@ use crate::{
     money::MicroUsd,
     plan::{
         Plan,
-        change::{Action, ActionReason, Change, Check, CheckSeverity, FieldChange, Renaming, Target},
+        change::{Action, ActionReason, Change, Check, CheckSeverity, FieldChange, Renaming, Settlement, Target},
     },
     spec::Subject,
 };
@@ -154,6 +154,16 @@ fn one(change: &Change, width: usize, style: Style) -> String {
     if change.fields.len() > MOST_FIELDS {
         out.push_str(&format!("      … and {} more fields\n", change.fields.len() - MOST_FIELDS));
     }
+    for c in &change.contested {
+        let theirs = c.theirs.as_ref().map_or_else(|| "none".into(), value);
+        let words = match c.settled {
+            Settlement::Taken => format!("taken from {}", c.owner.manager),
+            Settlement::Left => {
+                format!("left to {}, which has {theirs}; the specs say {}", c.owner.manager, value(&c.ours))
+            }
+        };
+        out.push_str(&format!("      {}: {}\n", c.path, style.warn(&words)));
+    }
     out
 }
 
@@ -161,12 +171,17 @@ fn one(change: &Change, width: usize, style: Style) -> String {
 pub fn field_line(field: &FieldChange, style: Style) -> String {
     let before = field.before.as_ref().map(value);
     let after = field.after.as_ref().map(value);
-    match (before, after) {
+    let line = match (before, after) {
         (Some(before), Some(after)) => format!("{}: {} → {}", field.path, style.bad(&before), style.good(&after)),
         (None, Some(after)) => format!("{}: {}", style.good(&format!("+ {}", field.path)), after),
         (Some(before), None) => format!("{}: {}", style.bad(&format!("- {}", field.path)), before),
         (None, None) => field.path.clone(),
-    }
+    };
+    let by = field.by.as_ref().map(|owner| {
+        let time = owner.time.as_ref().map_or_else(String::new, |time| format!(", {time}"));
+        style.dim(&format!("  # by {}{time}", owner.manager))
+    });
+    line + &by.unwrap_or_default()
 }
 
 pub(super) fn value(value: &Value) -> String {
@@ -209,18 +224,20 @@ pub fn reason(reason: &ActionReason) -> String {
 
 fn conflicts(plan: &Plan, style: Style) -> String {
     let mut out = format!("{}\n", style.bold(&style.bad("In the way")));
-    for conflict in &plan.conflicts {
-        let field = conflict.field.as_ref().map_or_else(String::new, |f| format!(": {f}"));
-        let origin = conflict.origin.as_ref().map_or_else(String::new, |o| format!("  # {o}"));
-        let on = conflict.address.object().map_or_else(String::new, |o| format!(" on {}", o.cluster));
-        out.push_str(&format!(
-            "  {} {}{on}{field} is owned by {}{}\n      {}\n",
-            style.bad("!"),
-            conflict.address.short(),
-            conflict.owner,
-            style.dim(&origin),
-            conflict.hint
-        ));
+    for of_one in plan.conflicts.chunk_by(|a, b| a.address == b.address && a.hint == b.hint) {
+        let first = &of_one[0];
+        let origin = first.origin.as_ref().map_or_else(String::new, |o| format!("  # {o}"));
+        let on = first.address.object().map_or_else(String::new, |o| format!(" on {}", o.cluster));
+        let owner = if first.field.is_none() { format!(" is owned by {}", first.owner) } else { String::new() };
+        let (sign, name) = (style.bad("!"), first.address.short());
+        out.push_str(&format!("  {sign} {name}{on}{owner}{}\n", style.dim(&origin)));
+        for conflict in of_one {
+            let Some(path) = conflict.field.clone() else { continue };
+            let (before, after) = (conflict.theirs.clone(), conflict.ours.clone());
+            let line = field_line(&FieldChange { path, before, after, by: None }, style);
+            out.push_str(&format!("      {line}, owned by {}\n", conflict.owner));
+        }
+        out.push_str(&format!("      {}\n", first.hint));
     }
     out.push('\n');
     out

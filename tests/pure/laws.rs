@@ -285,7 +285,7 @@ fn a_field_that_another_manager_took_is_a_conflict_with_its_name() {
     world.edit(WEB, "kubectl-scale", |o| o["spec"]["replicas"] = 7.into());
     let planned = replan(&project, &world, &log);
     let conflicts: Vec<_> = planned.plan.conflicts.iter().map(|c| (c.field.as_deref(), c.owner.as_str())).collect();
-    assert_eq!(conflicts, [(Some(".spec.replicas"), "kubectl-scale")]);
+    assert_eq!(conflicts, [(Some("spec.replicas"), "kubectl-scale")]);
     assert!(planned.plan.changes.is_empty() && !planned.plan.applyable);
     // Back at our value the field may be shared, and is ours again.
     world.edit(WEB, "kubectl-scale", |o| o["spec"]["replicas"] = 2.into());

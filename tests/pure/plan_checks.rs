@@ -256,7 +256,8 @@ const BROKEN: &[Case] = &[
         new,
         |g| {
             let secret = g.secret();
-            let field = FieldChange { path: "data.password".into(), before: None, after: Some("hunter2".into()) };
+            let field =
+                FieldChange { path: "data.password".into(), before: None, after: Some("hunter2".into()), by: None };
             g.of(&secret).fields.push(field);
         },
         &["secret"],

@@ -96,6 +96,7 @@ pub(super) fn asked(destroy: bool, part: &PartArgs, other: &OtherArgs, project: 
         excludes: part.excludes.clone(),
         replace: other.replace.iter().cloned().collect(),
         refresh_only: other.refresh_only,
+        on_conflict: other.on_conflict,
         wish: Wish { reoptimize, supposed: project.supposed(), ..Wish::default() },
         ..Scope::default()
     };

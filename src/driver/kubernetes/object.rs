@@ -11,8 +11,8 @@ use crate::{
 const NOISE: [&str; 5] =
     ["creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionGracePeriodSeconds"];
 
-/// Takes the noise out of an object, and the values out of a Secret. `managedFields` stay, without
-/// their times.
+/// Takes the noise out of an object, and the values out of a Secret. `managedFields` stay, but for
+/// those of the status.
 #[must_use]
 pub fn clean(mut object: Value, secret_key: &str) -> Value {
     secret::redact(&mut object, secret_key);
@@ -23,10 +23,9 @@ pub fn clean(mut object: Value, secret_key: &str) -> Value {
         for field in NOISE {
             metadata.remove(field);
         }
-        for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(entry) = entry.as_object_mut() {
-                entry.remove("time");
-            }
+        // The status is not there, and neither is who wrote it.
+        if let Some(managers) = metadata.get_mut("managedFields").and_then(Value::as_array_mut) {
+            managers.retain(|entry| entry["subresource"] != "status");
         }
     }
     object
@@ -57,13 +56,14 @@ mod tests {
             "apiVersion": "v1", "kind": "Secret", "data": {"p": "aHVudGVyMg=="}, "status": {},
             "metadata": {"name": "db", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 2,
                 "creationTimestamp": "2026-01-01T00:00:00Z",
-                "managedFields": [{"manager": "m", "operation": "Apply", "time": "x", "fieldsV1": {}}]},
+                "managedFields": [{"manager": "m", "operation": "Apply", "time": "x", "fieldsV1": {}},
+                    {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}}]},
         });
         let cleaned = clean(object, "k");
         assert_eq!(
             cleaned["metadata"],
             json!({"name": "db", "namespace": "shop", "uid": "u",
-                   "managedFields": [{"manager": "m", "operation": "Apply", "fieldsV1": {}}]})
+                   "managedFields": [{"manager": "m", "operation": "Apply", "time": "x", "fieldsV1": {}}]})
         );
         assert!(!cleaned.to_string().contains("aHVudGVyMg") && cleaned.get("status").is_none());
         assert_eq!(address("a", &cleaned).to_string(), "object/a/core/Secret/shop/db");

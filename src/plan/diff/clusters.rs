@@ -162,6 +162,8 @@ fn taken(resource: &Resource) -> Conflict {
     Conflict {
         address: resource.address.clone(),
         field: None,
+        theirs: None,
+        ours: None,
         owner: "somebody else: another project, another environment, or whoever made it by hand".into(),
         hint: format!(
             "give this one another name; or use that one as it is with `driver: existing`; or, if it is this project's, \

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Diff, Sides, Standing, change, is_ours, record_of};
+use super::{Diff, Sides, Standing, change, contested, is_ours, record_of};
 use crate::{
     address::ResourceAddress,
     diagnostic::Diagnostic,
@@ -13,7 +13,7 @@ use crate::{
     plan::{
         change::{Action, ActionReason, Conflict, Precondition},
         desired::{ADDRESS_ANNOTATION, Body, Desired, LINEAGE_LABEL, Resource, manager},
-        fields, offline,
+        fields, managed, offline,
         projection::{owned_fields, project, projection_digest, whole_digest},
     },
 };
@@ -111,6 +111,11 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             Some(None) => {}
         }
     }
+    let us = manager(&state.lineage);
+    planned.contested = live.map_or_else(Vec::new, |live| contested::settle(object, live, &us, terms.on_conflict));
+    if planned.takes_fields() {
+        planned.precondition.projection = live.map(whole_digest);
+    }
     match observed.dry_runs.get(address) {
         None if observed.offline => {
             offline::untried(&mut planned, object, live, known, &manager(&state.lineage));
@@ -118,10 +123,10 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         }
         None => {
             let question = DryRunQuestion {
-                object: Value::clone(object),
-                manager: manager(&state.lineage),
+                object: managed::without(object, planned.left_fields()),
+                manager: us,
                 // What others own and the specs say otherwise is taken from them.
-                force: imported,
+                force: imported || planned.takes_fields(),
             };
             diff.questions.dry_runs.insert(address.clone(), question);
         }
@@ -129,6 +134,13 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             planned.fields = live.or(found).map_or_else(Vec::new, |live| fields::changes(live, merged));
             if planned.reason == ActionReason::Imported {
                 planned.fields.retain(|f| !is_mark(&f.path));
+            }
+            if planned.reason == ActionReason::Drifted
+                && let Some(live) = live
+            {
+                for field in &mut planned.fields {
+                    field.by = managed::owners(live, &field.path, &us).into_iter().next();
+                }
             }
             if planned.reason == ActionReason::SpecChanged
                 && !planned.fields.is_empty()
@@ -152,9 +164,11 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             } else if terms.replace.contains(address) && live.is_some() {
                 planned.action = Action::Replace;
                 planned.reason = ActionReason::Requested;
+                planned.contested.clear();
                 diff.changes.insert(address.clone(), planned);
             } else if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
                 diff.unchanged += 1;
+                diff.notes.extend(contested::notes(resource, &planned.contested));
             } else {
                 if planned.fields.is_empty() && uncertain {
                     // It is as it shall be; applying it once more writes the record that is missing.
@@ -165,9 +179,11 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         }
         Some(DryRun::Conflict { causes }) => diff.conflicts.extend(causes.iter().map(|(field, owner)| Conflict {
             address: address.clone(),
-            field: Some(field.clone()),
+            field: Some(field.trim_start_matches('.').to_owned()),
+            theirs: live.and_then(|live| managed::at(live, field)).cloned(),
+            ours: managed::at(object, field).cloned(),
             owner: owner.clone(),
-            hint: "leave the field to its owner (take it out of the manifest), or set it back there to what the manifest says: then it is both's; `--exclude` plans the rest".into(),
+            hint: "`--on-conflict take` takes it, `--on-conflict leave` leaves it; or take it out of the manifest; `--exclude` plans the rest".into(),
             origin: resource.origin.clone(),
         })),
         // Somebody else's object is not deleted to make room.
@@ -175,6 +191,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             diff.conflicts.push(Conflict {
                 address: address.clone(),
                 field: None,
+                theirs: None,
+                ours: None,
                 owner: "who made it".into(),
                 hint: format!("it cannot become what the specs say ({message}): write it as it is, or delete it"),
                 origin: resource.origin.clone(),
@@ -183,6 +201,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         Some(DryRun::Immutable { message }) => {
             planned.action = Action::Replace;
             planned.reason = ActionReason::Immutable { message: message.clone() };
+            // A new one has no other owners.
+            planned.contested.clear();
             planned.fields = live.map_or_else(Vec::new, |live| {
                 let owned = known.map(|k| project(live, &k.owned.unpack()));
                 owned.map_or_else(Vec::new, |before| {
@@ -269,6 +289,8 @@ fn stranger_conflict(resource: &Resource, stranger: &Stranger, lineage: &str) ->
     Conflict {
         address: resource.address.clone(),
         field: None,
+        theirs: None,
+        ours: None,
         owner,
         hint: hint.into(),
         origin: resource.origin.clone(),
