@@ -26,6 +26,7 @@ mod pure {
     mod golden;
     mod hostile;
     mod laws;
+    mod lifecycle;
     mod networks;
     mod offline;
     mod parts;

@@ -21,11 +21,10 @@ use super::{
 use crate::{
     address::ObjectAddress,
     diagnostic::Diagnostic,
-    driver::kubernetes::{Deleted, Fault, Id, Mode, Served, clean},
+    driver::kubernetes::{Deleted, Fault, Health, Id, Mode, Served, clean, health},
     observed::KindRef,
     plan::{
         change::{Action, ActionReason, Change, Target},
-        managed::without,
         projection::{owned_fields, projection_digest, whole_digest},
     },
     state::{ObjectRecord, Record, RecordDetail},
@@ -210,7 +209,9 @@ impl Write<'_, '_> {
 
     /// The object has been taken: recorded, and its readiness is awaited.
     fn applied(&self, kind: &Served, answer: Value) -> Result<After, Failure> {
-        let Some(Target::Object { digest, components, .. }) = &self.change.after else { return Ok(After::Nothing) };
+        let Some(Target::Object { digest, components, protection, .. }) = &self.change.after else {
+            return Ok(After::Nothing);
+        };
         // As `observe` will see it: a Secret's values are digests there.
         let seen = clean(answer.clone(), &self.run.secret_key);
         let owned = owned_fields(&seen, &self.run.manager).cloned().unwrap_or_default();
@@ -224,6 +225,8 @@ impl Write<'_, '_> {
             owned: owned.into(),
             components: components.clone(),
             unready,
+            done: ends(&answer) && health(&answer) == Health::Ready,
+            protection: *protection,
         };
         let record = |known: ObjectRecord| Record {
             serial: 0,
@@ -237,7 +240,7 @@ impl Write<'_, '_> {
         }
         // Until then the record says so: what waits for it (the old place of a move) is not taken away
         // by a plan that knows nothing of this apply.
-        let ready = record(ObjectRecord { unready: false, ..known });
+        let ready = record(ObjectRecord { unready: false, done: ends(&answer), ..known });
         Ok(After::Ready(Box::new((self.site.clone(), kind.clone(), answer, ready))))
     }
 
@@ -246,7 +249,7 @@ impl Write<'_, '_> {
         let Some(Target::Object { object, .. }) = &self.change.after else {
             return Err(Failure::settled(unsaid(self.change)));
         };
-        let mut body = without(object, self.change.left_fields());
+        let mut body = self.change.sent(object);
         self.run
             .secrets
             .unseal(&self.change.address, &mut body, &self.run.secret_key)
@@ -328,4 +331,9 @@ impl Write<'_, '_> {
     fn stale(&self, what: &str) -> Failure {
         Failure::settled(placed(stale(&self.change.address, what), self.change))
     }
+}
+
+/// Whether being ready is having come to its end.
+fn ends(object: &Value) -> bool {
+    object["kind"] == "Job" && object["apiVersion"].as_str().is_some_and(|v| v.starts_with("batch/"))
 }

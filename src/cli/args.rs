@@ -13,7 +13,7 @@ pub(super) use self::{
 };
 use crate::{
     load::{parameters::Wanted, suppose::is_path},
-    plan::select::OnConflict,
+    spec::OnConflict,
 };
 
 /// One reviewed, priced plan over the clusters and workloads of a fleet.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     affinity,
     attach::{self, Workload},
+    lifecycles,
     locate::Locator,
     model::{AppObject, Component, PodNeed},
     names::{dangling, dns_label},
@@ -182,8 +183,10 @@ fn application(
             },
         });
     }
-    for ((origin, object), components) in objects.into_iter().zip(attached) {
-        all.objects.push(AppObject { application: app.name.value.clone(), origin, object, components });
+    let serves = |i: usize, entry: usize| attached[i].contains(&(base + entry));
+    let lifecycles = lifecycles::of(app, &values, serves, out);
+    for (((origin, object), components), lifecycle) in objects.into_iter().zip(attached).zip(lifecycles) {
+        all.objects.push(AppObject { application: app.name.value.clone(), origin, object, components, lifecycle });
     }
     all.components.extend(components);
 }
@@ -392,7 +395,7 @@ fn words_of(objects: &[(Origin, Value)]) -> String {
     }
 }
 
-fn matches(selector: &ObjectSelector, object: &Value) -> bool {
+pub(super) fn matches(selector: &ObjectSelector, object: &Value) -> bool {
     let metadata = &object["metadata"];
     selector.kind.as_ref().is_none_or(|k| object["kind"] == *k.value)
         && (selector.names.is_empty() || selector.names.iter().any(|n| metadata["name"] == *n.value))

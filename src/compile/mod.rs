@@ -10,6 +10,7 @@ mod attach;
 mod clusters;
 mod environments;
 mod latency;
+mod lifecycles;
 mod locate;
 pub mod model;
 mod names;

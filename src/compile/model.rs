@@ -9,7 +9,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use super::pods::Surge;
+pub use super::{
+    lifecycles::{Lifecycle, Protection},
+    pods::Surge,
+};
 use crate::{
     address::ResourceAddress,
     diagnostic::Origin,
@@ -565,4 +568,7 @@ pub struct AppObject {
     pub object: serde_json::Value,
     /// Components that it belongs to or serves (indices): it goes where they go.
     pub components: BTreeSet<usize>,
+    /// How it lives and goes.
+    #[serde(default, skip_serializing_if = "Lifecycle::is_usual")]
+    pub lifecycle: Lifecycle,
 }

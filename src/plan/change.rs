@@ -14,9 +14,10 @@ pub use placed::{
     PriceRange, PricesReport, ProfilePrices, RunnerUp, Saving,
 };
 
-use super::managed::Owner;
+use super::managed::{self, Owner};
 use crate::{
     address::ResourceAddress,
+    compile::model::Protection,
     diagnostic::Origin,
     network::Networks,
     observed::Connection,
@@ -333,9 +334,17 @@ impl Change {
         self.contested.iter().any(|c| c.settled == Settlement::Taken)
     }
 
-    /// Paths of the fields that are left to others: they are not sent.
-    pub fn left_fields(&self) -> impl Iterator<Item = &str> {
-        self.contested.iter().filter(|c| c.settled == Settlement::Left).map(|c| c.path.as_str())
+    /// What is sent of an object: without the fields that are left to others, and with what was kept.
+    pub fn sent(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        for contested in &self.contested {
+            match (contested.settled, &contested.theirs) {
+                (Settlement::Kept, Some(live)) => managed::set(&mut object, &contested.path, live),
+                (Settlement::Kept | Settlement::Left, _) => managed::remove(&mut object, &contested.path),
+                (Settlement::Taken, _) => {}
+            }
+        }
+        object
     }
 
     /// Whether nothing of it is left, or remembered, afterwards.
@@ -385,6 +394,9 @@ pub enum Target {
         digest: String,
         /// Components that it serves.
         components: Vec<String>,
+        /// What keeps it from being deleted.
+        #[serde(default, skip_serializing_if = "Protection::is_none")]
+        protection: Protection,
     },
 }
 
@@ -430,6 +442,8 @@ pub enum Settlement {
     Taken,
     /// It stays what it is; the specs' value is not sent.
     Left,
+    /// It is nobody else's, and stays what it is, as the specs ignore what becomes of it.
+    Kept,
 }
 
 /// What must still hold when a change is applied.

@@ -15,7 +15,7 @@ use crate::{
     address::{ObjectAddress, ResourceAddress},
     compile::{
         SPOT,
-        model::{Access, AppObject, Cluster, Model},
+        model::{Access, AppObject, Cluster, Lifecycle, Model},
         pods::{group_kind, is_workload, pod_spec_mut},
     },
     diagnostic::{Diagnostic, Diagnostics, Origin},
@@ -46,9 +46,22 @@ pub(super) struct Resource {
 /// What a resource is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
-    Cluster { pools: Vec<NodePoolState>, deletion_policy: DeletionPolicy, networks: Networks, quota: Option<String> },
-    Null { input: Value },
-    Object { object: Arc<Value>, digest: String, api_version: String, components: Vec<String> },
+    Cluster {
+        pools: Vec<NodePoolState>,
+        deletion_policy: DeletionPolicy,
+        networks: Networks,
+        quota: Option<String>,
+    },
+    Null {
+        input: Value,
+    },
+    Object {
+        object: Arc<Value>,
+        digest: String,
+        api_version: String,
+        components: Vec<String>,
+        lifecycle: Arc<Lifecycle>,
+    },
 }
 
 impl Body {
@@ -62,9 +75,12 @@ impl Body {
                 quota: quota.clone(),
             },
             Self::Null { input } => Target::Null { input: input.clone() },
-            Self::Object { object, digest, components, .. } => {
-                Target::Object { object: object.clone(), digest: digest.clone(), components: components.clone() }
-            }
+            Self::Object { object, digest, components, lifecycle, .. } => Target::Object {
+                object: object.clone(),
+                digest: digest.clone(),
+                components: components.clone(),
+                protection: lifecycle.protection,
+            },
         }
     }
 }
@@ -287,7 +303,8 @@ fn add_object(
         return;
     }
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let body = Body::Object { object: object.into(), digest, api_version, components: here };
+    let lifecycle = Arc::new(source.lifecycle.clone());
+    let body = Body::Object { object: object.into(), digest, api_version, components: here, lifecycle };
     let resource =
         Resource { address: address.clone(), body, depends_on: BTreeSet::new(), origin: Some(source.origin.clone()) };
     all.resources.insert(address, resource);
@@ -359,7 +376,13 @@ fn namespaces(all: &mut Desired, state: &State, observed: &Observed, lineage: &s
         }
         mark(&mut object, lineage, &address);
         let digest = digest(&object);
-        let body = Body::Object { object: object.into(), digest, api_version: "v1".into(), components: Vec::new() };
+        let body = Body::Object {
+            object: object.into(),
+            digest,
+            api_version: "v1".into(),
+            components: Vec::new(),
+            lifecycle: Arc::default(),
+        };
         all.resources.insert(address.clone(), Resource { address, body, depends_on: BTreeSet::new(), origin });
     }
 }

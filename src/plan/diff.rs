@@ -18,14 +18,13 @@ pub(super) use self::clusters::strangers;
 use super::{
     change::{Action, ActionReason, Change, Conflict, Note, Precondition},
     desired::{ADDRESS_ANNOTATION, Body, Desired, Resource, identity},
-    select::OnConflict,
 };
 use crate::{
     address::ResourceAddress,
     diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
     observed::{ClusterObserved, Observed, Questions},
     packed::Packed,
-    spec::{ClusterDriver, DeletionPolicy},
+    spec::{ClusterDriver, DeletionPolicy, OnConflict},
     state::{ClusterRecord, ObjectRecord, Record, RecordDetail, State, moves::renamed},
 };
 

@@ -117,7 +117,12 @@ mod tests {
         let mut change =
             Change::new("object/a/apps/Deployment/n/web".parse().unwrap(), Action::Create, ActionReason::New);
         let object = json!({"spec": {"z": 1, "a": 1.5, "é": "\u{1f600}\n\"", "big": u64::MAX}, "kind": "Deployment"});
-        change.after = Some(Target::Object { object: object.into(), digest: "d".into(), components: vec!["w".into()] });
+        change.after = Some(Target::Object {
+            object: object.into(),
+            digest: "d".into(),
+            components: vec!["w".into()],
+            protection: crate::compile::model::Protection::default(),
+        });
         Plan { format_version: FORMAT_VERSION.into(), project: "p".into(), changes: vec![change], ..Plan::default() }
     }
 
@@ -187,7 +192,7 @@ mod tests {
             let map: serde_json::Map<String, Value> = keys.into_iter().map(|k| (k, json!(number))).collect();
             let object = json!({"text": text, "whole": whole, "map": map});
             plan.changes[0].after =
-                Some(Target::Object { object: object.into(), digest: String::new(), components: Vec::new() });
+                Some(Target::Object { object: object.into(), digest: String::new(), components: Vec::new(), protection: crate::compile::model::Protection::default() });
             let bytes = plan.to_file();
             let file = read("plan.json", &bytes).unwrap();
             prop_assert_eq!(&file.canonical, &bytes);

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fields::join;
+use super::{fields::join, projection::owned_fields};
 
 /// A manager of a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,6 +34,11 @@ enum Step<'a> {
 /// The value at a path; `None` where there is none.
 pub fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     steps(object, path).map(|(_, value)| value)
+}
+
+/// Whether a path is, or leads into, what another one names.
+pub fn within(path: &str, of: &str) -> bool {
+    after(relative(path), relative(of)).is_some()
 }
 
 /// Who owns the field at a path, but for this manager; the last one to have written first.
@@ -95,7 +100,7 @@ fn meet(
         } else if let Some(keys) = name.strip_prefix("k:").and_then(|k| serde_json::from_str::<Value>(k).ok()) {
             let item = |v: &Value| v.as_array().and_then(|all| all.iter().find(|i| has(i, &keys))).cloned();
             let Some(own) = item(ours) else { continue };
-            let there = live.and_then(|l| item(l));
+            let there = live.and_then(item);
             meet(below, &own, there.as_ref(), format!("{path}[{}]", words(&keys)), found);
             continue;
         } else {
@@ -123,25 +128,27 @@ fn words(keys: &Value) -> String {
     all.collect::<Vec<_>>().join(",")
 }
 
-/// An object without the fields at these paths.
-pub fn without<'a>(object: &Value, paths: impl IntoIterator<Item = &'a str>) -> Value {
-    let mut object = object.clone();
-    for path in paths {
-        remove(&mut object, path.strip_prefix('.').unwrap_or(path));
-    }
-    object
+/// Takes the field at a path out of an object.
+pub fn remove(object: &mut Value, path: &str) {
+    put(object, relative(path), None);
 }
 
-fn remove(value: &mut Value, rest: &str) {
+/// Gives the field at a path another value, where there is that field.
+pub fn set(object: &mut Value, path: &str, new: &Value) {
+    put(object, relative(path), Some(new));
+}
+
+fn put(value: &mut Value, rest: &str, new: Option<&Value>) {
     match value {
         Value::Object(map) => {
             let key = map.keys().filter(|key| after(rest, key).is_some()).max_by_key(|key| key.len()).cloned();
             let Some(key) = key else { return };
-            match after(rest, &key).unwrap_or_default() {
-                "" => drop(map.remove(&key)),
-                below => {
+            match (after(rest, &key).unwrap_or_default(), new) {
+                ("", None) => drop(map.remove(&key)),
+                ("", Some(new)) => drop(map.insert(key, new.clone())),
+                (below, _) => {
                     if let Some(value) = map.get_mut(&key) {
-                        remove(value, below.strip_prefix('.').unwrap_or(below));
+                        put(value, relative(below), new);
                     }
                 }
             }
@@ -149,12 +156,26 @@ fn remove(value: &mut Value, rest: &str) {
         Value::Array(items) => {
             let Some((inside, below)) = bracket(rest) else { return };
             let Some(at) = items.iter().enumerate().position(|(n, item)| names(inside, item, n)) else { return };
-            match below {
-                "" => drop(items.remove(at)),
-                below => remove(&mut items[at], below.strip_prefix('.').unwrap_or(below)),
+            match (below, new) {
+                ("", None) => drop(items.remove(at)),
+                ("", Some(new)) => items[at] = new.clone(),
+                (below, _) => put(&mut items[at], relative(below), new),
             }
         }
         _ => {}
+    }
+}
+
+/// A path without what stands before its first name.
+fn relative(path: &str) -> &str {
+    path.strip_prefix('.').unwrap_or(path)
+}
+
+/// Whether a manager owns the field at a path, or something that it is part of, by an apply.
+pub fn owns(object: &Value, path: &str, manager: &str) -> bool {
+    match (steps(object, path), owned_fields(object, manager)) {
+        (Some((steps, _)), Some(set)) => covers(set, &steps),
+        _ => false,
     }
 }
 
@@ -347,7 +368,8 @@ mod tests {
         ];
         assert_eq!(paths, want);
         assert_eq!((all[2].theirs.as_ref(), &all[2].ours), (Some(&json!("w:1")), &json!("w:2")));
-        let left = without(&ours, want);
+        let mut left = ours.clone();
+        want.iter().for_each(|path| remove(&mut left, path));
         assert_eq!(
             left,
             json!({

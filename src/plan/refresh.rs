@@ -127,6 +127,11 @@ impl Refresh<'_> {
         let Some(live) =
             live.as_ref().filter(|_| self.uncertain.is_some() || record.is_some_and(|r| r.cluster_uid == *cluster_uid))
         else {
+            // What has run to its end may clean up after itself.
+            if record.is_some_and(|r| r.done && r.cluster_uid == *cluster_uid) && self.uncertain.is_none() {
+                diff.unchanged += 1;
+                return;
+            }
             return self.forget(diff);
         };
         let owned = owned_fields(live, &manager(&self.state.lineage)).cloned().unwrap_or_default();
@@ -155,6 +160,8 @@ impl Refresh<'_> {
                     // Whether it ever became ready is for the next apply to find out.
                     unready: as_sent.is_none_or(|r| r.unready),
                     components: record.map(|r| r.components.clone()).unwrap_or_default(),
+                    done: as_sent.is_some_and(|r| r.done),
+                    protection: record.map(|r| r.protection).unwrap_or_default(),
                 };
                 let reason = if self.uncertain.is_some() { ActionReason::Uncertain } else { ActionReason::Drifted };
                 self.remember(reason, RecordDetail::Object(detail), diff);

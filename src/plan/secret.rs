@@ -253,7 +253,12 @@ mod tests {
         assert_eq!(secrets.unseal(&address, &mut object.clone(), "other key"), Err("p".into()));
         let mut change = Change::new(address.clone(), Action::Create, ActionReason::New);
         let digest = String::new();
-        change.after = Some(Target::Object { object: object.clone().into(), digest, components: Vec::new() });
+        change.after = Some(Target::Object {
+            object: object.clone().into(),
+            digest,
+            components: Vec::new(),
+            protection: crate::compile::model::Protection::default(),
+        });
         let plan = Plan { changes: vec![change], ..Plan::default() };
         assert!(secrets.not_at_hand(&plan, "k").is_empty());
         let mut other = Secrets::default();

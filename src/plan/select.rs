@@ -19,7 +19,7 @@ use crate::{
     compile::model::Model,
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     place::wish::Wish,
-    spec::matches_pattern,
+    spec::{OnConflict, matches_pattern},
     state::{PlacementRecord, Record, RecordDetail, State},
 };
 
@@ -41,30 +41,16 @@ pub struct Scope {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub imports: BTreeSet<ResourceAddress>,
     /// What becomes of fields that others own and that the specs want otherwise.
-    #[serde(skip_serializing_if = "OnConflict::fails")]
+    #[serde(skip_serializing_if = "is_usual")]
     pub on_conflict: OnConflict,
     /// Nobody looks at the plan before it is applied: what is held is left alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unattended: bool,
 }
 
-/// What becomes of fields that others own and that the specs want otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OnConflict {
-    /// They are in the way of the plan.
-    #[default]
-    Fail,
-    /// They are taken from their owners.
-    Take,
-    /// They are left to their owners.
-    Leave,
-}
-
-impl OnConflict {
-    fn fails(&self) -> bool {
-        *self == Self::Fail
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_usual(on_conflict: &OnConflict) -> bool {
+    *on_conflict == OnConflict::default()
 }
 
 impl Scope {

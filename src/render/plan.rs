@@ -159,8 +159,10 @@ fn one(change: &Change, width: usize, style: Style) -> String {
         let words = match c.settled {
             Settlement::Taken => format!("taken from {}", c.owner.manager),
             Settlement::Left => {
-                format!("left to {}, which has {theirs}; the specs say {}", c.owner.manager, value(&c.ours))
+                let owner = if c.owner.manager.is_empty() { "the cluster" } else { &c.owner.manager };
+                format!("left to {owner}, which has {theirs}; the specs say {}", value(&c.ours))
             }
+            Settlement::Kept => format!("stays {theirs}, as it is ignored; the specs say {}", value(&c.ours)),
         };
         out.push_str(&format!("      {}: {}\n", c.path, style.warn(&words)));
     }

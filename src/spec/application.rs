@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::At;
+use super::{At, DeletionPolicy};
 use crate::quantity::{Bytes, MilliCpu};
 
 /// Components and where their manifests come from.
@@ -22,6 +22,9 @@ pub struct Application {
     /// component by itself.
     #[serde(default)]
     pub components: Vec<At<ComponentOverride>>,
+    /// How its objects live and go. What a component says of its own counts as well.
+    #[serde(default)]
+    pub lifecycle: Vec<At<Lifecycle>>,
 }
 
 /// One source: exactly one of its fields.
@@ -51,6 +54,42 @@ pub struct ComponentOverride {
     /// Components of the same application that must be ready before.
     #[serde(default)]
     pub depends_on: Vec<At<String>>,
+    /// How its objects, and those that serve it, live and go.
+    pub lifecycle: Option<At<Lifecycle>>,
+}
+
+/// How objects live and go.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lifecycle {
+    /// Which; default: all.
+    pub objects: Option<At<ObjectSelector>>,
+    /// Fields that are set once, when an object is made: whatever becomes of them later stays, as in
+    /// `spec.template.spec.containers[name=web].image` or `metadata.annotations[example.com/x]`.
+    #[serde(default)]
+    pub ignore_fields: Vec<At<String>>,
+    /// Fields that are taken from whoever else owns them.
+    #[serde(default)]
+    pub take_fields: Vec<At<String>>,
+    /// What becomes of all other fields that others own and that the specs want otherwise.
+    pub on_conflict: Option<OnConflict>,
+    /// What happens to an object that the specs no longer have.
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether a plan that would delete it is refused.
+    pub prevent_destroy: Option<At<bool>>,
+}
+
+/// What becomes of fields that others own and that the specs want otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// They are in the way of the plan.
+    #[default]
+    Fail,
+    /// They are taken from their owners.
+    Take,
+    /// They are left to their owners.
+    Leave,
 }
 
 /// Objects that match all that is given.

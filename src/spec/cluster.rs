@@ -49,7 +49,7 @@ pub enum ClusterDriver {
     Local,
 }
 
-/// What happens to a cluster when its document goes.
+/// What happens to something when the specs no longer have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeletionPolicy {

@@ -22,7 +22,8 @@ mod trust;
 mod unread;
 
 pub use application::{
-    Application, ComponentOverride, ComponentResources, GpuCount, Instances, ObjectSelector, Source,
+    Application, ComponentOverride, ComponentResources, GpuCount, Instances, Lifecycle, ObjectSelector, OnConflict,
+    Source,
 };
 pub use at::At;
 pub(crate) use at::MARKER;

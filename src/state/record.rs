@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     address::ResourceAddress,
+    compile::model::Protection,
     diagnostic::Origin,
     network::Networks,
     packed::Packed,
@@ -135,6 +136,12 @@ pub struct ObjectRecord {
     /// It was applied and has not been seen to become ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
+    /// It has run to its end (a Job): that it is gone says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+    /// What keeps it from being deleted when its specs are gone.
+    #[serde(default, skip_serializing_if = "Protection::is_none")]
+    pub protection: Protection,
 }
 
 /// An output as it was read last.

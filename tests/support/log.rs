@@ -18,7 +18,7 @@ use skyplan::{
         check::refusal,
         desired::manager,
         order::topological,
-        projection::{owned_fields, projection_digest},
+        projection::{owned_fields, projection_digest, whole_digest},
         secret::Secrets,
         secret_values,
     },
@@ -339,7 +339,7 @@ fn effect(world: &mut World, change: &Change, planned: &Planned, state: &State) 
 
 fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, state: &State) -> ObjectRecord {
     let address = &change.address;
-    let Some(Target::Object { object, digest, components }) = &change.after else { panic!("{change:#?}") };
+    let Some(Target::Object { object, digest, components, protection }) = &change.after else { panic!("{change:#?}") };
     let manager = manager(&state.lineage);
     let cluster_uid = world.clusters[address.cluster()].uid.clone();
     if let Some(planned) = &change.precondition.cluster_uid {
@@ -354,14 +354,19 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
             if let (Some(planned), Some(Record { detail: RecordDetail::Object(record), .. })) =
                 (&change.precondition.projection, state.records.get(address))
             {
-                assert_eq!(projection_digest(&live, &record.owned.unpack()), *planned, "{address} is not as planned");
+                let seen = if change.takes_fields() {
+                    whole_digest(&live)
+                } else {
+                    projection_digest(&live, &record.owned.unpack())
+                };
+                assert_eq!(seen, *planned, "{address} is not as planned");
             }
         }
         _ => {}
     }
-    let mut body = Value::clone(object);
+    let mut body = change.sent(object);
     planned.secrets.unseal(address, &mut body, &state.secret_key).unwrap();
-    let force = change.reason == ActionReason::Imported;
+    let force = change.reason == ActionReason::Imported || change.takes_fields();
     let answer = world.apply_as(address, &body, &manager, force).unwrap_or_else(|why| panic!("{address}: {why:?}"));
     let seen = clean(&answer, &state.secret_key);
     let owned = owned_fields(&seen, &manager).cloned().unwrap();
@@ -374,5 +379,7 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
         owned: owned.into(),
         components: components.clone(),
         unready: false,
+        done: false,
+        protection: *protection,
     }
 }

@@ -3,6 +3,7 @@
 use super::{Checker, acts};
 use crate::{
     address::ResourceAddress,
+    compile::model::Protection,
     plan::change::{Action, ActionReason, Change},
     spec::{ClusterDriver, DeletionPolicy},
     state::RecordDetail,
@@ -51,7 +52,17 @@ impl Checker<'_> {
     /// What is somebody else's, or was to be kept, is not deleted.
     fn retained(&mut self, change: &Change) {
         let deletes = matches!(change.action, Action::Delete | Action::Replace);
-        if !deletes || change.address.object().is_some() {
+        if !deletes {
+            return;
+        }
+        if change.address.object().is_some() {
+            let known = match self.record(&change.address).map(|r| &r.detail) {
+                Some(RecordDetail::Object(o)) => o.protection,
+                _ => Protection::default(),
+            };
+            if known.prevent_destroy || known.retain && change.action == Action::Delete {
+                self.error("retained", &change.address, "its lifecycle is to keep it");
+            }
             return;
         }
         if self.plan.clusters.get(change.address.cluster()).is_some_and(|c| c.driver == ClusterDriver::Existing) {

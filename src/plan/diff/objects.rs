@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Diff, Sides, Standing, change, contested, is_ours, record_of};
+use super::{Diff, Sides, Standing, change, contested, is_ours, record_of, removed::protected};
 use crate::{
     address::ResourceAddress,
+    compile::model::Protection,
     diagnostic::Diagnostic,
     observed::{DryRun, DryRunQuestion, KindRef, Stranger},
     packed::Packed,
     plan::{
-        change::{Action, ActionReason, Conflict, Precondition},
+        change::{Action, ActionReason, Conflict, FieldChange, Precondition},
         desired::{ADDRESS_ANNOTATION, Body, Desired, LINEAGE_LABEL, Resource, manager},
         fields, managed, offline,
         projection::{owned_fields, project, projection_digest, whole_digest},
@@ -21,7 +22,7 @@ use crate::{
 /// Compares an object.
 pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<'_>, diff: &mut Diff) {
     let Sides { desired, state, observed, terms } = sides;
-    let Body::Object { object, digest, api_version, components } = &resource.body else { return };
+    let Body::Object { object, digest, api_version, components, lifecycle } = &resource.body else { return };
     let address = &resource.address;
     let record = record_of(state, address).and_then(|(r, o, _)| Some((r, o?)));
     let record_serial = record.map(|(r, _)| r.serial);
@@ -57,6 +58,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         && known.sent == *digest
         && known.projection == *projection
         && known.components == *components
+        && known.protection == lifecycle.protection
         && !known.unready
         && precondition.uid.as_ref() == Some(&known.uid)
         && !state.uncertain.contains_key(address)
@@ -65,8 +67,16 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         diff.unchanged += 1;
         return;
     }
+    // What has run to its end may clean up after itself: it does not run again for that.
+    let settled = !state.uncertain.contains_key(address) && !terms.replace.contains(address);
+    if live.is_none() && settled && known.is_some_and(|k| k.done && k.sent == *digest) {
+        diff.unchanged += 1;
+        return;
+    }
     let reason = match (live, known) {
-        (Some(_), Some(known)) if known.sent == *digest => ActionReason::Drifted,
+        (Some(_), Some(known)) if known.sent == *digest && known.protection == lifecycle.protection => {
+            ActionReason::Drifted
+        }
         (Some(_), Some(_)) => ActionReason::SpecChanged,
         (Some(_), None) => ActionReason::Uncertain,
         // A replacement may have been cut off between its two halves.
@@ -111,8 +121,11 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             Some(None) => {}
         }
     }
+    // What was protected when it was applied last is until an apply has lifted that.
+    let guarded = lifecycle.protection.prevent_destroy || known.is_some_and(|k| k.protection.prevent_destroy);
     let us = manager(&state.lineage);
-    planned.contested = live.map_or_else(Vec::new, |live| contested::settle(object, live, &us, terms.on_conflict));
+    planned.contested =
+        live.map_or_else(Vec::new, |live| contested::settle(object, live, &us, lifecycle, terms.on_conflict));
     if planned.takes_fields() {
         planned.precondition.projection = live.map(whole_digest);
     }
@@ -123,7 +136,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         }
         None => {
             let question = DryRunQuestion {
-                object: managed::without(object, planned.left_fields()),
+                object: planned.sent(object),
                 manager: us,
                 // What others own and the specs say otherwise is taken from them.
                 force: imported || planned.takes_fields(),
@@ -141,6 +154,9 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
                 for field in &mut planned.fields {
                     field.by = managed::owners(live, &field.path, &us).into_iter().next();
                 }
+            }
+            if let Some(known) = known {
+                planned.fields.extend(protection_changes(known.protection, lifecycle.protection));
             }
             if planned.reason == ActionReason::SpecChanged
                 && !planned.fields.is_empty()
@@ -161,6 +177,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
                     .detail("Everything in it would go with it, also what is not skyplan's.")
                     .hint("replace what is in it, one by one, or the cluster");
                 diff.faults.push(d);
+            } else if terms.replace.contains(address) && live.is_some() && guarded {
+                diff.faults.push(protected(address, resource.origin.as_ref(), "be deleted and made again"));
             } else if terms.replace.contains(address) && live.is_some() {
                 planned.action = Action::Replace;
                 planned.reason = ActionReason::Requested;
@@ -168,7 +186,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
                 diff.changes.insert(address.clone(), planned);
             } else if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
                 diff.unchanged += 1;
-                diff.notes.extend(contested::notes(resource, &planned.contested));
+                diff.notes.extend(contested::notes(resource, lifecycle, &planned.contested));
             } else {
                 if planned.fields.is_empty() && uncertain {
                     // It is as it shall be; applying it once more writes the record that is missing.
@@ -198,6 +216,10 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
                 origin: resource.origin.clone(),
             });
         }
+        Some(DryRun::Immutable { message }) if guarded => {
+            let fault = protected(address, resource.origin.as_ref(), "be deleted and made again");
+            diff.faults.push(fault.detail(format!("It cannot become what the specs say in place: {message}.")));
+        }
         Some(DryRun::Immutable { message }) => {
             planned.action = Action::Replace;
             planned.reason = ActionReason::Immutable { message: message.clone() };
@@ -222,6 +244,11 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             diff.faults.push(d);
         }
     }
+}
+
+/// What changes in how an object is protected, as fields.
+fn protection_changes(before: Protection, after: Protection) -> Vec<FieldChange> {
+    fields::changes(&serde_json::json!({ "lifecycle": before }), &serde_json::json!({ "lifecycle": after }))
 }
 
 /// Whether a field is one of the marks that say whose an object is.

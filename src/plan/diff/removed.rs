@@ -55,7 +55,11 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
                 diff.faults.push(taken_along(address, *origin));
             }
             let precondition = Precondition { record_serial: Some(record.serial), ..Precondition::default() };
-            let forget = gone(address, record, Action::Forget, ActionReason::LetGo, precondition);
+            let written = [address, &ResourceAddress::Cluster(address.cluster().to_owned())]
+                .into_iter()
+                .any(|a| terms.let_go.contains_key(a));
+            let reason = if written || origin.is_some() { ActionReason::LetGo } else { ActionReason::Retained };
+            let forget = gone(address, record, Action::Forget, reason, precondition);
             diff.changes.insert(address.clone(), Change { origin: origin.cloned(), ..forget });
             continue;
         }
@@ -77,6 +81,10 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
             silence(address.cluster(), observed, diff);
             continue;
         };
+        if is_protected(record) && (action == Action::Delete || reason == ActionReason::GoneWithCluster) {
+            diff.faults.push(protected(address, record.origin.as_ref(), "be deleted"));
+            continue;
+        }
         let mut change = gone(address, record, action, reason, precondition);
         if observed.offline && !address.cluster().is_empty() && !observed.clusters.contains_key(address.cluster()) {
             change.unverified = true;
@@ -87,6 +95,20 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
         }
         diff.changes.insert(address.clone(), change);
     }
+}
+
+fn is_protected(record: &Record) -> bool {
+    matches!(&record.detail, RecordDetail::Object(o) if o.protection.prevent_destroy)
+}
+
+/// The fault of something that must not be deleted, by what was applied last.
+pub(super) fn protected(address: &ResourceAddress, origin: Option<&Origin>, fate: &str) -> Diagnostic {
+    let fault = Diagnostic::error("SKY0545", format!("{} would {fate}, and is protected", address.short()))
+        .about(address)
+        .detail("Its lifecycle says `preventDestroy: true`, or said so when it was applied last.")
+        .hint("to keep it and no longer manage it: `removed` of a Refactoring")
+        .hint("to delete it: apply it once without `preventDestroy`, then take it out");
+    origin.into_iter().fold(fault, Diagnostic::at)
 }
 
 /// Records with all that they were recorded to depend on.
@@ -216,13 +238,20 @@ impl World<'_> {
         for (address, record) in &self.state.records {
             let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
             let written = [address, &cluster].into_iter().find_map(|a| self.terms.let_go.get(a));
-            let Some(origin) = written else { continue };
+            let Some(origin) = written.or_else(|| self.is_retained(address, record).then_some(&None)) else { continue };
             all.insert(address, *origin);
             for around in record.depends_on.iter().filter(|a| holds(a)) {
                 all.entry(around).or_insert(*origin);
             }
         }
         all
+    }
+
+    /// Whether its deletion policy leaves it where it is. With its cluster it goes all the same.
+    fn is_retained(&self, address: &ResourceAddress, record: &Record) -> bool {
+        matches!(&record.detail, RecordDetail::Object(o) if o.protection.retain)
+            && !self.desired.resources.contains_key(address)
+            && !self.cluster_goes(address)
     }
 
     fn cluster_goes(&self, address: &ResourceAddress) -> bool {

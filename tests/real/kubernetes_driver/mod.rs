@@ -121,7 +121,12 @@ impl Project {
         let (address, mut object) = self.mark(object);
         redact(&mut object, KEY);
         let api_version = object["apiVersion"].as_str().unwrap().to_owned();
-        let after = Target::Object { digest: digest(&object), object: object.into(), components: Vec::new() };
+        let after = Target::Object {
+            digest: digest(&object),
+            object: object.into(),
+            components: Vec::new(),
+            protection: skyplan::compile::model::Protection::default(),
+        };
         let precondition = Precondition { cluster_uid: Some(self.world.uid.clone()), ..Precondition::default() };
         Change { api_version, precondition, ..change(address, Action::Create, Some(after)) }
     }

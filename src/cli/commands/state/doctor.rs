@@ -353,6 +353,8 @@ mod tests {
             projection: String::new(),
             components: Vec::new(),
             unready: false,
+            done: false,
+            protection: crate::compile::model::Protection::default(),
         });
         Record { serial: 1, detail, depends_on: depends_on.iter().map(|t| at(t)).collect(), origin: None }
     }
