@@ -21,7 +21,7 @@ control-plane: ## Build the Kubernetes control plane for local clusters (once; a
 	@testdata/control-plane/build.sh >/dev/null
 
 .PHONY: tools
-tools: ## Install the servers that the state backends are tested against (once)
+tools: ## Install kustomize and helm, and the servers that skyplan is tested against (once)
 	@scripts/tools.sh
 
 .PHONY: build
