@@ -31,7 +31,7 @@ impl Failure {
     /// A refused write, or one without an answer.
     pub(super) fn of_write(change: &Change, verb: &str, fault: &Fault) -> Self {
         let why = Box::new(refused(change, verb, fault));
-        Self { why, settled: !matches!(fault, Fault::Unreachable(_)) }
+        Self { why, settled: !fault.is_unanswered() }
     }
 }
 
@@ -69,6 +69,8 @@ pub(super) fn refused(change: &Change, verb: &str, fault: &Fault) -> Diagnostic 
                 .hint("plan again: the plan will show that it is replaced")
         }
         Fault::Stale(words) => stale(address, &format!("cluster {cluster} says: {words}")),
+        // It is not the manifest.
+        Fault::Refused(429, _) => kubernetes::diagnose(cluster, &format!("{verb} {name}"), fault),
         Fault::Refused(code, words) => {
             Diagnostic::error("SKY0711", format!("cluster `{cluster}` refused to {verb} {name}"))
                 .detail(format!("It answered {code}: {}.", words.trim_end_matches('.')))

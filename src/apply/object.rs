@@ -98,7 +98,7 @@ impl Write<'_, '_> {
     fn heard<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
         match &answer {
             Ok(_) => self.unanswered.store(false, Ordering::Relaxed),
-            Err(Fault::Unreachable(_)) => self.unanswered.store(true, Ordering::Relaxed),
+            Err(fault) if fault.is_unanswered() => self.unanswered.store(true, Ordering::Relaxed),
             Err(_) => {}
         }
         answer
@@ -154,7 +154,7 @@ impl Write<'_, '_> {
                 Ok(answer) => return self.applied(&kind, answer),
                 // A controller wrote its status in between: look again whether ours is as planned.
                 Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}
-                Err(Fault::Unreachable(why)) if patience.again(&why).await => {}
+                Err(fault) if fault.is_unanswered() && patience.again(&fault.words()).await => {}
                 Err(fault) => return Err(Failure::of_write(self.change, "apply", &fault)),
             }
         }

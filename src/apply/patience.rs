@@ -88,9 +88,9 @@ pub(super) async fn patiently<T>(
             return Err(Fault::Unreachable(OVER.into()));
         }
         match ask().await {
-            Err(Fault::Unreachable(why)) => {
-                if !patience.again(&why).await {
-                    return Err(Fault::Unreachable(why));
+            Err(fault) if fault.is_unanswered() => {
+                if !patience.again(&fault.words()).await {
+                    return Err(fault);
                 }
             }
             other => {

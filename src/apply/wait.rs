@@ -100,7 +100,7 @@ pub(super) async fn ready(
                         }
                         Health::Failed(why) => (words, last) = (why, Arc::new(object)),
                     },
-                    Ok(Err(Fault::Unreachable(why))) => words = format!("{SILENT} ({why})"),
+                    Ok(Err(fault)) if fault.is_unanswered() => words = format!("{SILENT} ({})", fault.words()),
                     Err(_) => words = SILENT.into(),
                     Ok(Ok(None) | Err(_)) => {}
                 }

@@ -59,6 +59,8 @@ pub(super) async fn existing(name: &str, connection: &Connection, project: &Path
 async fn client(name: &str, mut config: Config) -> Fallible<Client> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
+    // It would repeat writes that may have been done. What is to be repeated, `driver::kubernetes` knows.
+    config.default_retry = false;
     // A credential plugin of the kubeconfig runs in here, and may take its time.
     let made = tokio::task::spawn_blocking(move || {
         prepare(&mut config)?;

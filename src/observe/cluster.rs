@@ -2,13 +2,9 @@
 //!
 //! Three round trips at most: discovery and the small questions, the lists, further pages.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::sync::Semaphore;
 
 use super::{AT_ONCE, capacity};
 use crate::{
@@ -78,8 +74,7 @@ async fn reach(
     secret_key: &str,
 ) -> Fallible<ClusterObserved> {
     let cluster = drivers.cluster(name, &question.connection).await?;
-    let seats = Arc::new(Semaphore::new(AT_ONCE));
-    let ask = Ask { cluster: &cluster, seats };
+    let ask = Ask { cluster: &cluster };
     let local = question.connection.driver == ClusterDriver::Local;
     let namespaces = Served::namespaces();
     let (version, namespaces, kinds, nodes) = futures::try_join!(
@@ -103,15 +98,13 @@ async fn reach(
     Ok(ClusterObserved::Reached { uid, version, served, namespaces: namespaces.collect(), objects, free, pools })
 }
 
-/// Questions to one cluster, with a bound on how many are in flight.
+/// Questions to one cluster.
 struct Ask<'a> {
     cluster: &'a Cluster,
-    seats: Arc<Semaphore>,
 }
 
 impl Ask<'_> {
     async fn one<T>(&self, what: &str, answer: impl Future<Output = Result<T, Fault>>) -> Fallible<T> {
-        let _seat = self.seats.acquire().await;
         answer.await.map_err(|f| fault(self.cluster.name(), what, &f))
     }
 

@@ -15,14 +15,13 @@ pub use outputs::outputs;
 use futures::future::join_all;
 
 use crate::{
-    driver::Drivers,
+    driver::{Drivers, kubernetes::MOST},
     observed::{ClusterObserved, Observed, Questions},
     spec::ClusterDriver,
 };
 
-/// Requests in flight per cluster. A plain user has about 49 seats at an API server with its default
-/// fairness; more than these would only queue there.
-const AT_ONCE: usize = 40;
+/// Questions per cluster that are begun. How many of them are in flight, the cluster's pace says.
+const AT_ONCE: usize = MOST;
 
 /// Answers `questions` into `observed`, beside what is answered there already. What is sent as a
 /// dry-run is sent as it is; what comes back is redacted with `secret_key`.

@@ -66,7 +66,8 @@ impl Write<'_, '_> {
                 Ok(would) => return Ok((seen(&live).is_some() && seen(&live) == seen(&would)).then_some(live)),
                 // A controller wrote its status in between.
                 Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}
-                Err(fault @ (Fault::Unreachable(_) | Fault::Stale(_))) => return Err(unsettled(&fault)),
+                Err(fault) if fault.is_unanswered() => return Err(unsettled(&fault)),
+                Err(fault @ Fault::Stale(_)) => return Err(unsettled(&fault)),
                 Err(_) => return Ok(None),
             }
         }

@@ -11,15 +11,18 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 /// What is answered.
+#[derive(Clone)]
 pub(crate) struct Answer {
     status: &'static str,
     kind: &'static str,
     body: String,
+    /// Seconds to be left alone.
+    after: Option<u32>,
 }
 
 impl Answer {
     pub(crate) fn json(body: &Value) -> Self {
-        Self { status: "200 OK", kind: "application/json", body: body.to_string() }
+        Self { status: "200 OK", kind: "application/json", body: body.to_string(), after: None }
     }
 
     pub(crate) fn list(items: &[Value]) -> Self {
@@ -27,13 +30,18 @@ impl Answer {
     }
 
     pub(crate) fn text(body: &str) -> Self {
-        Self { status: "200 OK", kind: "text/plain", body: body.to_owned() }
+        Self { status: "200 OK", kind: "text/plain", body: body.to_owned(), after: None }
+    }
+
+    /// A refusal, or a failure, with words that are no Status, as proxies and API servers say them.
+    pub(crate) fn refusal(status: &'static str, after: Option<u32>, words: &str) -> Self {
+        Self { status, after, ..Self::text(words) }
     }
 
     /// The events of a watch, after which the connection ends.
     pub(crate) fn watch(events: &[Value]) -> Self {
         let body = events.iter().map(|e| format!("{e}\n")).collect();
-        Self { status: "200 OK", kind: "application/json", body }
+        Self { status: "200 OK", kind: "application/json", body, after: None }
     }
 }
 
@@ -50,10 +58,11 @@ pub(crate) fn client(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) ->
     });
     let mut config = Config::new(url.parse().unwrap());
     config.proxy_url = None;
+    config.default_retry = false;
     Client::try_from(config).unwrap()
 }
 
-/// One request, one answer, and the end of the connection. Only requests without a body are asked.
+/// One request, one answer, and the end of the connection.
 fn serve(mut stream: TcpStream, answer: &(dyn Fn(&str) -> Answer + Send + Sync)) {
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     while !request.windows(4).any(|w| w == b"\r\n\r\n") {
@@ -63,10 +72,21 @@ fn serve(mut stream: TcpStream, answer: &(dyn Fn(&str) -> Answer + Send + Sync))
         }
     }
     let text = String::from_utf8_lossy(&request).into_owned();
+    let (head, begun) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let mut left = length.unwrap_or(0_usize).saturating_sub(begun.len());
+    while left > 0 {
+        match stream.read(&mut buffer) {
+            Ok(n) if n > 0 => left = left.saturating_sub(n),
+            _ => return,
+        }
+    }
     let path = text.split_whitespace().nth(1).unwrap_or("/").to_owned();
-    let Answer { status, kind, body } = answer(&path);
+    let Answer { status, kind, body, after } = answer(&path);
     let length = body.len();
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let after = after.map_or_else(String::new, |seconds| format!("Retry-After: {seconds}\r\n"));
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{after}Connection: close\r\n\r\n"
+    );
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }

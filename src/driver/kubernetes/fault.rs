@@ -26,14 +26,23 @@ pub enum Fault {
     NoApply,
     /// Anything else that the server refused: HTTP status and its words.
     Refused(u16, String),
+    /// The server, or what stands before it, failed at it: HTTP status and its words. What was asked for may
+    /// have been done.
+    Failing(u16, String),
     /// No answer came. What was asked for may have been done.
     Unreachable(String),
 }
 
 impl Fault {
+    /// Whether nobody knows what came of it; it may come to something when it is asked again.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Failing(..) | Self::Unreachable(_))
+    }
+
     /// What it says, in a few words.
     pub fn words(&self) -> String {
         match self {
+            Self::Failing(code, words) => format!("{code}: {}", words.trim_end_matches('.')),
             Self::NotFound => "not found".into(),
             Self::Conflict(_) => "others own its fields".into(),
             Self::Expired => "it changed faster than it could be read".into(),
@@ -87,6 +96,11 @@ fn refusal(status: &Status) -> Fault {
         // How an apply with the uid of another object of the same name is refused.
         422 if message.contains("metadata.uid: Invalid value") => Fault::Stale(message),
         422 if is_immutable(&message) => Fault::Immutable(message),
+        // The server is well; who was to look at the object is not, so nothing was done.
+        500 if ["failed calling webhook", "admission plugin"].iter().any(|w| message.contains(w)) => {
+            Fault::Refused(500, message)
+        }
+        500 | 502..=504 => Fault::Failing(status.code, message),
         code => Fault::Refused(code, message),
     }
 }
@@ -151,6 +165,7 @@ pub fn diagnose(cluster: &str, what: &str, fault: &Fault) -> Diagnostic {
             let fields: Vec<String> = causes.iter().map(|(f, m)| format!("{f} ({m})")).collect();
             refused(&format!("other managers own {}", fields.join(", ")))
         }
+        Fault::Failing(..) => refused(&fault.words()),
         Fault::Stale(words) | Fault::Immutable(words) | Fault::Refused(_, words) => {
             refused(words.trim_end_matches('.'))
         }
@@ -210,6 +225,12 @@ mod tests {
         let another = "ConfigMap \"m\" is invalid: metadata.uid: Invalid value: \"9c\": field is immutable";
         assert_eq!(refusal(&status(422, another, Vec::new())), Fault::Stale(another.into()));
         assert_eq!(refusal(&status(404, "", Vec::new())), Fault::NotFound);
+        for code in [500, 502, 503, 504] {
+            assert!(refusal(&status(code, "etcdserver: request timed out", Vec::new())).is_unanswered());
+        }
+        let webhook = "Internal error occurred: failed calling webhook \"a.b.c\": connection refused";
+        assert_eq!(refusal(&status(500, webhook, Vec::new())), Fault::Refused(500, webhook.into()));
+        assert!(!refusal(&status(429, "too many", Vec::new())).is_unanswered());
         assert_eq!(refusal(&status(415, "", Vec::new())), Fault::NoApply);
         assert_eq!(refusal(&status(403, "no", Vec::new())), Fault::Forbidden("no".into()));
     }
@@ -225,7 +246,7 @@ mod tests {
 
     #[test]
     fn golden_of_answers_that_are_none() {
-        let refused = Fault::Refused(500, "etcdserver: leader changed".into());
+        let refused = Fault::Failing(500, "etcdserver: leader changed".into());
         crate::render::diagnostics::golden(&diagnose("edge", "list Deployment", &refused), &[]);
         crate::render::diagnostics::golden(&diagnose("edge", "apply Deployment shop/web", &Fault::NoApply), &[]);
     }

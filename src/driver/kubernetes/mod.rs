@@ -2,7 +2,9 @@
 //!
 //! | file | knows |
 //! | --- | --- |
-//! | `requests` | which request each verb is, pages, time limits, what may be repeated |
+//! | `requests` | which request each verb is, pages, time limits, preconditions |
+//! | `ask` | when a request is sent, and what it is repeated after |
+//! | `pace`, `gate` | how many requests a cluster is asked at once: the number, and the waiting for it |
 //! | `served` | which kinds a server has (discovery), asked once per group and version |
 //! | `fault` | what the server's refusals mean |
 //! | `object` | which parts of an object are noise |
@@ -11,12 +13,15 @@
 //!
 //! Knows nothing of plans or State. Faults are SKY0701 to SKY0709.
 
+mod ask;
 mod explain;
 #[cfg(test)]
 pub(crate) mod fake;
 mod fault;
+mod gate;
 mod health;
 mod object;
+mod pace;
 mod requests;
 mod served;
 
@@ -24,5 +29,6 @@ pub use explain::explain;
 pub use fault::{Fault, diagnose};
 pub use health::{Health, health, replicas};
 pub use object::{address, clean};
+pub use pace::MOST;
 pub use requests::{Cluster, Deleted, Id, Mode, Stamp};
 pub use served::Served;

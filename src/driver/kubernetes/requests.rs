@@ -1,7 +1,4 @@
-//! Which request each verb is: pages, time limits, preconditions, and what may be repeated.
-//!
-//! The library repeats what a busy server refuses (429, 503, 504). What got no answer is repeated
-//! here, and only where repeating it changes nothing.
+//! Which request each verb is: pages, time limits, preconditions, and whether it may be repeated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +15,12 @@ use kube::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
+    ask::{self, How, Repeat},
     fault::Fault,
+    gate::Gate,
     served::{Discovery, Served},
 };
 use crate::observed::KindRef;
@@ -36,14 +35,13 @@ const SHORT: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(60);
 /// Bytes of a log that are asked for at most.
 const LOG_BYTES: i64 = 64 * 1024;
-/// Pauses between repetitions of what got no answer.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
-/// A cluster that can be asked. Cheap to clone.
+/// A cluster that can be asked. Cheap to clone; all clones share one gate.
 #[derive(Clone)]
 pub struct Cluster {
     name: Arc<str>,
     client: Client,
+    gate: Arc<Gate>,
     discovery: Arc<Discovery>,
 }
 
@@ -104,7 +102,7 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// A cluster by its name in the project.
     pub fn new(name: &str, client: Client) -> Self {
-        Self { name: name.into(), client, discovery: Arc::default() }
+        Self { name: name.into(), client, gate: Arc::default(), discovery: Arc::default() }
     }
 
     /// Its name in the project.
@@ -112,7 +110,7 @@ impl Cluster {
         &self.name
     }
 
-    /// The library's client.
+    /// The library's client, for what lasts: what is asked with it passes no gate and is not repeated.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -122,7 +120,8 @@ impl Cluster {
     /// # Errors
     /// No answer, or refused.
     pub async fn version(&self) -> Result<String, Fault> {
-        Ok(within(SHORT, self.client.apiserver_version()).await?.git_version)
+        let version: Value = self.look("", "version").await?;
+        Ok(version["gitVersion"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Uid of the namespace `kube-system`: which cluster this really is.
@@ -139,8 +138,9 @@ impl Cluster {
     /// # Errors
     /// No answer, or refused.
     pub async fn kind(&self, kind: &KindRef) -> Result<Option<Served>, Fault> {
-        let ask = async { self.discovery.kind(&self.client, kind).await };
-        timeout(SHORT, ask).await.unwrap_or_else(|_| Err(silent(SHORT)))
+        // One asks for all, and the others wait for that one.
+        let silent = || Fault::Unreachable(format!("no answer within {} s", LONG.as_secs()));
+        timeout(LONG, self.discovery.kind(self, kind)).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Like [`Cluster::kind`], asking the server again for a kind that was not there.
@@ -191,8 +191,10 @@ impl Cluster {
             ..LogParams::default()
         };
         let request = Request::new(DynamicObject::url_path(&Served::pods().resource, Some(namespace)));
-        let made = request.logs(pod, &params).map_err(|e| Fault::from(kube::Error::BuildRequest(e)))?;
-        within(SHORT, self.client.request_text(made)).await
+        let how = How { sort: ("log", String::new()), repeat: Repeat::Free, limit: SHORT };
+        let make = || request.logs(pod, &params).map_err(|e| kube::Error::BuildRequest(e).into());
+        let text = ask::bytes(&self.client, &self.gate, &how, make).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Like [`Cluster::list`], metadata only.
@@ -216,7 +218,7 @@ impl Cluster {
             let mut params = select.clone().limit(PAGE);
             params.continue_token.clone_from(&token);
             let verb = if metadata { Verb::ListMetadata(&params) } else { Verb::List(&params) };
-            match self.ask::<Page>(LONG, &request, verb).await {
+            match self.ask::<Page>(LONG, &kind.resource.plural, &request, verb).await {
                 Ok(page) => {
                     items.extend(page.items.unwrap_or_default());
                     token = page.metadata.continue_.filter(|t| !t.is_empty());
@@ -246,7 +248,7 @@ impl Cluster {
     /// No answer, or refused.
     pub async fn get(&self, kind: &Served, id: Id<'_>) -> Result<Option<Value>, Fault> {
         let request = request(kind, id);
-        found(self.ask(SHORT, &request, Verb::Get(id.name)).await)
+        found(self.ask(SHORT, &kind.resource.plural, &request, Verb::Get(id.name)).await)
     }
 
     /// Uid and metadata of an object; `None` = it is not there.
@@ -255,7 +257,7 @@ impl Cluster {
     /// No answer, or refused.
     pub async fn stamp(&self, kind: &Served, id: Id<'_>) -> Result<Option<Stamp>, Fault> {
         let request = request(kind, id);
-        let found = found(self.ask::<Value>(SHORT, &request, Verb::Stamp(id.name)).await)?;
+        let found = found(self.ask::<Value>(SHORT, &kind.resource.plural, &request, Verb::Stamp(id.name)).await)?;
         Ok(found.map(|mut object| {
             let metadata = object["metadata"].take();
             Stamp { uid: metadata["uid"].as_str().unwrap_or_default().to_owned(), metadata }
@@ -279,11 +281,7 @@ impl Cluster {
             field_manager: Some(manager.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
         };
-        let verb = Verb::Apply(id.name, &params, object);
-        match mode {
-            Mode::DryRun | Mode::ForcedDryRun => self.ask(LONG, &request, verb).await,
-            Mode::Real | Mode::Forced => within(LONG, self.once(&request, verb)).await,
-        }
+        self.ask(LONG, &kind.resource.plural, &request, Verb::Apply(id.name, &params, object)).await
     }
 
     /// Deletes an object if it has that uid, and that version where one is given. `foreground`: what it
@@ -307,9 +305,8 @@ impl Cluster {
                 .map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: version.map(str::to_owned) }),
             ..DeleteParams::default()
         };
-        // With a uid it can be repeated: the second one finds nothing, or the same object going.
         let request = request(kind, id);
-        match self.ask::<Value>(LONG, &request, Verb::Delete(id.name, &params)).await {
+        match self.ask::<Value>(LONG, &kind.resource.plural, &request, Verb::Delete(id.name, &params)).await {
             // The server answers with a Status when nothing is left to be done.
             Ok(answer) if answer["kind"] == "Status" => Ok(Deleted::Gone),
             Ok(object) => Ok(Deleted::Going(Box::new(object))),
@@ -318,30 +315,21 @@ impl Cluster {
         }
     }
 
-    /// Asks, and asks again when no answer came.
-    async fn ask<T: DeserializeOwned>(&self, limit: Duration, request: &Request, verb: Verb<'_>) -> Result<T, Fault> {
-        let all = async {
-            for pause in PAUSES {
-                match self.once(request, verb).await.map_err(Fault::from) {
-                    Err(Fault::Unreachable(_)) => sleep(pause).await,
-                    other => return other,
-                }
-            }
-            self.once(request, verb).await.map_err(Fault::from)
-        };
-        timeout(limit, all).await.unwrap_or_else(|_| Err(silent(limit)))
+    /// What the server says of itself at a path.
+    pub(super) async fn look<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, Fault> {
+        self.ask(SHORT, path, &Request::new(path), Verb::Get(name)).await
     }
 
-    async fn once<T: DeserializeOwned>(&self, request: &Request, verb: Verb<'_>) -> kube::Result<T> {
-        let made = match verb {
-            Verb::List(select) => request.list(select),
-            Verb::ListMetadata(select) => request.list_metadata(select),
-            Verb::Get(name) => request.get(name, &GetParams::default()),
-            Verb::Stamp(name) => request.get_metadata(name, &GetParams::default()),
-            Verb::Apply(name, params, object) => request.patch(name, params, &Patch::Apply(object)),
-            Verb::Delete(name, params) => request.delete(name, params),
-        };
-        self.client.request(made.map_err(kube::Error::BuildRequest)?).await
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        limit: Duration,
+        what: &str,
+        request: &Request,
+        verb: Verb<'_>,
+    ) -> Result<T, Fault> {
+        let how = How { sort: (verb.word(), what.to_owned()), repeat: verb.repeat(), limit };
+        let make = || verb.made(request).map_err(|e| kube::Error::BuildRequest(e).into());
+        ask::ask(&self.client, &self.gate, &how, make).await
     }
 }
 
@@ -356,6 +344,47 @@ enum Verb<'a> {
     Delete(&'a str, &'a DeleteParams),
 }
 
+impl Verb<'_> {
+    fn made(self, request: &Request) -> Result<hyper::Request<Vec<u8>>, kube::core::request::Error> {
+        match self {
+            Verb::List(select) => request.list(select),
+            Verb::ListMetadata(select) => request.list_metadata(select),
+            Verb::Get(name) => request.get(name, &GetParams::default()),
+            Verb::Stamp(name) => request.get_metadata(name, &GetParams::default()),
+            Verb::Apply(name, params, object) => request.patch(name, params, &Patch::Apply(object)),
+            Verb::Delete(name, params) => request.delete(name, params),
+        }
+    }
+
+    /// A word for what is alike in latency.
+    fn word(self) -> &'static str {
+        match self {
+            Verb::List(_) => "list",
+            Verb::ListMetadata(_) => "list metadata",
+            Verb::Get(_) => "get",
+            Verb::Stamp(_) => "get metadata",
+            Verb::Apply(_, params, _) if params.dry_run => "try",
+            Verb::Apply(..) => "apply",
+            Verb::Delete(..) => "delete",
+        }
+    }
+
+    fn repeat(self) -> Repeat {
+        match self {
+            Verb::List(_) | Verb::ListMetadata(_) | Verb::Get(_) | Verb::Stamp(_) => Repeat::Free,
+            Verb::Apply(_, params, _) if params.dry_run => Repeat::Free,
+            // With a uid alone the second one finds nothing, or the same object going. A version is another
+            // one once the first has been there.
+            Verb::Delete(_, DeleteParams { preconditions: Some(held), .. })
+                if held.uid.is_some() && held.resource_version.is_none() =>
+            {
+                Repeat::Free
+            }
+            Verb::Apply(..) | Verb::Delete(..) => Repeat::Refused,
+        }
+    }
+}
+
 fn request(kind: &Served, id: Id<'_>) -> Request {
     let namespace = id.namespace.filter(|_| kind.namespaced);
     Request::new(DynamicObject::url_path(&kind.resource, namespace))
@@ -367,15 +396,4 @@ fn found<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
         Err(Fault::NotFound) => Ok(None),
         Err(fault) => Err(fault),
     }
-}
-
-async fn within<T>(limit: Duration, answer: impl Future<Output = kube::Result<T>>) -> Result<T, Fault> {
-    match timeout(limit, answer).await {
-        Ok(answer) => answer.map_err(Fault::from),
-        Err(_) => Err(silent(limit)),
-    }
-}
-
-fn silent(limit: Duration) -> Fault {
-    Fault::Unreachable(format!("no answer within {} s", limit.as_secs()))
 }

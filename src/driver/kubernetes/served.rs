@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use kube::{Client, core::ApiResource};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use kube::core::ApiResource;
 use tokio::sync::OnceCell;
 
-use super::fault::Fault;
+use super::{fault::Fault, requests::Cluster};
 use crate::observed::KindRef;
 
 /// A kind that a server has.
@@ -66,12 +67,12 @@ pub(super) struct Discovery {
 
 impl Discovery {
     /// How a kind is served; `None` = it is not.
-    pub(super) async fn kind(&self, client: &Client, kind: &KindRef) -> Result<Option<Served>, Fault> {
+    pub(super) async fn kind(&self, cluster: &Cluster, kind: &KindRef) -> Result<Option<Served>, Fault> {
         let cell = {
             let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
             groups.entry(kind.api_version.clone()).or_default().clone()
         };
-        let kinds = cell.get_or_try_init(|| ask(client, &kind.api_version)).await?;
+        let kinds = cell.get_or_try_init(|| ask(cluster, &kind.api_version)).await?;
         Ok(kinds.get(&kind.kind).cloned())
     }
 
@@ -81,14 +82,10 @@ impl Discovery {
     }
 }
 
-async fn ask(client: &Client, api_version: &str) -> Result<Kinds, Fault> {
+async fn ask(cluster: &Cluster, api_version: &str) -> Result<Kinds, Fault> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let answer = if group.is_empty() {
-        client.list_core_api_resources(version).await
-    } else {
-        client.list_api_group_resources(api_version).await
-    };
-    let resources = match answer.map_err(Fault::from) {
+    let path = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+    let resources = match cluster.look::<APIResourceList>(&path, version).await {
         Ok(list) => list.resources,
         Err(Fault::NotFound) => Vec::new(),
         Err(fault) => return Err(fault),
