@@ -56,6 +56,9 @@ pub struct Questions {
     /// Objects to be taken over, where they are there: by address, with the kind to ask for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<ResourceAddress, KindRef>,
+    /// Namespaces and definitions that are to go, and what is to be looked for in them: objects of others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holdings: BTreeMap<ResourceAddress, HoldingQuestion>,
     /// Objects to send as a dry-run of a server-side apply, by address. Secret values are keyed
     /// digests: whoever answers puts the real ones in.
     pub dry_runs: BTreeMap<ResourceAddress, DryRunQuestion>,
@@ -64,7 +67,7 @@ pub struct Questions {
 impl Questions {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
-        self.clusters.is_empty() && self.lookups.is_empty() && self.imports.is_empty() && self.dry_runs.is_empty()
+        self.clusters.is_empty() && self.lookups.is_empty() && self.imports.is_empty() && self.holdings.is_empty() && self.dry_runs.is_empty()
     }
 }
 
@@ -82,6 +85,31 @@ pub struct ClusterQuestion {
     pub capacity: bool,
     /// Uids of our own workloads: their pods do not count as used.
     pub ours: BTreeSet<String>,
+}
+
+/// What objects of others are looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldingQuestion {
+    /// Which: of one kind anywhere, or (`None`) of any kind in a namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<KindRef>,
+    /// Objects with this label `skyplan.io/lineage` are ours.
+    pub lineage: String,
+}
+
+/// Objects of others in something that is to go. What controllers make by themselves does not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Holding {
+    /// How many there are.
+    pub count: u64,
+    /// Some of them, sorted: `ConfigMap notes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub some: Vec<String>,
+    /// Kinds that nobody let us look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
 }
 
 /// An object to send as a dry-run.
@@ -108,6 +136,9 @@ pub struct Observed {
     /// Objects to be taken over, cleaned and redacted; `None` = not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<ResourceAddress, Option<Value>>,
+    /// What of others is in namespaces and definitions that are to go.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holdings: BTreeMap<ResourceAddress, Holding>,
     /// Answers of dry-runs.
     pub dry_runs: BTreeMap<ResourceAddress, DryRun>,
     /// Bytes a second that clusters receive, by name, for the strategy `MostTraffic`; a cluster that is not

@@ -67,6 +67,7 @@ mod real {
     mod network;
     mod parts;
     mod proxy;
+    mod prune;
     mod race;
     mod store;
     mod stores;

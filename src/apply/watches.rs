@@ -200,7 +200,7 @@ mod tests {
         };
         let all = Watches::new("l");
         let cluster = Cluster::new("edge", client);
-        let mut seen = all.follow(&cluster, &Served { resource, namespaced: true }, Some("n"), "m");
+        let mut seen = all.follow(&cluster, &Served { resource, namespaced: true, kept: true }, Some("n"), "m");
         let mut story = Vec::new();
         while story.last().is_none_or(|last| last != "gone") {
             timeout(Duration::from_secs(30), seen.changed()).await.unwrap().unwrap();

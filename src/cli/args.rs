@@ -266,6 +266,9 @@ pub(super) struct DestroyArgs {
     pub(super) project: ProjectArgs,
     #[command(flatten)]
     pub(super) part: PartArgs,
+    /// Go ahead where objects that skyplan did not make would go along, such as those in a namespace
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
     #[command(flatten)]
     pub(super) run: RunArgs,
 }

@@ -6,6 +6,7 @@
 mod capacity;
 mod cluster;
 mod health;
+mod holdings;
 mod outputs;
 mod questions;
 
@@ -42,11 +43,14 @@ pub async fn answer(drivers: &Drivers, questions: &Questions, secret_key: &str, 
     }
 
     let context = questions::Context { drivers, questions, secret_key };
-    let (lookups, imports, dry_runs) = futures::join!(context.lookups(), context.imports(), context.dry_runs());
-    for (cluster, why) in lookups.failed.into_iter().chain(imports.failed).chain(dry_runs.failed) {
+    let (lookups, imports, holdings, dry_runs) =
+        futures::join!(context.lookups(), context.imports(), context.holdings(), context.dry_runs());
+    let failed = lookups.failed.into_iter().chain(imports.failed).chain(holdings.failed).chain(dry_runs.failed);
+    for (cluster, why) in failed {
         observed.clusters.insert(cluster, ClusterObserved::Unreachable { why });
     }
     observed.lookups.extend(lookups.answers);
     observed.imports.extend(imports.answers);
+    observed.holdings.extend(holdings.answers);
     observed.dry_runs.extend(dry_runs.answers);
 }

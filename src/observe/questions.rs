@@ -42,7 +42,7 @@ impl Context<'_> {
         gather(&self.questions.dry_runs, |address, question| self.dry_run(address, question)).await
     }
 
-    async fn cluster(&self, name: &str) -> Fallible<Cluster> {
+    pub(super) async fn cluster(&self, name: &str) -> Fallible<Cluster> {
         if let Some(cluster) = self.drivers.connected(name).await {
             return Ok(cluster);
         }
@@ -109,7 +109,7 @@ impl Context<'_> {
 }
 
 /// Asks every cluster on its own; one that fails to answer is asked nothing more.
-async fn gather<'q, Q, T, F>(
+pub(super) async fn gather<'q, Q, T, F>(
     questions: &'q BTreeMap<ResourceAddress, Q>,
     one: impl Fn(&'q ResourceAddress, &'q Q) -> F,
 ) -> Answers<T>

@@ -20,7 +20,7 @@ use crate::{
     compile::model::Protection,
     diagnostic::Origin,
     network::Networks,
-    observed::Connection,
+    observed::{Connection, Holding},
     spec::{DeletionPolicy, Subject},
     state::{PlacementRecord, Record, record::NodePoolState},
     trust::Trust,
@@ -282,6 +282,9 @@ pub struct Change {
     /// Fields that others own and that the specs want otherwise, where somebody gives way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contested: Vec<Contested>,
+    /// What of others goes with it; where it is a namespace or a definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Holding>,
     /// What it shall be; `None` for what goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Target>,
@@ -316,6 +319,7 @@ impl Change {
             reason,
             fields: Vec::new(),
             contested: Vec::new(),
+            holds: None,
             after: None,
             origin: None,
             depends_on: Vec::new(),

@@ -5,7 +5,7 @@
 //! of their own. Knows the changes, and how many resources there are.
 
 use super::change::{Action, ActionReason, Change};
-use crate::address::ResourceAddress;
+use crate::{address::ResourceAddress, quantity::counted};
 
 /// Kinds whose deletion takes more with it than itself.
 const PRECIOUS: [&str; 4] = ["CustomResourceDefinition", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
@@ -29,7 +29,7 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
         .filter_map(|c| match &c.address {
             ResourceAddress::Cluster(name) => Some(format!("it deletes cluster {name} with all that is on it")),
             ResourceAddress::Object(o) if PRECIOUS.contains(&o.kind.as_str()) => {
-                Some(format!("it deletes {} on {} with all that is in it", c.address.short(), o.cluster))
+                Some(format!("it deletes {} on {} with all that is in it{}", c.address.short(), o.cluster, of_others(c)))
             }
             ResourceAddress::Object(_) | ResourceAddress::Null(_) => None,
         })
@@ -39,6 +39,38 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
         reasons.push(format!("it deletes {gone} of {recorded} resources"));
     }
     reasons
+}
+
+/// What a plan that is meant to destroy takes along that skyplan never made, a clause each.
+pub(super) fn strangers(changes: &[Change]) -> Vec<String> {
+    let takes = |c: &&Change| c.holds.as_ref().is_some_and(|h| h.count > 0);
+    let words = |c: &Change| format!("{} on {} goes with all that is in it{}", c.address.short(), c.address.cluster(), of_others(c));
+    changes.iter().filter(takes).map(words).collect()
+}
+
+/// `: ConfigMap notes and 2 more objects are not skyplan's`.
+fn of_others(change: &Change) -> String {
+    let Some(holds) = &change.holds else { return String::new() };
+    let unseen = match holds.unseen.as_slice() {
+        [] => String::new(),
+        kinds => format!("; nobody may look for {}", kinds.join(", ")),
+    };
+    let more = holds.count - holds.some.len() as u64;
+    let named = match (holds.some.as_slice(), more) {
+        ([], _) => return unseen,
+        ([one], 0) => format!("{one} is"),
+        (some, 0) => format!("{} are", listed(some)),
+        (some, more) => format!("{} and {} are", some.join(", "), counted(more, "more object")),
+    };
+    format!(": {named} not skyplan's{unseen}")
+}
+
+/// `a, b and c`.
+fn listed(all: &[String]) -> String {
+    match all {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        all => all.concat(),
+    }
 }
 
 #[cfg(test)]

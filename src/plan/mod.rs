@@ -266,7 +266,12 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         clusters.extend(known.map(|c| (name.to_owned(), c)));
     }
     let destroy = inputs.model.is_none();
-    let guards = if destroy || !what_if.is_empty() { Vec::new() } else { guard::guards(&changes, state.records.len()) };
+    let guards = match (what_if.is_empty(), destroy) {
+        (false, _) => Vec::new(),
+        // To destroy is the word for all that skyplan made.
+        (true, true) => guard::strangers(&changes),
+        (true, false) => guard::guards(&changes, state.records.len()),
+    };
     let had_placement = !state.placement.components.is_empty();
     Plan {
         format_version: FORMAT_VERSION.into(),

@@ -8,7 +8,7 @@ use skyplan::{
     address::{ObjectAddress, ResourceAddress},
     diagnostic::Diagnostic,
     network::Networks,
-    observed::{ClusterObserved, ClusterQuestion, DryRun, DryRunQuestion, FreeNode, Observed, Questions, Stranger},
+    observed::{ClusterObserved, ClusterQuestion, DryRun, DryRunQuestion, Holding, FreeNode, Observed, Questions, Stranger},
     plan::secret,
     spec::ClusterDriver,
 };
@@ -194,6 +194,19 @@ impl World {
         }
         for address in questions.imports.keys() {
             observed.imports.insert(address.clone(), self.object(address).map(|o| clean(o, key)));
+        }
+        for (address, question) in &questions.holdings {
+            let (target, site) = (address.object().unwrap(), &self.clusters[address.cluster()]);
+            let strangers = site.objects.iter().filter(|(a, o)| {
+                let object = a.object().unwrap();
+                let within = match &question.kind {
+                    Some(kind) => o["apiVersion"] == *kind.api_version && o["kind"] == *kind.kind,
+                    None => object.namespace.as_ref() == Some(&target.name),
+                };
+                within && o["metadata"]["labels"]["skyplan.io/lineage"] != *question.lineage
+            });
+            let some: Vec<String> = strangers.map(|(a, _)| a.object().unwrap()).map(|o| format!("{} {}", o.kind, o.name)).collect();
+            observed.holdings.insert(address.clone(), Holding { count: some.len() as u64, some, unseen: Vec::new() });
         }
         for (address, DryRunQuestion { object, manager, force }) in &questions.dry_runs {
             let answer = match self.merged(address, object, manager, *force) {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{ATTEMPTS, After, Write};
 use crate::{
     apply::fault::{Failure, refused},
-    driver::kubernetes::{Deleted, Fault, Mode, Served, clean},
+    driver::kubernetes::{Deleted, Fault, Mode, Served, clean, strangers},
+    observed::HoldingQuestion,
     plan::{
         change::Action,
         projection::{owned_fields, projection_digest},
@@ -74,6 +75,20 @@ impl Write<'_, '_> {
         Ok(None)
     }
 
+    /// What others have put into it since it was planned is not to go with it.
+    async fn nothing_new_in_it(&self) -> Result<(), Failure> {
+        let Some(planned) = self.change.holds.as_ref().filter(|_| self.object.kind == "Namespace") else { return Ok(()) };
+        let question = HoldingQuestion { kind: None, lineage: self.run.lineage().to_owned() };
+        let ask = async || strangers(&self.site.cluster, &self.change.address, &question).await;
+        let found = self.patiently(ask).await;
+        let found = found.map_err(|f| Failure::settled(refused(self.change, "look into", &f)))?;
+        if found.count <= planned.count {
+            return Ok(());
+        }
+        let new: Vec<&str> = found.some.iter().filter(|n| !planned.some.contains(n)).map(String::as_str).collect();
+        Err(self.stale(&format!("others have put something into it since the plan was made ({})", new.join(", "))))
+    }
+
     /// Deletes the object that was planned on, as it was then: one that another apply has changed since
     /// is wanted by somebody.
     pub(super) async fn request_delete(&self, kind: &Served) -> Result<Deleted, Failure> {
@@ -84,6 +99,7 @@ impl Write<'_, '_> {
             }
         });
         let deletes = self.change.action == Action::Delete;
+        self.nothing_new_in_it().await?;
         let foreground = self.run.options.wait && OWNERS.contains(&self.object.kind.as_str());
         for attempt in 1.. {
             let mut version = None;

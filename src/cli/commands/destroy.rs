@@ -14,8 +14,7 @@ pub(in crate::cli) async fn run(root: &Path, args: &DestroyArgs, output: &Output
     match Session::open_to_plan(root, &args.project, output) {
         Ok((session, log, drivers)) => {
             let asked = asked(true, &args.part, &OtherArgs::default(), &args.project);
-            // `destroy` is the explicit word.
-            planned(&session, &drivers, log, &asked, true, &args.run, output).await
+            planned(&session, &drivers, log, &asked, args.allow_deletes, &args.run, output).await
         }
         Err(exit) => exit,
     }

@@ -9,6 +9,7 @@
 //! | `fault` | what the server's refusals mean |
 //! | `object` | which parts of an object are noise |
 //! | `health` | whether an object is as its spec wants it |
+//! | `strangers` | what of others is in a namespace, or of a kind |
 //! | `explain` | why a workload's pods do not run: states, logs, events |
 //!
 //! Knows nothing of plans or State. Faults are SKY0701 to SKY0709.
@@ -24,6 +25,7 @@ mod object;
 mod pace;
 mod requests;
 mod served;
+mod strangers;
 
 pub use explain::explain;
 pub use fault::{Fault, diagnose};
@@ -32,3 +34,4 @@ pub use object::{address, clean};
 pub use pace::MOST;
 pub use requests::{Cluster, Deleted, Id, Mode, Stamp};
 pub use served::Served;
+pub use strangers::strangers;

@@ -205,6 +205,27 @@ impl Cluster {
         self.pages(kind, None, &ListParams::default().labels(labels), true).await
     }
 
+    /// The same of one namespace; `None` = of all.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn list_metadata_in(
+        &self,
+        kind: &Served,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Vec<Value>, Fault> {
+        self.pages(kind, namespace, &ListParams::default().labels(labels), true).await
+    }
+
+    /// All kinds that are served, in the version that the server prefers.
+    ///
+    /// # Errors
+    /// No answer, or refused.
+    pub async fn kinds(&self) -> Result<Vec<Served>, Fault> {
+        self.discovery.all(self).await
+    }
+
     async fn pages(
         &self,
         kind: &Served,

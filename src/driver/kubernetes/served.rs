@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use futures::future::join_all;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroupList, APIResourceList};
 use kube::core::ApiResource;
 use tokio::sync::OnceCell;
 
@@ -19,6 +20,8 @@ pub struct Served {
     pub resource: ApiResource,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
+    /// Whether its objects are made, listed and deleted: views of others are not.
+    pub kept: bool,
 }
 
 impl Served {
@@ -31,7 +34,7 @@ impl Served {
             kind: kind.to_owned(),
             plural: plural.to_owned(),
         };
-        Self { resource, namespaced }
+        Self { resource, namespaced, kept: true }
     }
 
     /// `Namespace`.
@@ -68,12 +71,37 @@ pub(super) struct Discovery {
 impl Discovery {
     /// How a kind is served; `None` = it is not.
     pub(super) async fn kind(&self, cluster: &Cluster, kind: &KindRef) -> Result<Option<Served>, Fault> {
-        let cell = {
-            let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-            groups.entry(kind.api_version.clone()).or_default().clone()
-        };
+        let cell = self.cell(&kind.api_version);
         let kinds = cell.get_or_try_init(|| ask(cluster, &kind.api_version)).await?;
         Ok(kinds.get(&kind.kind).cloned())
+    }
+
+    /// All kinds, each in the version that the server prefers. An API that does not answer has none.
+    pub(super) async fn all(&self, cluster: &Cluster) -> Result<Vec<Served>, Fault> {
+        let groups = cluster.look::<APIGroupList>("", "apis").await?.groups.into_iter();
+        let preferred = groups.filter_map(|g| {
+            let version = g.preferred_version.or_else(|| g.versions.into_iter().next())?;
+            Some(version.group_version)
+        });
+        let all = std::iter::once("v1".to_owned()).chain(preferred).map(|version| async move {
+            let cell = self.cell(&version);
+            cell.get_or_try_init(|| ask(cluster, &version)).await.map(|kinds| kinds.values().cloned().collect::<Vec<_>>())
+        });
+        let mut kinds = Vec::new();
+        for found in join_all(all).await {
+            match found {
+                Ok(found) => kinds.extend(found),
+                // Of a server behind the server.
+                Err(Fault::Refused(503, _)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(kinds)
+    }
+
+    fn cell(&self, api_version: &str) -> Arc<OnceCell<Kinds>> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.entry(api_version.to_owned()).or_default().clone()
     }
 
     /// Asks anew next time: a kind was missing, and may have come since.
@@ -99,7 +127,8 @@ async fn ask(cluster: &Cluster, api_version: &str) -> Result<Kinds, Fault> {
             kind: r.kind.clone(),
             plural: r.name,
         };
-        (r.kind, Served { resource, namespaced: r.namespaced })
+        let kept = ["create", "delete", "list"].iter().all(|verb| r.verbs.iter().any(|v| v == verb));
+        (r.kind, Served { resource, namespaced: r.namespaced, kept })
     });
     Ok(kinds.collect())
 }

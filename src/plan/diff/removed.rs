@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{Diff, Sides, Terms, deletes, is_ours, record_of, silence};
 use crate::{
     address::ResourceAddress,
     diagnostic::{Diagnostic, Origin},
-    observed::{ClusterObserved, Observed},
+    observed::{ClusterObserved, HoldingQuestion, KindRef, Observed},
     packed::Packed,
     plan::{
         change::{Action, ActionReason, Change, Precondition},
@@ -91,6 +93,14 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
             if action == Action::Delete && address.object().is_some() {
                 silence(address.cluster(), observed, diff);
                 diff.blind = true;
+            }
+        }
+        if change.action == Action::Delete
+            && let Some(question) = world.holding(address)
+        {
+            change.holds = observed.holdings.get(address).cloned();
+            if change.holds.is_none() {
+                diff.questions.holdings.insert(address.clone(), question);
             }
         }
         diff.changes.insert(address.clone(), change);
@@ -245,6 +255,24 @@ impl World<'_> {
             }
         }
         all
+    }
+
+    /// What is to be asked before something goes that others may have put things into.
+    fn holding(&self, address: &ResourceAddress) -> Option<HoldingQuestion> {
+        let object = address.object()?;
+        let Some(ClusterObserved::Reached { objects, .. }) = self.observed(address) else { return None };
+        let kind = match object.kind.as_str() {
+            "Namespace" if object.group.is_empty() => None,
+            "CustomResourceDefinition" => {
+                let spec = objects.get(address)?.unpack()["spec"].take();
+                let served = spec["versions"].as_array().into_iter().flatten().find(|v| v["served"] == true)?;
+                let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+                let api_version = format!("{}/{}", text(&spec["group"]), text(&served["name"]));
+                Some(KindRef { api_version, kind: text(&spec["names"]["kind"]) })
+            }
+            _ => return None,
+        };
+        Some(HoldingQuestion { kind, lineage: self.state.lineage.clone() })
     }
 
     /// Whether its deletion policy leaves it where it is. With its cluster it goes all the same.

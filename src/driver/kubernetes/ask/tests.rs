@@ -22,7 +22,7 @@ fn kind() -> Served {
         kind: "ConfigMap".into(),
         plural: "configmaps".into(),
     };
-    Served { resource, namespaced: true }
+    Served { resource, namespaced: true, kept: true }
 }
 
 fn map() -> Value {
