@@ -73,5 +73,6 @@ mod real {
     mod stores;
     mod surgery;
     mod together;
+    mod truth;
     mod secrets;
 }
