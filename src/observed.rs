@@ -83,6 +83,9 @@ pub struct ClusterQuestion {
     pub lineage: String,
     /// Whether free capacity matters (it is not skyplan's cluster).
     pub capacity: bool,
+    /// In which version an object is to be seen, where its kind is listed in several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<ResourceAddress, String>,
     /// Uids of our own workloads: their pods do not count as used.
     pub ours: BTreeSet<String>,
 }

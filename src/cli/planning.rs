@@ -20,8 +20,9 @@ use crate::{
     state::State,
 };
 
-/// A plan that never ends asking is a bug; two rounds are what it takes.
-const MOST_ROUNDS: usize = 4;
+/// A plan that never ends asking is a bug. Clusters, what no list showed, what of that is ours, dry-runs, and the
+/// plan: five rounds are what it takes.
+const MOST_ROUNDS: usize = 6;
 
 /// A finished plan.
 pub(super) struct Planned {

@@ -2,7 +2,7 @@
 //!
 //! Three round trips at most: discovery and the small questions, the lists, further pages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -80,7 +80,7 @@ async fn reach(
     let (version, namespaces, kinds, nodes) = futures::try_join!(
         ask.one("tell its version", cluster.version()),
         ask.one("list Namespace", cluster.list_metadata(&namespaces, "")),
-        ask.kinds(&question.kinds, &question.lineage, secret_key),
+        ask.kinds(question, secret_key),
         ask.nodes(local, question),
     )?;
     let uid = namespaces
@@ -111,12 +111,11 @@ impl Ask<'_> {
     /// Kinds that are served, and all objects of them with our label.
     async fn kinds(
         &self,
-        kinds: &BTreeSet<KindRef>,
-        lineage: &str,
+        question: &ClusterQuestion,
         secret_key: &str,
     ) -> Fallible<(BTreeMap<String, bool>, BTreeMap<ResourceAddress, Packed>)> {
-        let labels = format!("skyplan.io/lineage={lineage}");
-        let lists = kinds.iter().map(|kind| {
+        let labels = format!("skyplan.io/lineage={}", question.lineage);
+        let lists = question.kinds.iter().map(|kind| {
             let labels = &labels;
             async move {
                 let what = format!("tell whether it serves {}", kind.key());
@@ -132,8 +131,13 @@ impl Ask<'_> {
         while let Some(list) = lists.try_next().await? {
             let Some((key, namespaced, listed)) = list else { continue };
             served.insert(key, namespaced);
-            let seen = listed.into_iter();
-            objects.extend(seen.map(|o| (address(self.cluster.name(), &o), clean(o, secret_key).into())));
+            for object in listed {
+                let address = address(self.cluster.name(), &object);
+                // Seen in another version it has other fields.
+                if question.versions.get(&address).is_none_or(|version| object["apiVersion"] == *version) {
+                    objects.insert(address, clean(object, secret_key).into());
+                }
+            }
         }
         Ok((served, objects))
     }

@@ -1,11 +1,12 @@
 //! Which fields differ between two objects, in paths that people read.
 //!
-//! Items of lists are told apart by what Kubernetes merges them by (`name`, `port`…) where all items
-//! have it, else by position. Knows nothing of clusters or owners.
+//! What a list is, `metadata.managedFields` of the two tell where they have some: items by key, a set, or one
+//! atom. Else items are told apart by what Kubernetes merges them by (`name`, `port`…) where all items have it,
+//! or by position. Knows nothing of clusters or owners.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::change::FieldChange;
 
@@ -16,14 +17,96 @@ const MERGE_KEYS: [&str; 7] = ["name", "containerPort", "port", "mountPath", "de
 const NOISE: [&str; 7] =
     ["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "deletionTimestamp"];
 
+/// What anybody owns at a place, as `fieldsV1` has it.
+#[derive(Clone, Copy)]
+enum Owned<'a> {
+    /// The objects do not tell.
+    Untold,
+    /// Nobody owns anything there, or somebody owns it whole.
+    Whole,
+    /// These fields and items.
+    Parts(&'a Map<String, Value>),
+}
+
+/// What tells the items of a list apart.
+enum Items {
+    /// These fields.
+    Keys(Vec<String>),
+    /// Their values.
+    Values,
+    /// Where they stand; the list is changed as one.
+    Places,
+    /// Nobody says: it is guessed.
+    Guessed,
+}
+
+impl<'a> Owned<'a> {
+    fn new(set: Option<&'a Value>) -> Self {
+        set.and_then(Value::as_object).filter(|set| !set.is_empty()).map_or(Self::Whole, Self::Parts)
+    }
+
+    fn field(self, key: &str) -> Self {
+        match self {
+            Self::Parts(set) => Self::new(set.get(&format!("f:{key}"))),
+            other => other,
+        }
+    }
+
+    fn item(self, item: &Value) -> Self {
+        let Self::Parts(set) = self else { return self };
+        let is = |name: &str| keys(name).is_some_and(|keys| keys.iter().all(|(k, v)| item.get(k) == Some(v)));
+        Self::new(set.iter().find(|(name, _)| is(name)).map(|(_, below)| below))
+    }
+
+    fn items(self) -> Items {
+        match self {
+            Self::Untold => Items::Guessed,
+            Self::Whole => Items::Places,
+            Self::Parts(set) => match set.keys().find_map(|name| keys(name)) {
+                Some(keys) => Items::Keys(keys.into_iter().map(|(key, _)| key).collect()),
+                None if set.keys().any(|name| name.starts_with("v:")) => Items::Values,
+                None => Items::Places,
+            },
+        }
+    }
+}
+
+/// The keys of an item in a field set.
+fn keys(name: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(name.strip_prefix("k:")?).ok()
+}
+
+/// What all managers of the two own together, where they tell.
+fn owned(objects: [&Value; 2]) -> Option<Map<String, Value>> {
+    let mut all = None;
+    for object in objects {
+        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+        // Fields of other versions have other names.
+        for entry in entries.filter(|e| e["apiVersion"] == object["apiVersion"]) {
+            unite(all.get_or_insert_with(Map::new), &entry["fieldsV1"]);
+        }
+    }
+    all
+}
+
+fn unite(all: &mut Map<String, Value>, more: &Value) {
+    for (name, below) in more.as_object().into_iter().flatten() {
+        if let Value::Object(all) = all.entry(name.clone()).or_insert_with(|| Value::Object(Map::new())) {
+            unite(all, below);
+        }
+    }
+}
+
 /// All fields that differ, sorted as they stand in the objects.
 pub fn changes(before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut out = Vec::new();
-    walk(String::new(), Some(before), Some(after), &mut out);
+    let all = owned([before, after]);
+    let owned = all.as_ref().map_or(Owned::Untold, Owned::Parts);
+    walk(String::new(), Some(before), Some(after), owned, &mut out);
     out
 }
 
-fn walk(path: String, before: Option<&Value>, after: Option<&Value>, out: &mut Vec<FieldChange>) {
+fn walk(path: String, before: Option<&Value>, after: Option<&Value>, owned: Owned<'_>, out: &mut Vec<FieldChange>) {
     if before == after {
         return;
     }
@@ -33,31 +116,75 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, out: &mut V
             for key in keys {
                 let noise = path == "metadata" && NOISE.contains(&key.as_str()) || path.is_empty() && key == "status";
                 if !noise {
-                    walk(join(&path, key), a.get(key), b.get(key), out);
+                    walk(join(&path, key), a.get(key), b.get(key), owned.field(key), out);
                 }
             }
         }
-        (Some(Value::Array(a)), Some(Value::Array(b))) => match merge_key(a, b) {
-            Some(key) => {
-                let find = |items: &'_ [Value], wanted: &Value| items.iter().position(|i| i[key] == *wanted);
-                let names: Vec<&Value> = a.iter().map(|i| &i[key]).collect();
-                let new = b.iter().map(|i| &i[key]).filter(|n| !names.contains(n));
-                let all: Vec<&Value> = names.iter().copied().chain(new).collect();
-                for name in all {
-                    let text = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
-                    let x = find(a, name).map(|i| &a[i]);
-                    let y = find(b, name).map(|i| &b[i]);
-                    walk(format!("{path}[{key}={text}]"), x, y, out);
-                }
-            }
-            None => {
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            let items = owned.items();
+            let keys = match &items {
+                Items::Keys(keys) if are_unique(a, keys) && are_unique(b, keys) => Some(keys.clone()),
+                Items::Values => return values(&path, a, b, out),
+                Items::Places => merge_key(a, b).filter(|key| in_order(a, b, key)).map(|key| vec![key.to_owned()]),
+                Items::Keys(_) | Items::Guessed => merge_key(a, b).map(|key| vec![key.to_owned()]),
+            };
+            let Some(keys) = keys else {
                 for i in 0..a.len().max(b.len()) {
-                    walk(format!("{path}[{i}]"), a.get(i), b.get(i), out);
+                    walk(format!("{path}[{i}]"), a.get(i), b.get(i), Owned::Whole, out);
                 }
+                return;
+            };
+            // As few as tell them apart.
+            let few = keys.iter().map(std::slice::from_ref).find(|few| are_unique(a, few) && are_unique(b, few));
+            let few = few.unwrap_or(&keys);
+            let new = b.iter().filter(|i| !a.iter().any(|j| alike(i, j, &keys)));
+            for item in a.iter().chain(new) {
+                let find = |all: &'_ [Value]| all.iter().position(|i| alike(i, item, &keys));
+                let (x, y) = (find(a).map(|i| &a[i]), find(b).map(|i| &b[i]));
+                walk(format!("{path}[{}]", words(item, few)), x, y, owned.item(item), out);
             }
-        },
+        }
         _ => out.push(FieldChange { path, before: before.cloned(), after: after.cloned(), by: None }),
     }
+}
+
+/// What is only in one of two sets.
+fn values(path: &str, a: &[Value], b: &[Value], out: &mut Vec<FieldChange>) {
+    let only = |here: &[Value], there: &[Value]| -> Vec<Value> {
+        here.iter().filter(|value| !there.contains(value)).cloned().collect()
+    };
+    let change = |value: &Value, before: Option<Value>, after: Option<Value>| FieldChange {
+        path: format!("{path}[={value}]"),
+        before,
+        after,
+        by: None,
+    };
+    out.extend(only(a, b).into_iter().map(|value| change(&value, Some(value.clone()), None)));
+    out.extend(only(b, a).into_iter().map(|value| change(&value, None, Some(value.clone()))));
+}
+
+/// Whether two items are the same one.
+fn alike(a: &Value, b: &Value, keys: &[String]) -> bool {
+    keys.iter().all(|key| a[key] == b[key])
+}
+
+/// Whether no two items are the same one.
+fn are_unique(items: &[Value], keys: &[String]) -> bool {
+    items.iter().enumerate().all(|(n, item)| !items[..n].iter().any(|other| alike(item, other, keys)))
+}
+
+/// What an item is called: `port=53,protocol=UDP`.
+fn words(item: &Value, keys: &[String]) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    keys.iter().map(|key| format!("{key}={}", text(&item[key]))).collect::<Vec<_>>().join(",")
+}
+
+/// Whether the items that are in both stand in the same order.
+fn in_order(a: &[Value], b: &[Value], key: &str) -> bool {
+    let common = |here: &[Value], there: &[Value]| -> Vec<Value> {
+        here.iter().map(|i| i[key].clone()).filter(|name| there.iter().any(|i| i[key] == *name)).collect()
+    };
+    common(a, b) == common(b, a)
 }
 
 /// A path and one more name.
@@ -114,6 +241,42 @@ mod tests {
                 "spec.replicas",
             ]
         );
+    }
+
+    /// Two objects of which somebody owns these fields.
+    fn paths(owned: &Value, before: &Value, after: &Value) -> Vec<String> {
+        let object = |spec: &Value| {
+            let entry = json!({"manager": "m", "apiVersion": "v1", "fieldsV1": {"f:spec": {"f:x": owned}}});
+            json!({"apiVersion": "v1", "metadata": {"managedFields": [entry]}, "spec": {"x": spec}})
+        };
+        changes(&object(before), &object(after)).into_iter().map(|c| c.path).collect()
+    }
+
+    #[test]
+    fn owners_tell_what_a_list_is() {
+        let keyed = json!({
+            "k:{\"port\":53,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}},
+            "k:{\"port\":53,\"protocol\":\"UDP\"}": {".": {}, "f:name": {}},
+        });
+        let port = |name: &str, protocol: &str| json!({"name": name, "port": 53, "protocol": protocol});
+        let both = json!([port("a", "TCP"), port("b", "UDP")]);
+        assert_eq!(
+            paths(&keyed, &both, &json!([port("b", "UDP"), port("c", "TCP")])),
+            ["spec.x[port=53,protocol=TCP].name"]
+        );
+        assert_eq!(paths(&keyed, &both, &json!([port("b", "UDP")])), ["spec.x[port=53]"]);
+        let set = json!({"v:\"a\"": {}, "v:\"b\"": {}});
+        assert_eq!(paths(&set, &json!(["a", "b"]), &json!(["b", "a"])), [""; 0]);
+        assert_eq!(paths(&set, &json!(["a", "b"]), &json!(["c", "a"])), ["spec.x[=\"b\"]", "spec.x[=\"c\"]"]);
+    }
+
+    #[test]
+    fn an_atom_has_an_order() {
+        let (a, b) = (json!({"name": "a", "v": 1}), json!({"name": "b", "v": 2}));
+        let turned = paths(&json!({}), &json!([a, b]), &json!([b, a]));
+        assert_eq!(turned, ["spec.x[0].name", "spec.x[0].v", "spec.x[1].name", "spec.x[1].v"]);
+        assert_eq!(paths(&json!({}), &json!([a, b]), &json!([b])), ["spec.x[name=a]"]);
+        assert_eq!(paths(&json!({}), &json!([a]), &json!([a, b])), ["spec.x[name=b]"]);
     }
 
     fn tree() -> impl Strategy<Value = Value> {

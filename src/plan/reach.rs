@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inputs, desired::connection, select::stays};
 use crate::{
-    address::ResourceAddress,
+    address::{ObjectAddress, ResourceAddress},
     compile::pods::group_kind,
     observed::{ClusterQuestion, Connection, KindRef, Observed, Questions},
     spec::ClusterDriver,
@@ -60,9 +60,50 @@ pub(super) fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
         }
         let capacity = connection.driver == ClusterDriver::Existing && inputs.model.is_some();
         let lineage = inputs.state.lineage.clone();
-        questions.clusters.insert(name, ClusterQuestion { connection, kinds, lineage, capacity, ours });
+        let versions = versions(inputs, &name, &kinds);
+        questions.clusters.insert(name, ClusterQuestion { connection, kinds, lineage, capacity, versions, ours });
     }
     questions
+}
+
+/// Objects of kinds that are listed in several versions, and which of those is theirs: as they are written, else
+/// as they were recorded.
+fn versions(inputs: &Inputs<'_>, cluster: &str, kinds: &BTreeSet<KindRef>) -> BTreeMap<ResourceAddress, String> {
+    let parts = |kind: &KindRef| {
+        let group = kind.api_version.split_once('/').map_or("", |(group, _)| group);
+        (group.to_owned(), kind.kind.clone())
+    };
+    let mut seen = BTreeSet::new();
+    let several: BTreeSet<(String, String)> =
+        kinds.iter().map(parts).filter(|kind| !seen.insert(kind.clone())).collect();
+    let mut all = BTreeMap::new();
+    for (address, record) in inputs.state.records.iter().filter(|(a, _)| a.cluster() == cluster && !several.is_empty())
+    {
+        if let (RecordDetail::Object(o), Some(object)) = (&record.detail, address.object())
+            && several.contains(&(object.group.clone(), object.kind.clone()))
+        {
+            all.insert(address.clone(), o.api_version.clone());
+        }
+    }
+    for object in inputs.model.into_iter().flat_map(|m| &m.objects).filter(|_| !several.is_empty()).map(|o| &o.object) {
+        let (group, kind, namespace, name) = named(object);
+        if !several.contains(&(group.to_owned(), kind.to_owned())) {
+            continue;
+        }
+        // Whether its kind has namespaces is not known yet.
+        for namespace in [namespace, None] {
+            let address = ObjectAddress {
+                cluster: cluster.to_owned(),
+                group: group.to_owned(),
+                kind: kind.to_owned(),
+                namespace: namespace.map(str::to_owned),
+                name: name.to_owned(),
+            };
+            let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
+            all.insert(ResourceAddress::Object(address), version);
+        }
+    }
+    all
 }
 
 /// Group, kind, namespace and name of an object.

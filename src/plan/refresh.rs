@@ -123,7 +123,9 @@ impl Refresh<'_> {
             None if observed.offline => return silence(name, observed, diff),
             Some(ClusterObserved::Absent) | None => return self.forget(diff),
         };
-        let live = objects.get(self.address).map(Packed::unpack).filter(|o| is_ours(o, self.state, self.address));
+        let recorded = |o: &Value| record.is_some_and(|r| o["metadata"]["uid"] == r.uid);
+        let ours = |o: &Value| is_ours(o, self.state, self.address) || recorded(o);
+        let live = objects.get(self.address).map(Packed::unpack).filter(ours);
         let Some(live) =
             live.as_ref().filter(|_| self.uncertain.is_some() || record.is_some_and(|r| r.cluster_uid == *cluster_uid))
         else {

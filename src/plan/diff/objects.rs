@@ -42,8 +42,12 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     };
     // A record of an earlier incarnation of the cluster says nothing of this one.
     let known = record.filter(|(_, o)| o.cluster_uid == **uid).map(|(_, o)| o);
-    let live = objects.get(address).map(Packed::unpack).filter(|o| is_ours(o, state, address));
-    let live = live.as_ref();
+    // The one that was recorded is ours, also where somebody has taken away what says so.
+    let recorded = |uid: &Value| known.is_some_and(|k| *uid == k.uid);
+    let listed = objects.get(address).map(Packed::unpack);
+    let listed = listed.filter(|o| is_ours(o, state, address) || recorded(&o["metadata"]["uid"]));
+    let unlisted = observed.imports.get(address).and_then(Option::as_ref).filter(|o| recorded(&o["metadata"]["uid"]));
+    let live = listed.as_ref().or(unlisted);
     let precondition = Precondition {
         record_serial,
         uid: live.and_then(|o| o["metadata"]["uid"].as_str()).map(str::to_owned),
@@ -108,6 +112,10 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             None if observed.offline => planned.unverified = true,
             None => {
                 diff.questions.lookups.insert(address.clone(), kind);
+                // Whether it is gone or has lost its label: what is tried next depends on it.
+                if known.is_some() {
+                    return;
+                }
             }
             Some(Some(stranger))
                 if found.is_some() && stranger.lineage.as_ref().is_none_or(|l| *l == state.lineage) =>
@@ -116,6 +124,13 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
                 planned.reason = ActionReason::Imported;
                 planned.precondition.uid = Some(stranger.uid.clone());
                 planned.precondition.projection = found.map(whole_digest);
+            }
+            Some(Some(stranger)) if known.is_some_and(|k| k.uid == stranger.uid) => {
+                // Where it is not there when it is looked at, it has gone in between.
+                if !observed.offline && !observed.imports.contains_key(address) {
+                    diff.questions.imports.insert(address.clone(), kind);
+                    return;
+                }
             }
             Some(Some(stranger)) => return diff.conflicts.push(stranger_conflict(resource, stranger, &state.lineage)),
             Some(None) => {}

@@ -51,6 +51,7 @@ pub(super) async fn make_the_cluster(drivers: &Drivers, state: &Path) -> String 
             kinds: BTreeSet::new(),
             lineage: "fleet".into(),
             capacity: false,
+            versions: BTreeMap::new(),
             ours: BTreeSet::new(),
         },
     );
@@ -90,6 +91,7 @@ pub(super) async fn take_the_cluster_away(drivers: &Drivers, state: &Path) {
         kinds: BTreeSet::new(),
         lineage: "fleet".into(),
         capacity: false,
+        versions: BTreeMap::new(),
         ours: BTreeSet::new(),
     };
     questions.clusters.insert(CLUSTER.into(), question.clone());

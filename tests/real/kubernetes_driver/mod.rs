@@ -13,7 +13,12 @@ mod questions;
 mod requests;
 mod waits;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::task::{LocalSet, spawn_local};
@@ -197,6 +202,7 @@ impl Project {
             kinds: kinds.iter().map(|(v, k)| KindRef { api_version: (*v).into(), kind: (*k).into() }).collect(),
             lineage: self.lineage.clone(),
             capacity,
+            versions: BTreeMap::new(),
             ours,
         }
     }

@@ -110,7 +110,8 @@ impl Bench {
             kubeconfig,
             scratch: home.dir.path().to_owned(),
         };
-        let schemas = Schemas::read(&server);
+        let versions = objects.iter().map(|o| o.manifest["apiVersion"].as_str().unwrap()).collect();
+        let schemas = Schemas::read(&server, &versions);
         Self { home, server, kubectl, schemas, objects, kinds, lineage, draw, turn: 0 }
     }
 

@@ -56,7 +56,8 @@ pub(super) fn plan(home: &Home, more: &[&str]) -> Plan {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut plan = Plan::default();
     if raw["formatVersion"].is_null() || !output.status.success() {
-        plan.faults.push(crate::real::home::both(&output).chars().take(6000).collect());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        plan.faults.push(format!("{said}{} {}", raw["conflicts"], raw["checks"]));
     }
     for change in raw["changes"].as_array().into_iter().flatten() {
         let address = text(&change["address"]);
@@ -74,7 +75,7 @@ pub(super) fn apply(home: &Home) -> Result<(), String> {
     let begun = Instant::now();
     let output = home.command(&["apply", "--yes", "--on-conflict", "take", "--timeout", "60s"]).output().unwrap();
     if !output.status.success() {
-        return Err(crate::real::home::both(&output));
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     if std::env::var_os("SKYPLAN_TRUTH_TIMES").is_some() {
         println!("apply {:.1} s", begun.elapsed().as_secs_f64());

@@ -1,7 +1,11 @@
 //! Which fields differ, as the server's own schema has it: lists by key, sets and atoms (`x-kubernetes-list-type`,
 //! `x-kubernetes-map-type` of OpenAPI). Knows how skyplan writes paths, and uses nothing of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread::sleep,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -75,14 +79,21 @@ impl<'a> Node<'a> {
 }
 
 impl Schemas {
-    pub(super) fn read(server: &Server) -> Self {
-        let mut all = BTreeMap::new();
-        for (path, at) in server.get("/openapi/v3").unwrap()["paths"].as_object().unwrap() {
-            let version = path.strip_prefix("api/").or_else(|| path.strip_prefix("apis/"));
-            let Some(version) = version.filter(|v| *v == "v1" || v.contains('/')) else { continue };
-            all.insert(version.to_owned(), server.get(at["serverRelativeURL"].as_str().unwrap()).unwrap());
+    /// The schemas of these versions; those of new definitions come a moment later than they.
+    pub(super) fn read(server: &Server, versions: &BTreeSet<&str>) -> Self {
+        for _ in 0..100 {
+            let index = server.get("/openapi/v3").unwrap();
+            let paths = index["paths"].as_object().unwrap();
+            let path = |version: &str| format!("{}/{version}", if version.contains('/') { "apis" } else { "api" });
+            if versions.iter().all(|version| paths.contains_key(&path(version))) {
+                let read =
+                    |version: &&str| ((*version).to_owned(), server.get(&format!("/openapi/v3/{}", path(version))));
+                let all = versions.iter().map(read).map(|(version, doc)| (version, doc.unwrap()));
+                return Self(all.collect());
+            }
+            sleep(Duration::from_millis(100));
         }
-        Self(all)
+        panic!("the server has no schemas of some of {versions:?}");
     }
 
     fn root(&self, object: &Value) -> Node<'_> {
