@@ -67,7 +67,11 @@ pub struct Questions {
 impl Questions {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
-        self.clusters.is_empty() && self.lookups.is_empty() && self.imports.is_empty() && self.holdings.is_empty() && self.dry_runs.is_empty()
+        self.clusters.is_empty()
+            && self.lookups.is_empty()
+            && self.imports.is_empty()
+            && self.holdings.is_empty()
+            && self.dry_runs.is_empty()
     }
 }
 

@@ -48,6 +48,7 @@ mod hard {
 }
 
 mod real {
+    mod adopt;
     mod cli;
     mod cloud;
     mod codes;

@@ -21,6 +21,7 @@
 
 mod check;
 mod cluster;
+mod confirm;
 mod executor;
 mod fault;
 mod graph;
@@ -135,6 +136,7 @@ pub async fn run(
         _ => log.state_at(plan.base.serial)?.map(|state| state.placement).unwrap_or_default(),
     };
     let before = plan.moved.iter().fold(before, |placement, m| placement.moved(&m.into()));
+    confirm::confirm(plan, drivers).await?;
     let begin = journal::begin(plan, log, options, Timestamp::now())?;
     let (run, recorded) = executor::Run::new(plan, secrets, drivers, log.state(), options, progress, begun);
     let mut journal = journal::Journal::new(log, begin, plan, &options.sealed);

@@ -1,6 +1,7 @@
 //! One change of an object: what is asked, what is sent, what is recorded.
 
 mod guarded;
+mod takeover;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -151,6 +152,9 @@ impl Write<'_, '_> {
                 return Err(Failure::of_write(self.change, "apply", &Fault::Unreachable(OVER.into())));
             }
             match self.heard(self.site.cluster.apply(&kind, &body, &self.run.manager, mode).await) {
+                Ok(answer) if self.change.reason == ActionReason::Imported => {
+                    return self.taken_over(&kind, answer).await;
+                }
                 Ok(answer) => return self.applied(&kind, answer),
                 // A controller wrote its status in between: look again whether ours is as planned.
                 Err(Fault::Stale(_)) if attempt < ATTEMPTS => {}

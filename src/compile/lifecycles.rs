@@ -27,6 +27,9 @@ pub struct Lifecycle {
     /// What becomes of other fields that others own; `None`: what the plan was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_conflict: Option<OnConflict>,
+    /// It is taken over where it is there already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopt: bool,
     /// What keeps it from being deleted.
     #[serde(default, skip_serializing_if = "Protection::is_none")]
     pub protection: Protection,
@@ -80,7 +83,7 @@ pub(super) fn of(
         let said = c.lifecycle.as_ref()?;
         Some(Rule { said, of: selected(said).into_iter().filter(|i| serves(*i, entry)).collect() })
     });
-    let mut lifecycles = vec![Lifecycle::default(); objects.len()];
+    let mut lifecycles = vec![Lifecycle { adopt: app.adopt, ..Lifecycle::default() }; objects.len()];
     // The component's word comes last, and counts where there can be one only.
     for rule in all.chain(each) {
         fruitless(&rule, out);

@@ -6,10 +6,7 @@ use super::{
 };
 use crate::{
     address::ResourceAddress,
-    driver::{
-        Fallible,
-        kubernetes::strangers,
-    },
+    driver::{Fallible, kubernetes::strangers},
     observed::{Holding, HoldingQuestion},
 };
 

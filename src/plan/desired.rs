@@ -93,6 +93,14 @@ pub(super) struct Desired {
     pub(super) secrets: Secrets,
 }
 
+impl Desired {
+    /// What is taken over where it is there already.
+    pub(super) fn adopted(&self) -> impl Iterator<Item = ResourceAddress> {
+        let adopts = |r: &&Resource| matches!(&r.body, Body::Object { lifecycle, .. } if lifecycle.adopt);
+        self.resources.values().filter(adopts).map(|r| r.address.clone())
+    }
+}
+
 /// The field manager of a lineage.
 pub fn manager(lineage: &str) -> String {
     format!("skyplan-{lineage}")

@@ -113,7 +113,7 @@ pub(super) fn diff(desired: &Desired, state: &State, observed: &Observed, terms:
     }
     let replaced = |diff: &Diff, a: &ResourceAddress| {
         let cluster = ResourceAddress::Cluster(a.cluster().to_owned());
-        diff.changes.get(a).is_some_and(|c| c.action == Action::Replace)
+        diff.changes.get(a).is_some_and(|c| c.action == Action::Replace || c.reason == ActionReason::ClusterReplaced)
             || *a != cluster && terms.replace.contains(&cluster)
     };
     for address in &terms.replace {

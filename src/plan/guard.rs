@@ -28,9 +28,12 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
         .iter()
         .filter_map(|c| match &c.address {
             ResourceAddress::Cluster(name) => Some(format!("it deletes cluster {name} with all that is on it")),
-            ResourceAddress::Object(o) if PRECIOUS.contains(&o.kind.as_str()) => {
-                Some(format!("it deletes {} on {} with all that is in it{}", c.address.short(), o.cluster, of_others(c)))
-            }
+            ResourceAddress::Object(o) if PRECIOUS.contains(&o.kind.as_str()) => Some(format!(
+                "it deletes {} on {} with all that is in it{}",
+                c.address.short(),
+                o.cluster,
+                of_others(c)
+            )),
             ResourceAddress::Object(_) | ResourceAddress::Null(_) => None,
         })
         .collect();
@@ -44,7 +47,9 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
 /// What a plan that is meant to destroy takes along that skyplan never made, a clause each.
 pub(super) fn strangers(changes: &[Change]) -> Vec<String> {
     let takes = |c: &&Change| c.holds.as_ref().is_some_and(|h| h.count > 0);
-    let words = |c: &Change| format!("{} on {} goes with all that is in it{}", c.address.short(), c.address.cluster(), of_others(c));
+    let words = |c: &Change| {
+        format!("{} on {} goes with all that is in it{}", c.address.short(), c.address.cluster(), of_others(c))
+    };
     changes.iter().filter(takes).map(words).collect()
 }
 

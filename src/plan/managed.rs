@@ -52,6 +52,40 @@ pub fn owners(object: &Value, path: &str, but: &str) -> Vec<Owner> {
     all
 }
 
+/// Managers of tools that bring objects from files to clusters: where an object is taken over, so is their part.
+/// From the tools' sources; some write their own name, some that of a library.
+const TOOLS: [&str; 17] = [
+    "HashiCorp",
+    "Helm",
+    "Terraform",
+    "argocd-application-controller",
+    "argocd-controller",
+    "helm",
+    "helm-controller",
+    "kapp",
+    "kluctl",
+    "kubectl",
+    "kubectl-client-side-apply",
+    "kubectl-create",
+    "kubectl-edit",
+    "kubectl-patch",
+    "kubectl-replace",
+    "kustomize-controller",
+    "pulumi-kubernetes",
+];
+
+/// `managedFields` of an object without those of such tools; `None` where there are none. Their fields stay as they
+/// are: what the specs say is this project's then, the rest is nobody's.
+pub fn without_tools(object: &Value) -> Option<Value> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    let is_tool = |entry: &&Value| {
+        let plain = entry.get("subresource").is_none_or(|s| s.as_str().is_none_or(str::is_empty));
+        plain && entry["manager"].as_str().is_some_and(|m| TOOLS.contains(&m))
+    };
+    let others: Vec<Value> = entries.iter().filter(|e| !is_tool(e)).cloned().collect();
+    (others.len() < entries.len()).then_some(Value::Array(others))
+}
+
 fn owner(entry: &Value) -> Owner {
     let text = |name: &str| entry[name].as_str().filter(|s| !s.is_empty()).map(str::to_owned);
     Owner { manager: text("manager").unwrap_or_default(), time: text("time"), subresource: text("subresource") }

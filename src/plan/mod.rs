@@ -105,7 +105,7 @@ fn plan_on(
         return Ok(Step::Ask(first));
     }
     // A cluster that is not who it was says nothing of the one that is meant: not its room either.
-    let mut faults = diff::strangers(inputs.state, observed);
+    let mut faults = diff::strangers(inputs.state, observed, &inputs.scope.replace);
     if faults.has_errors() {
         return Err(faults);
     }
@@ -192,7 +192,7 @@ fn compare(
         replace: scope.replace.clone(),
         spared: select::spared(scope, state),
         let_go: surgery::let_go(inputs),
-        imports: surgery::imports(inputs).into_keys().collect(),
+        imports: surgery::imports(inputs).into_keys().chain(wanted.adopted()).collect(),
         on_conflict: scope.on_conflict,
     };
     loop {

@@ -22,6 +22,9 @@ pub struct Application {
     /// component by itself.
     #[serde(default)]
     pub components: Vec<At<ComponentOverride>>,
+    /// Whether its objects are taken over where they are there already, made by somebody else.
+    #[serde(default)]
+    pub adopt: bool,
     /// How its objects live and go. What a component says of its own counts as well.
     #[serde(default)]
     pub lifecycle: Vec<At<Lifecycle>>,

@@ -134,3 +134,44 @@ fn kinds_outside_of_namespaces_are_applied_once() {
     home.run(&["destroy", "--yes"], 0);
     assert!(!home.kubectl("host", &["get", "servicecidrs,priorityclasses", "-o", "name"]).contains("high"));
 }
+
+#[test]
+fn a_cluster_that_was_made_anew_gets_everything_anew_when_somebody_says_so() {
+    let home = guest();
+    home.run(&["apply", "--yes"], 0);
+    home.run(&["plan", "--refresh-only", "-o", "old.json"], 0);
+    home.edit("hello/manifests/web.yaml", "greeting: hello", "greeting: hi");
+    home.run(&["plan", "-o", "p.json"], 0);
+    home.run(&["local", "down", "host", "--delete"], 0);
+    home.run(&["local", "up", "host", "--nodes", "2"], 0);
+    // Another cluster: nothing is written, not even that an apply began.
+    let before = home.run(&["state", "log"], 0);
+    let said = home.said(&["apply", "p.json"], 1);
+    assert!(said.contains("SKY0709") && said.contains("Nothing was written to it"), "{said}");
+    assert_eq!(home.run(&["state", "log"], 0), before);
+    let said = home.said(&["plan"], 1);
+    assert!(said.contains("SKY0505") && said.contains("--replace cluster/prod"), "{said}");
+    let plan = home.run(&["plan", "--replace", "cluster/prod"], 0);
+    assert!(plan.contains("+ Cluster prod") && plan.contains("+ Deployment hello/web"), "{plan}");
+    home.run(&["apply", "--yes", "--replace", "cluster/prod"], 0);
+    assert!(home.kubectl("host", &["get", "deployments", "-A"]).contains("web"));
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    // One that is who it was is not made anew.
+    let said = home.said(&["plan", "--replace", "cluster/prod"], 1);
+    assert!(said.contains("SKY0916"), "{said}");
+}
+
+#[test]
+fn a_cluster_that_is_gone_for_good_is_let_go_and_not_waited_for() {
+    let home = guest();
+    home.run(&["apply", "--yes"], 0);
+    home.run(&["local", "down", "host", "--delete"], 0);
+    fs::remove_file(home.project().join("clusters.yaml")).unwrap();
+    fs::remove_dir_all(home.project().join("hello")).unwrap();
+    let plan = home.run(&["plan"], 0);
+    assert!(plan.contains("if it is gone for good") && !plan.contains("No changes."), "{plan}");
+    let removed = "apiVersion: skyplan.io/v1alpha1\nkind: Refactoring\nname: gone\nremoved: [cluster/prod]\n";
+    fs::write(home.project().join("gone.yaml"), removed).unwrap();
+    home.run(&["apply", "--yes"], 0);
+    assert_eq!(home.run(&["state", "list"], 0), "");
+}

@@ -27,7 +27,7 @@ fn what_others_have_put_into_a_namespace_is_named_before_it_goes() {
     home.kubectl("host", &["-n", "hello", "create", "secret", "generic", "keys"]);
     // What came since is not in the plan that was allowed.
     let said = home.said(&["apply", "p.json", "--allow-deletes"], 4);
-    assert!(said.contains("others have put something into it since the plan was made (Secret keys)"), "{said}");
+    assert!(said.contains("Others have put something into it since the plan was made (Secret keys)"), "{said}");
     assert!(names(&home, "namespaces").contains("hello"));
 
     empty(&home);

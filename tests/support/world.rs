@@ -8,7 +8,9 @@ use skyplan::{
     address::{ObjectAddress, ResourceAddress},
     diagnostic::Diagnostic,
     network::Networks,
-    observed::{ClusterObserved, ClusterQuestion, DryRun, DryRunQuestion, Holding, FreeNode, Observed, Questions, Stranger},
+    observed::{
+        ClusterObserved, ClusterQuestion, DryRun, DryRunQuestion, FreeNode, Holding, Observed, Questions, Stranger,
+    },
     plan::secret,
     spec::ClusterDriver,
 };
@@ -205,7 +207,8 @@ impl World {
                 };
                 within && o["metadata"]["labels"]["skyplan.io/lineage"] != *question.lineage
             });
-            let some: Vec<String> = strangers.map(|(a, _)| a.object().unwrap()).map(|o| format!("{} {}", o.kind, o.name)).collect();
+            let some: Vec<String> =
+                strangers.map(|(a, _)| a.object().unwrap()).map(|o| format!("{} {}", o.kind, o.name)).collect();
             observed.holdings.insert(address.clone(), Holding { count: some.len() as u64, some, unseen: Vec::new() });
         }
         for (address, DryRunQuestion { object, manager, force }) in &questions.dry_runs {

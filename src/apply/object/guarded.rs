@@ -77,7 +77,9 @@ impl Write<'_, '_> {
 
     /// What others have put into it since it was planned is not to go with it.
     async fn nothing_new_in_it(&self) -> Result<(), Failure> {
-        let Some(planned) = self.change.holds.as_ref().filter(|_| self.object.kind == "Namespace") else { return Ok(()) };
+        let Some(planned) = self.change.holds.as_ref().filter(|_| self.object.kind == "Namespace") else {
+            return Ok(());
+        };
         let question = HoldingQuestion { kind: None, lineage: self.run.lineage().to_owned() };
         let ask = async || strangers(&self.site.cluster, &self.change.address, &question).await;
         let found = self.patiently(ask).await;

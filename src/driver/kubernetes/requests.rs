@@ -305,6 +305,23 @@ impl Cluster {
         self.ask(LONG, &kind.resource.plural, &request, Verb::Apply(id.name, &params, object)).await
     }
 
+    /// Says anew whose an object's fields are, as long as it has that version. No field changes.
+    ///
+    /// # Errors
+    /// No answer (then it may have been done), or refused; [`Fault::Stale`] if it has another version.
+    pub async fn disown(&self, kind: &Served, live: &Value, owners: &Value, manager: &str) -> Result<Value, Fault> {
+        let metadata = &live["metadata"];
+        let id = Id {
+            namespace: metadata["namespace"].as_str().filter(|_| kind.namespaced),
+            name: metadata["name"].as_str().unwrap_or_default(),
+        };
+        let body = serde_json::json!({"metadata": {
+            "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "managedFields": owners,
+        }});
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        self.ask(LONG, &kind.resource.plural, &request(kind, id), Verb::Merge(id.name, &params, &body)).await
+    }
+
     /// Deletes an object if it has that uid, and that version where one is given. `foreground`: what it
     /// owns goes first.
     ///
@@ -362,6 +379,7 @@ enum Verb<'a> {
     Get(&'a str),
     Stamp(&'a str),
     Apply(&'a str, &'a PatchParams, &'a Value),
+    Merge(&'a str, &'a PatchParams, &'a Value),
     Delete(&'a str, &'a DeleteParams),
 }
 
@@ -373,6 +391,7 @@ impl Verb<'_> {
             Verb::Get(name) => request.get(name, &GetParams::default()),
             Verb::Stamp(name) => request.get_metadata(name, &GetParams::default()),
             Verb::Apply(name, params, object) => request.patch(name, params, &Patch::Apply(object)),
+            Verb::Merge(name, params, body) => request.patch(name, params, &Patch::Merge(body)),
             Verb::Delete(name, params) => request.delete(name, params),
         }
     }
@@ -385,7 +404,7 @@ impl Verb<'_> {
             Verb::Get(_) => "get",
             Verb::Stamp(_) => "get metadata",
             Verb::Apply(_, params, _) if params.dry_run => "try",
-            Verb::Apply(..) => "apply",
+            Verb::Apply(..) | Verb::Merge(..) => "apply",
             Verb::Delete(..) => "delete",
         }
     }
@@ -401,7 +420,7 @@ impl Verb<'_> {
             {
                 Repeat::Free
             }
-            Verb::Apply(..) | Verb::Delete(..) => Repeat::Refused,
+            Verb::Apply(..) | Verb::Merge(..) | Verb::Delete(..) => Repeat::Refused,
         }
     }
 }

@@ -85,7 +85,9 @@ impl Discovery {
         });
         let all = std::iter::once("v1".to_owned()).chain(preferred).map(|version| async move {
             let cell = self.cell(&version);
-            cell.get_or_try_init(|| ask(cluster, &version)).await.map(|kinds| kinds.values().cloned().collect::<Vec<_>>())
+            cell.get_or_try_init(|| ask(cluster, &version))
+                .await
+                .map(|kinds| kinds.values().cloned().collect::<Vec<_>>())
         });
         let mut kinds = Vec::new();
         for found in join_all(all).await {

@@ -39,7 +39,9 @@ pub async fn strangers(
     for (kind, listed) in join_all(lists).await {
         let kind = &kind.resource.kind;
         match listed {
-            Ok(all) => names.extend(all.iter().filter(|o| counts(kind, o)).map(|o| named(kind, o, namespace.is_some()))),
+            Ok(all) => {
+                names.extend(all.iter().filter(|o| counts(kind, o)).map(|o| named(kind, o, namespace.is_some())))
+            }
             Err(Fault::Forbidden(_)) => unseen.push(kind.clone()),
             // It is served no more, or cannot be listed.
             Err(Fault::NotFound | Fault::Refused(405, _)) => {}
@@ -87,7 +89,8 @@ mod tests {
         let map = json!({"metadata": {"name": "kube-root-ca.crt"}});
         assert!(!counts("ConfigMap", &map) && counts("Secret", &map));
         assert!(!counts("Pod", &json!({"metadata": {"name": "p", "ownerReferences": [{"kind": "ReplicaSet"}]}})));
-        let token = json!({"metadata": {"name": "t", "annotations": {"kubernetes.io/service-account.name": "default"}}});
+        let token =
+            json!({"metadata": {"name": "t", "annotations": {"kubernetes.io/service-account.name": "default"}}});
         assert!(!counts("Secret", &token));
         assert_eq!(named("Widget", &json!({"metadata": {"name": "w", "namespace": "n"}}), false), "Widget n/w");
     }

@@ -1,11 +1,12 @@
 //! Clusters that shall be: made, changed, made anew; and whether what answers is who it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{Diff, Sides, Standing, change, record_of, silence};
 use crate::{
+    address::ResourceAddress,
     diagnostic::{Diagnostic, Diagnostics},
     network::Networks,
     observed::{ClusterObserved, Observed},
@@ -189,13 +190,18 @@ fn live_nodes(live: &BTreeMap<String, u32>, pools: &[NodePoolState]) -> Vec<Fiel
     fields::changes(&before, &serde_json::json!({ "nodes": counts }))
 }
 
-/// Existing clusters that are not the ones that the state knows.
-pub(in crate::plan) fn strangers(state: &State, observed: &Observed) -> Diagnostics {
+/// Existing clusters that are not the ones that the state knows, but for those that somebody says were made anew.
+pub(in crate::plan) fn strangers(
+    state: &State,
+    observed: &Observed,
+    replaced: &BTreeSet<ResourceAddress>,
+) -> Diagnostics {
     let clusters = state.records.iter().filter_map(|(address, record)| match &record.detail {
         RecordDetail::Cluster(c) if c.driver == ClusterDriver::Existing => Some((address, record, c)),
         _ => None,
     });
     clusters
+        .filter(|(address, ..)| !replaced.contains(address))
         .filter_map(|(address, record, c)| {
             let fault = another(address.cluster(), &c.uid, observed)?;
             Some(record.origin.iter().fold(fault, |d, origin| d.at(origin)))
@@ -210,7 +216,10 @@ fn another(name: &str, uid: &str, observed: &Observed) -> Option<Diagnostic> {
             Diagnostic::error("SKY0505", format!("cluster `{name}` is not the one that skyplan knows"))
                 .about(format!("cluster/{name}"))
                 .detail(format!("Its kube-system has uid {found}; the state remembers {uid}."))
-                .hint("if the kubeconfig points at the wrong cluster, mend it; if the cluster was rebuilt, give it another name"),
+                .hint("if the kubeconfig points at the wrong cluster, mend it")
+                .hint(format!(
+                    "if the cluster was made anew: `--replace cluster/{name}` makes everything on it anew, too"
+                )),
         ),
         _ => None,
     }

@@ -163,8 +163,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             if planned.reason == ActionReason::Imported {
                 planned.fields.retain(|f| !is_mark(&f.path));
             }
-            if planned.reason == ActionReason::Drifted
-                && let Some(live) = live
+            if matches!(planned.reason, ActionReason::Drifted | ActionReason::Imported)
+                && let Some(live) = live.or(found)
             {
                 for field in &mut planned.fields {
                     field.by = managed::owners(live, &field.path, &us).into_iter().next();
@@ -313,7 +313,7 @@ fn unserved(resource: &Resource, kind: &KindRef) -> Diagnostic {
     d
 }
 
-const NOT_OURS: &str = "it exists and is not skyplan's; take it over (`import` of a Refactoring, or `skyplan import`), delete it or rename it";
+const NOT_OURS: &str = "it exists and is not skyplan's; take it over (`adopt: true` of the Application, or `skyplan import`), delete it or rename it";
 
 fn stranger_conflict(resource: &Resource, stranger: &Stranger, lineage: &str) -> Conflict {
     let managers = stranger.managers.join(", ");

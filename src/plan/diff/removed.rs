@@ -11,7 +11,7 @@ use crate::{
     observed::{ClusterObserved, HoldingQuestion, KindRef, Observed},
     packed::Packed,
     plan::{
-        change::{Action, ActionReason, Change, Precondition},
+        change::{Action, ActionReason, Change, Note, Precondition},
         desired::Desired,
         order::{Identity, identity},
         projection::projection_digest,
@@ -81,6 +81,17 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
         };
         let Some((action, reason)) = fate else {
             silence(address.cluster(), observed, diff);
+            let name = address.cluster();
+            if !desired.resources.contains_key(&ResourceAddress::Cluster(name.to_owned())) {
+                let text = format!(
+                    "cluster {name} is no longer in the specs, and has to answer before what is on it can go; if it is gone \
+                     for good, let it go: `removed: [cluster/{name}]` of a Refactoring"
+                );
+                let note = Note { topic: "unreachable".into(), text };
+                if !diff.notes.contains(&note) {
+                    diff.notes.push(note);
+                }
+            }
             continue;
         };
         if is_protected(record) && (action == Action::Delete || reason == ActionReason::GoneWithCluster) {
