@@ -59,12 +59,14 @@ mod real {
     mod existing;
     mod failure;
     mod far_state;
+    mod faults;
     mod full_disk;
     mod home;
     mod init;
     mod kill;
     mod kubernetes_driver;
     mod local_driver;
+    mod meddler;
     mod network;
     mod parts;
     mod proxy;

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     executor::Run,
-    fault::{Failure, hopeless, interrupted, late},
+    fault::{Failure, hopeless, interrupted, late, refused},
     patience::patiently,
     site::Site,
     watches::Seen,
@@ -55,7 +55,18 @@ pub(super) async fn ready(
     let (mut last, mut there, mut failing) = (Arc::new(applied.clone()), false, None::<Instant>);
     loop {
         // Taken out first: the borrow must not live across what is awaited below.
-        let state = seen.borrow_and_update().clone();
+        let mut state = seen.borrow_and_update().clone();
+        if matches!(state, Seen::Deaf) {
+            state = match site.cluster.get(kind, Id { namespace, name }).await {
+                Ok(Some(object)) => Seen::Present(Arc::new(object)),
+                Ok(None) => {
+                    let words = "it, or its kind, was deleted by somebody else while it was being awaited";
+                    return Err(Failure::settled(hopeless(change, words, &[])));
+                }
+                Err(fault) if fault.is_unanswered() => Seen::Nothing,
+                Err(fault) => return Err(Failure::settled(refused(change, "look at", &fault))),
+            };
+        }
         match state {
             Seen::Present(object) if is_newer(&object, applied) => {
                 there = true;
@@ -80,7 +91,7 @@ pub(super) async fn ready(
                 let words = "it was deleted by somebody else while it was being awaited";
                 return Err(Failure::settled(hopeless(change, words, &[])));
             }
-            Seen::Present(_) | Seen::Absent | Seen::Nothing => {}
+            Seen::Present(_) | Seen::Absent | Seen::Nothing | Seen::Deaf => {}
         }
         let sure = failing.map_or(deadline, |since| (since + SURE).min(deadline));
         match next(run, &mut seen, sure).await {
@@ -145,7 +156,7 @@ pub(super) async fn gone(
             // Another one of the same name.
             Seen::Present(object) if is_newer(&object, going) => return Ok(()),
             // Gone, or only without our label: that is worth one question.
-            Seen::Absent => {
+            Seen::Absent | Seen::Deaf => {
                 let stamp = patiently(run, change, async || site.cluster.stamp(kind, id).await).await;
                 match stamp {
                     Ok(found) if found.as_ref().is_none_or(|s| s.uid != uid) => return Ok(()),

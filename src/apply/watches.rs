@@ -30,6 +30,8 @@ pub(super) enum Seen {
     Absent,
     /// It is there.
     Present(Arc<Value>),
+    /// Nobody knows: the cluster refuses to show it, as credentials have ended or the kind is gone.
+    Deaf,
 }
 
 /// Seconds that one request of a watch lasts; the next goes on where it ended.
@@ -130,8 +132,28 @@ async fn listen(api: Api<DynamicObject>, config: watcher::Config, types: TypeMet
             }
             Ok(watcher::Event::Apply(object)) => see(&objects, &types, object),
             Ok(watcher::Event::Delete(object)) => show(&objects, key(&object), Seen::Absent),
-            Err(error) => tracing::debug!(%error, "a watch broke"),
+            Err(error) => {
+                tracing::debug!(%error, "a watch broke");
+                if is_refused(&error) {
+                    lock(&objects).channels.values().for_each(|channel| drop(channel.send_replace(Seen::Deaf)));
+                }
+            }
         }
+    }
+}
+
+/// Whether it will not be better soon: whoever waits should look for himself.
+fn is_refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error)
+    | watcher::Error::WatchStartFailed(error)
+    | watcher::Error::WatchFailed(error)) = error
+    else {
+        return false;
+    };
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 401 | 403 | 404),
+        kube::Error::Auth(_) => true,
+        _ => false,
     }
 }
 
@@ -207,7 +229,7 @@ mod tests {
             story.push(match &*seen.borrow_and_update() {
                 Seen::Present(object) => object["metadata"]["resourceVersion"].as_str().unwrap().to_owned(),
                 Seen::Absent => "gone".into(),
-                Seen::Nothing => "nothing".into(),
+                Seen::Nothing | Seen::Deaf => "nothing".into(),
             });
         }
         // Only the last state counts, so one in between may be passed over; the list after the 410 is not.
