@@ -20,6 +20,7 @@
 //! | [`packed`] | yes | objects at rest, as compact text |
 //! | [`spec`] | yes | the words a user may write |
 //! | [`load`] | reads | folder or Git revision → texts → specs; only `load::disk` and `load::git` touch the disk |
+//! | [`sources`] | acts | runs kustomize and helm on files of the project, shut off from everything else |
 //! | [`catalog`] | yes | price files → profiles; what the lock remembers |
 //! | [`compile`] | yes | specs → model: names resolved, policies joined |
 //! | [`observed`] | yes | questions to the world, and its answers |
@@ -34,7 +35,7 @@
 //!
 //! Files on disk: `load::disk` reads the project's `*.yaml`, `load::git` a repository's objects; `state::store` reads and appends to
 //! `.skyplan/state/`; `driver::local` keeps clusters below `$XDG_STATE_HOME/skyplan/local/`;
-//! `cli` writes plan and replay files where it is told to.
+//! `cli` writes plan and replay files where it is told to; `sources` keeps renderings below `$XDG_CACHE_HOME/skyplan/`.
 //!
 //! "Pure" means: no clock, randomness, network, disk, environment, threads, or order of hashing. Clippy holds
 //! it (`clippy.toml`), and a test holds the order of modules.
@@ -50,6 +51,7 @@ pub mod money;
 pub mod network;
 pub mod spec;
 pub mod load;
+pub mod sources;
 pub mod catalog;
 pub mod compile;
 pub mod observed;

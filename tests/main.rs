@@ -78,4 +78,5 @@ mod real {
     mod together;
     mod truth;
     mod secrets;
+    mod sources;
 }

@@ -16,13 +16,15 @@ use crate::{
     load::{
         self,
         git::commit_signers,
-        parameters::{Choice, Wanted},
+        parameters::{Answers, Choice, Wanted},
+        snapshot::Place,
         tree::{SourceTree, read_folder, read_revision},
     },
     plan::secret::is_secret,
     quantity::Day,
     seal::Keyring,
-    spec::SpecSet,
+    sources::{Bounds, Cache, Kitchen, Tools},
+    spec::{Render, SpecSet},
     state::{
         Source,
         store::{Location, Log},
@@ -33,6 +35,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Texts {
     tree: SourceTree,
+    /// Where they are, for what else has to be read.
+    place: Place,
     /// The same, for excerpts.
     pub(super) sources: SourceMap,
     faults: Diagnostics,
@@ -42,6 +46,9 @@ pub(super) struct Texts {
     /// The commit that was named, if one was.
     commit: Option<String>,
     keys: Keyring,
+    /// Sources that were rendered, and what came of them.
+    renders: Vec<Render>,
+    answers: Answers,
 }
 
 /// What texts come to for one environment.
@@ -81,6 +88,12 @@ impl Texts {
                 (tree, faults, commit)
             }
         };
+        let place = match &commit {
+            _ if args.rev.is_none() => Place::Folder(root.to_path_buf()),
+            // The branch may move on while it is read.
+            Some(commit) => Place::Revision(root.to_path_buf(), commit.clone()),
+            None => Place::Revision(root.to_path_buf(), args.rev.clone().unwrap_or_default()),
+        };
         let mut sources = SourceMap::default();
         // Of what is encrypted whole there are no lines to be shown.
         for (path, text) in tree.files.iter().filter(|(path, _)| !path.ends_with(".age")) {
@@ -89,13 +102,23 @@ impl Texts {
         // Only where something is encrypted: elsewhere nobody has to mend keys.
         let sealed = tree.files.iter().any(|(path, text)| load::is_sealed(path, text));
         let keys = if sealed { keyring().map_err(|d| output.fault(d))? } else { Keyring::default() };
-        Ok(Self { tree, sources, faults, signed, set: args.reading.set.iter().cloned().collect(), commit, keys })
+        let set = args.reading.set.iter().cloned().collect();
+        let (renders, answers) = (Vec::new(), Answers::new());
+        Ok(Self { tree, place, sources, faults, signed, set, commit, keys, renders, answers })
     }
 
     /// Reads and compiles the documents for one environment.
-    pub(super) fn compile(&self, environment: Wanted) -> Compiled {
+    pub(super) fn compile(&mut self, environment: Wanted) -> Compiled {
         let mut faults = self.faults.clone();
-        let (set, mut found) = load::read_as(&self.tree, &self.choice(environment));
+        let (mut set, mut found) = load::read_as(&self.tree, &self.choice(environment.clone()));
+        if !set.renders.is_empty() {
+            self.answers.extend(self.kitchen().answer(&set.renders));
+            self.renders.append(&mut set.renders);
+            (set, found) = load::read_as(&self.tree, &self.choice(environment));
+            for (path, text) in set.texts.iter().filter(|(path, _)| !self.tree.files.contains_key(*path)) {
+                self.sources.insert(path.clone(), load::masked(text).map_or_else(|| text.clone(), Into::into));
+            }
+        }
         let (model, more) = compile(&set);
         found.extend(more);
         // What only follows from a file that could not be read is not told.
@@ -111,7 +134,16 @@ impl Texts {
     }
 
     fn choice(&self, environment: Wanted) -> Choice {
-        Choice { environment, set: self.set.clone(), keys: self.keys.clone() }
+        Choice { environment, set: self.set.clone(), keys: self.keys.clone(), rendered: self.answers.clone() }
+    }
+
+    fn kitchen(&self) -> Kitchen {
+        Kitchen {
+            place: self.place.clone(),
+            tools: Tools::from_env(),
+            cache: Cache::from_env(),
+            bounds: Bounds::default(),
+        }
     }
 
     /// The documents for one environment, and what is wrong with them.
@@ -127,10 +159,14 @@ impl Texts {
 
     /// The same, where the digest of the files alone is at hand.
     fn digest_on(&self, texts: String, environment: Option<&str>) -> String {
-        if environment.is_none() && self.set.is_empty() {
-            return texts;
+        let rendered =
+            self.answers.iter().filter_map(|(key, r)| Some((key, digest_bytes(r.as_ref().ok()?.output.as_bytes()))));
+        let rendered: BTreeMap<&String, String> = rendered.collect();
+        match (environment, self.set.is_empty(), rendered.is_empty()) {
+            (None, true, true) => texts,
+            (_, _, true) => digest(&serde_json::json!([texts, environment, self.set])),
+            _ => digest(&serde_json::json!([texts, environment, self.set, rendered])),
         }
-        digest(&serde_json::json!([texts, environment, self.set]))
     }
 }
 
@@ -151,12 +187,15 @@ pub(super) struct Session {
     files: String,
     /// The commit that they were read from, if one was named.
     commit: Option<String>,
+    /// Sources that were rendered, and how.
+    renders: Vec<Render>,
+    kitchen: Kitchen,
 }
 
 impl Session {
     /// Reads the project in a folder, or shows what is wrong with it.
     pub(super) fn open(root: &Path, args: &ProjectArgs, output: &Output) -> Result<Self, Exit> {
-        let texts = Texts::read(root, args, output)?;
+        let mut texts = Texts::read(root, args, output)?;
         let compiled = texts.compile(args.reading.wanted());
         let told_later = |d: &&Diagnostic| compiled.model.is_none() || !placement_tells(d);
         let faults = compiled.faults.iter().filter(told_later).cloned().collect();
@@ -166,6 +205,8 @@ impl Session {
         let digest = texts.digest_on(files.clone(), model.environment.as_deref());
         Ok(Self {
             root: root.to_path_buf(),
+            kitchen: texts.kitchen(),
+            renders: texts.renders,
             sources: texts.sources,
             model,
             signed: texts.signed,
@@ -184,7 +225,14 @@ impl Session {
     pub(super) fn source(&self, key: &str) -> Source {
         let present = || {
             let (tree, commit, faults) = read_revision(&self.root, "HEAD");
-            commit.filter(|_| !faults.has_errors() && digest_of(&tree.files) == self.files)
+            // A chart has files that are not YAML.
+            let also = |render: &Render| {
+                let committed =
+                    Kitchen { place: Place::Revision(self.root.clone(), "HEAD".into()), ..self.kitchen.clone() };
+                committed.files(render).ok().is_some_and(|files| Ok(files) == self.kitchen.files(render))
+            };
+            let same = !faults.has_errors() && digest_of(&tree.files) == self.files;
+            commit.filter(|_| same && self.renders.iter().all(also))
         };
         Source { revision: self.commit.clone().or_else(present), inputs: self.inputs_digest(key) }
     }

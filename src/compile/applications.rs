@@ -115,6 +115,7 @@ fn application(
     }
     let mut objects: Vec<(Origin, Value)> = Vec::new();
     for manifest in manifests {
+        let namespace = manifest.namespace.as_deref().unwrap_or(namespace);
         if let Some(object) = named(manifest, namespace, customs, locator, out) {
             objects.push((manifest.origin.clone(), object));
         }

@@ -89,6 +89,8 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     }
     let pools = networks::pools(spec, &mut out);
     let prices = prices::ages(set, spec, &clusters);
+    let mut rendered = set.rendered.clone();
+    rendered.sort();
     let model = Model {
         project: spec.name.value.clone(),
         environment: set.environment.clone(),
@@ -108,6 +110,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
         outputs,
         prices,
         surgery,
+        rendered,
     };
     (Some(model).filter(|_| !hopeless(&out)), out)
 }

@@ -19,7 +19,10 @@ use crate::{
     money::MicroUsd,
     network::{Cidr, Networks, Pool as NetworkPool, Use},
     quantity::{Day, Micros, Percent, Resources},
-    spec::{ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, StrategyName, Subject, Taint, ZoneType},
+    spec::{
+        ClusterDriver, DeletionPolicy, EgressTo, GpuNeed, Platform, RenderedSource, StrategyName, Subject, Taint,
+        ZoneType,
+    },
     trust::Trust,
 };
 
@@ -71,6 +74,9 @@ pub struct Model {
     /// What has other names, is let go, or is taken over.
     #[serde(default, skip_serializing_if = "Surgery::is_empty")]
     pub surgery: Surgery,
+    /// Sources that were rendered, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rendered: Vec<RenderedSource>,
 }
 
 /// What the specs say of what is remembered.

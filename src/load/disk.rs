@@ -21,6 +21,12 @@ pub fn read_folder(root: &Path) -> (SourceTree, Diagnostics) {
     }
 }
 
+/// Does something in a project's folder.
+pub(super) fn in_folder<T>(root: &Path, f: impl FnOnce(&Disk, &PathBuf) -> T) -> Result<T, Box<Diagnostic>> {
+    let real = root.canonicalize().map_err(|e| no_folder(root, &e))?;
+    Ok(f(&Disk { root: real.clone() }, &real))
+}
+
 /// The fault of a project's folder that cannot be entered.
 pub(super) fn no_folder(root: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error("SKY0109", format!("the folder {} cannot be read: {}", root.display(), reason(error)))
@@ -28,7 +34,7 @@ pub(super) fn no_folder(root: &Path, error: &io::Error) -> Diagnostic {
 }
 
 /// A folder by its real path.
-struct Disk {
+pub(super) struct Disk {
     root: PathBuf,
 }
 

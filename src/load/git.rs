@@ -54,6 +54,18 @@ pub fn read_revision(root: &Path, revision: &str) -> (SourceTree, Option<String>
     }
 }
 
+/// Does something in a project's folder as it is in a revision.
+pub(super) fn in_revision<T>(
+    root: &Path,
+    revision: &str,
+    f: impl FnOnce(&Revision<'_>, &Place) -> T,
+) -> Result<T, Box<Diagnostic>> {
+    let (repository, inside) = open(root)?;
+    let (tree, _) = find(&repository, revision, &inside)?;
+    let store = Revision { repository: &repository, root: tree, trees: RefCell::default() };
+    Ok(f(&store, &Place::root(tree)))
+}
+
 /// Who has signed a commit of the repository around a folder: public keys of OpenSSH.
 ///
 /// # Errors
@@ -147,7 +159,7 @@ fn sentence(error: &git2::Error) -> String {
 
 /// A tree or blob by its real path from the project's root on, without links.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(super) struct Place {
     path: String,
     id: Oid,
 }
@@ -164,7 +176,7 @@ impl Place {
 }
 
 /// A project's folder in a revision.
-struct Revision<'r> {
+pub(super) struct Revision<'r> {
     repository: &'r Repository,
     root: Oid,
     /// Trees that were unpacked: a folder is asked for each of its names.

@@ -1,6 +1,7 @@
 //! Folder or Git revision → [`SpecSet`]: which files are read, and which document of theirs is what.
 //!
-//! `disk` and `git` read what [`tree`] walks; everything after it works on texts alone. Knows the
+//! `disk` and `git` read what [`tree`] and [`snapshot`] walk; everything after it works on texts alone. What has to be
+//! rendered first is asked for (`SpecSet.renders`), and read again with the answers. Knows the
 //! kinds by name, not what they mean.
 
 mod decode;
@@ -8,6 +9,9 @@ mod disk;
 pub mod git;
 mod parallel;
 mod masked;
+mod rendered;
+pub mod snapshot;
+mod sources;
 pub mod parameters;
 pub(crate) mod salvage;
 mod sealed;
@@ -15,25 +19,24 @@ pub mod suppose;
 pub mod tree;
 pub mod yaml;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub use self::masked::masked;
+pub use self::{
+    masked::masked,
+    rendered::{differences, holds_secrets},
+};
 use self::{
-    parameters::Choice,
+    parameters::{Answers, Choice},
     salvage::Parsed,
-    tree::{SourceTree, is_yaml},
+    tree::SourceTree,
     yaml::{Node, Span, Tree},
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean},
     seal::Keyring,
-    spec::{API_VERSION, Document, KINDS, LOCK_FILE, LOCK_VERSION, Manifest, SpecSet, Unread},
+    spec::{API_VERSION, Document, KINDS, LOCK_FILE, LOCK_VERSION, SpecSet, Unread},
 };
 
 /// Files of a folder with one of these are that tool's, not ours.
@@ -51,7 +54,9 @@ pub fn read_as(tree: &SourceTree, choice: &Choice) -> (SpecSet, Diagnostics) {
     let texts = tree.files.iter().filter(|(path, _)| !sealed::is_age(path));
     let texts = texts.map(|(path, text)| (Arc::clone(path), Arc::clone(text))).collect();
     let set = SpecSet { texts, ..SpecSet::default() };
-    let mut reader = Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new(), keys: choice.keys.clone() };
+    let (keys, rendered) = (choice.keys.clone(), choice.rendered.clone());
+    let mut reader =
+        Reader { set, out: Diagnostics::new(), parsed: BTreeMap::new(), keys, rendered, named: BTreeMap::new() };
     reader.parse_all(tree);
     let mentions = |path: &str| tree.files.get(path).is_some_and(|text| text.contains("${parameters."));
     reader.set.environment =
@@ -75,6 +80,10 @@ struct Reader {
     parsed: BTreeMap<Arc<str>, Vec<Node>>,
     /// Keys that open what is encrypted.
     keys: Keyring,
+    /// What came of sources that somebody had to render.
+    rendered: Answers,
+    /// Folders that are rendered, with the key of each rendering.
+    named: BTreeMap<String, Vec<String>>,
 }
 
 impl Reader {
@@ -226,68 +235,6 @@ impl Reader {
             }
         }
     }
-
-    /// Gathers the manifests that sources name, and warns of those that nothing names.
-    fn sources(&mut self, tree: &SourceTree) {
-        let mut taken: BTreeSet<Arc<str>> = BTreeSet::new();
-        let faults = self.out.len();
-        let mut manifests: BTreeMap<String, Vec<Manifest>> = BTreeMap::new();
-        for application in &self.set.applications {
-            let objects = manifests.entry(application.spec.name.value.clone()).or_default();
-            for source in &application.spec.sources {
-                match (&source.objects, &source.path) {
-                    (Some(written), None) => objects
-                        .extend(written.iter().map(|o| Manifest { origin: o.origin.clone(), object: o.value.clone() })),
-                    (None, Some(path)) => {
-                        let Some(wanted) = resolve(&application.origin.file, path) else {
-                            self.out.push(
-                                Diagnostic::error("SKY0111", format!("`{path}` leads out of the project"))
-                                    .at(&path.origin)
-                                    .hint("sources are inside the project's folder"),
-                            );
-                            continue;
-                        };
-                        let files = files_of(tree, &wanted);
-                        if files.is_empty() {
-                            self.out.push(no_files(tree, &wanted, path));
-                        }
-                        for file in files {
-                            // Trees go as objects are made of them: large projects need the room. Of a file
-                            // that is somebody else's too they are made again.
-                            let again = || tree.files.get(&file).map(|text| parse(&file, text, &self.keys).nodes);
-                            let nodes = match self.parsed.remove(&file) {
-                                None if taken.contains(&file) => again(),
-                                nodes => nodes,
-                            };
-                            for node in nodes.into_iter().flatten().filter(|n| !is_ours(n)) {
-                                expand(node, &file, objects);
-                            }
-                            taken.insert(file);
-                        }
-                    }
-                    _ => self.out.push(
-                        Diagnostic::error("SKY0115", "a source has exactly one of `objects` and `path`")
-                            .at(&source.origin)
-                            .hint("for both, write two sources"),
-                    ),
-                }
-            }
-        }
-        // An application that could not be read, or a source that is misspelt, may mean them.
-        let lost = self.set.unread.may_define("Application") || self.out.len() > faults;
-        for (path, nodes) in self.parsed.iter().filter(|(path, _)| !lost && !taken.contains(*path)) {
-            let strays = nodes.iter().filter(|n| n.get("apiVersion").is_some() && n.get("kind").is_some());
-            for node in strays {
-                let kind = node.get("kind").and_then(Node::text).unwrap_or("object");
-                self.out.push(
-                    Diagnostic::warning("SKY0112", format!("this {kind} belongs to no application and is not applied"))
-                        .at(&node.span.origin(path))
-                        .hint("name its file or folder as a `path` source of an Application"),
-                );
-            }
-        }
-        self.set.manifests = manifests;
-    }
 }
 
 /// Whether a file may be encrypted, so that it takes keys to read it.
@@ -335,66 +282,9 @@ fn forget(node: &Node, unread: &mut Unread) {
     }
 }
 
-/// Whether a document is skyplan's and no manifest.
-fn is_ours(node: &Node) -> bool {
-    node.get("apiVersion").and_then(Node::text).is_some_and(|v| v.starts_with("skyplan.io/"))
-}
-
-/// Objects of a document: itself, or the items of a `List`.
-fn expand(node: Node, file: &Arc<str>, objects: &mut Vec<Manifest>) {
-    let is_list = node.get("kind").and_then(Node::text) == Some("List")
-        && matches!(node.get("items"), Some(Node { value: Tree::List(_), .. }));
-    if !is_list {
-        return objects.push(Manifest { origin: node.span.origin(file), object: node.into_json() });
-    }
-    let Tree::Map(entries) = node.value else { return };
-    for (_, items) in entries.into_iter().filter(|(k, _)| &*k.value == "items") {
-        let Tree::List(items) = items.value else { continue };
-        items.into_iter().for_each(|item| expand(item, file, objects));
-    }
-}
-
 /// Folder with its slash, and name.
 fn split(path: &str) -> (&str, &str) {
     path.rfind('/').map_or(("", path), |slash| path.split_at(slash + 1))
-}
-
-/// A path relative to the folder of `file`, as a path from the root; `None` when it leads out.
-fn resolve(file: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = split(file).0.split('/').filter(|p| !p.is_empty()).collect();
-    if path.starts_with('/') {
-        return None;
-    }
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            name => parts.push(name),
-        }
-    }
-    Some(parts.join("/"))
-}
-
-/// The file itself, or the YAML files below the folder.
-fn files_of(tree: &SourceTree, path: &str) -> Vec<Arc<str>> {
-    let below = if path.is_empty() { String::new() } else { format!("{path}/") };
-    let itself = tree.files.get_key_value(path).map(|(f, _)| Arc::clone(f));
-    let inside = tree.files.range::<str, _>((Bound::Included(&*below), Bound::Unbounded)).map(|(f, _)| f);
-    let inside = inside.take_while(|f| f.starts_with(&below)).filter(|f| is_yaml(f)).cloned();
-    itself.into_iter().chain(inside).collect()
-}
-
-fn no_files(tree: &SourceTree, wanted: &str, path: &crate::spec::At<String>) -> Diagnostic {
-    let d = Diagnostic::error("SKY0110", format!("there are no YAML files at `{wanted}`")).at(&path.origin);
-    let mut known: Vec<&str> =
-        tree.files.keys().flat_map(|f| [&**f, split(f).0.trim_end_matches('/')]).filter(|p| !p.is_empty()).collect();
-    known.dedup();
-    match did_you_mean(wanted, known) {
-        Some(near) => d.hint(format!("did you mean `{near}`?")),
-        None => d.hint("paths are relative to the file they are written in"),
-    }
 }
 
 #[cfg(test)]
@@ -469,13 +359,5 @@ mod tests {
     fn folders_of_other_tools_are_left_alone() {
         let chart = [PROJECT, ("chart/Chart.yaml", "name: x"), ("chart/templates/a.yaml", "{{ broken")];
         assert_eq!(codes(&chart), [""; 0]);
-    }
-
-    #[test]
-    fn paths_are_relative_to_their_file() {
-        assert_eq!(resolve("apps/web.yaml", "../m").as_deref(), Some("m"));
-        assert_eq!(resolve("skyplan.yaml", "./a/b/").as_deref(), Some("a/b"));
-        assert_eq!(resolve("skyplan.yaml", "../m"), None);
-        assert_eq!(resolve("skyplan.yaml", "/etc"), None);
     }
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
     seal::Keyring,
-    spec::{API_VERSION, Unread},
+    spec::{API_VERSION, Rendered, Unread},
 };
 
 /// What a value begins with.
@@ -35,7 +35,12 @@ pub struct Choice {
     pub set: BTreeMap<String, String>,
     /// Keys that open what is encrypted.
     pub keys: Keyring,
+    /// What came of sources that somebody had to render.
+    pub rendered: Answers,
 }
+
+/// What came of sources that were rendered, by [`Render::key`](crate::spec::Render::key).
+pub type Answers = BTreeMap<String, Result<Rendered, Diagnostics>>;
 
 /// Which environment is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

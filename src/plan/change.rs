@@ -21,7 +21,7 @@ use crate::{
     diagnostic::Origin,
     network::Networks,
     observed::{Connection, Holding},
-    spec::{DeletionPolicy, Subject},
+    spec::{DeletionPolicy, RenderedSource, Subject},
     state::{PlacementRecord, Record, record::NodePoolState},
     trust::Trust,
 };
@@ -46,6 +46,9 @@ pub struct Plan {
     pub base: Base,
     /// Digest of the texts that were read.
     pub inputs_digest: String,
+    /// Sources that were rendered: by which program, from what, to what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rendered: Vec<RenderedSource>,
     /// In a file: the commit that has those texts, where one does. Secret values that are not in the file are there,
     /// at the places that its changes name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -280,6 +280,7 @@ fn finish(inputs: &Inputs<'_>, wanted: &Desired, diff: Diff) -> Plan {
         environment: inputs.environment.map(str::to_owned),
         base: Base { lineage: state.lineage.clone(), serial: state.serial },
         inputs_digest: inputs.inputs_digest.into(),
+        rendered: inputs.model.map_or_else(Vec::new, |m| m.rendered.clone()),
         cost: Cost { monthly_before: had_placement.then_some(state.placement.monthly), ..Cost::default() },
         clusters,
         applyable: diff.conflicts.is_empty() && !diff.blind && what_if.is_empty(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, DeletionPolicy};
+use super::{At, Capabilities, DeletionPolicy, Source};
 use crate::quantity::{Bytes, MilliCpu};
 
 /// Components and where their manifests come from.
@@ -18,6 +18,8 @@ pub struct Application {
     pub namespace: Option<At<String>>,
     /// Where the manifests come from.
     pub sources: Vec<At<Source>>,
+    /// What charts are told of the clusters.
+    pub capabilities: Option<Capabilities>,
     /// What is said about components beyond their manifests. A workload that no entry selects is a
     /// component by itself.
     #[serde(default)]
@@ -28,16 +30,6 @@ pub struct Application {
     /// How its objects live and go. What a component says of its own counts as well.
     #[serde(default)]
     pub lifecycle: Vec<At<Lifecycle>>,
-}
-
-/// One source: exactly one of its fields.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Source {
-    /// Kubernetes objects written right here.
-    pub objects: Option<Vec<At<serde_json::Value>>>,
-    /// A file or a folder of manifests, relative to the file it is written in.
-    pub path: Option<At<String>>,
 }
 
 /// What is said about one component.

@@ -16,14 +16,15 @@ mod policy;
 mod project;
 mod provider;
 mod refactoring;
+mod render;
 mod schema;
+mod source;
 mod strategy;
 mod trust;
 mod unread;
 
 pub use application::{
     Application, ComponentOverride, ComponentResources, GpuCount, Instances, Lifecycle, ObjectSelector, OnConflict,
-    Source,
 };
 pub use at::At;
 pub(crate) use at::MARKER;
@@ -48,7 +49,9 @@ pub use provider::{
     Platform, ProviderProfile, QuotaSpec, Zone, ZoneType,
 };
 pub use refactoring::{MovedBlock, Refactoring, Subject};
+pub use render::{ChartRender, Render, Rendered, RenderedSource, Renderer};
 pub use schema::schema;
+pub use source::{Capabilities, HelmSource, Source};
 pub use strategy::{Strategy, StrategyName, Weight};
 pub use trust::{Signer, TrustSettings};
 pub use unread::Unread;
@@ -111,6 +114,10 @@ pub struct SpecSet {
     pub texts: std::collections::BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>,
     /// Objects of every application's sources, by the application's name, in the order of sources.
     pub manifests: std::collections::BTreeMap<String, Vec<Manifest>>,
+    /// What has to be rendered before all of them are known.
+    pub renders: Vec<Render>,
+    /// What was rendered.
+    pub rendered: Vec<RenderedSource>,
 }
 
 /// A Kubernetes object as it was written or rendered.
@@ -120,4 +127,6 @@ pub struct Manifest {
     pub origin: Origin,
     /// The object.
     pub object: serde_json::Value,
+    /// Its namespace where it names none, if that is not the application's.
+    pub namespace: Option<std::sync::Arc<str>>,
 }

@@ -5,6 +5,7 @@
 //! | `repo/` | the project |
 //! | `environment` | which of its environments; absent = the only one |
 //! | `state.json` | the state; absent = nothing was applied yet |
+//! | `rendered.json` | what came of sources that were rendered (written by `real::sources`); absent = none were |
 //! | `scope.json` | what was asked for besides everything; absent = nothing |
 //! | `observed.json` | all answers to the planner's questions; absent = no cluster is there |
 //! | `today` | the day on which it is planned; absent = nobody says |
@@ -271,6 +272,10 @@ fn golden() {
         let project = Project::open(&example.unwrap_or_else(|| folder.join("repo")));
         let project = match fs::read_to_string(folder.join("environment")) {
             Ok(environment) => project.in_environment(environment.trim()),
+            Err(_) => project,
+        };
+        let project = match fs::read_to_string(folder.join("rendered.json")) {
+            Ok(rendered) => project.with_rendered(&rendered),
             Err(_) => project,
         };
         wrong += &settle(&folder, &past(&name, &folder, &project), &["state.json", "observed.json"], overwrite);

@@ -107,8 +107,8 @@ pub(crate) fn plan_as(
         scope: scope.clone(),
     };
     let (mut observed, mut asked) = (Observed::default(), BTreeMap::new());
-    // Two rounds of questions are all that it takes.
-    for _ in 0..3 {
+    // Four rounds of questions are all that it takes: clusters, what no list showed, what of that is ours, dry-runs.
+    for _ in 0..5 {
         match plan::plan(&inputs, &observed)? {
             Step::Done(plan, secrets) => {
                 // No plan that skyplan makes is refused by its own check.

@@ -1,16 +1,20 @@
 //! Projects as texts, and what they come to.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use skyplan::{
     compile::{compile, model::Model},
     diagnostic::{Diagnostics, SourceMap},
     load::{
-        parameters::{Choice, Wanted},
+        parameters::{Answers, Choice, Wanted},
         read_as,
         tree::{SourceTree, read_folder},
     },
     render::{Style, diagnostics},
+    spec::Rendered,
 };
 
 /// The texts of a project.
@@ -19,6 +23,8 @@ pub(crate) struct Project {
     pub(crate) tree: SourceTree,
     /// Which environment is meant.
     pub(crate) environment: Wanted,
+    /// What came of sources that were rendered.
+    pub(crate) rendered: Answers,
 }
 
 /// A path in the checkout.
@@ -31,13 +37,20 @@ impl Project {
     pub(crate) fn open(folder: &Path) -> Self {
         let (tree, out) = read_folder(folder);
         assert!(out.is_empty(), "{}: {out:?}", folder.display());
-        Self { tree, environment: Wanted::Only }
+        Self { tree, environment: Wanted::Only, rendered: Answers::new() }
     }
 
     /// The same for one of its environments.
     #[must_use]
     pub(crate) fn in_environment(self, name: &str) -> Self {
         Self { environment: Wanted::Named(name.into()), ..self }
+    }
+
+    /// The same with what is known of its rendered sources.
+    #[must_use]
+    pub(crate) fn with_rendered(self, text: &str) -> Self {
+        let known: BTreeMap<String, Rendered> = serde_json::from_str(text).unwrap();
+        Self { rendered: known.into_iter().map(|(key, r)| (key, Ok(r))).collect(), ..self }
     }
 
     /// One of `examples/`.
@@ -48,7 +61,7 @@ impl Project {
     /// A project of these files.
     pub(crate) fn of<P: AsRef<str>, T: AsRef<str>>(files: impl IntoIterator<Item = (P, T)>) -> Self {
         let files = files.into_iter().map(|(p, t)| (p.as_ref().into(), t.as_ref().into()));
-        Self { tree: SourceTree { files: files.collect() }, environment: Wanted::Only }
+        Self { tree: SourceTree { files: files.collect() }, environment: Wanted::Only, rendered: Answers::new() }
     }
 
     /// The same with one text replaced by another in a file.
@@ -78,8 +91,10 @@ impl Project {
 
     /// The model, or `None` with errors among the diagnostics.
     pub(crate) fn compiled(&self) -> (Option<Model>, Diagnostics) {
-        let choice = Choice { environment: self.environment.clone(), ..Choice::default() };
+        let choice =
+            Choice { environment: self.environment.clone(), rendered: self.rendered.clone(), ..Choice::default() };
         let (set, mut out) = read_as(&self.tree, &choice);
+        assert!(set.renders.is_empty(), "rendered.json lacks {:#?}", set.renders);
         let (model, more) = compile(&set);
         out.extend(more);
         (model.filter(|_| !out.has_errors()), out)

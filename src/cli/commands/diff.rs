@@ -51,7 +51,7 @@ fn compared(root: &Path, args: &DiffArgs, output: &Output) -> Result<Exit, Exit>
 /// What a revision, or the folder, comes to.
 fn version(root: &Path, rev: Option<&str>, args: &DiffArgs, output: &Output) -> Result<(Model, Texts), Exit> {
     let project = ProjectArgs { reading: args.reading.clone(), rev: rev.map(str::to_owned) };
-    let texts = Texts::read(root, &project, output)?;
+    let mut texts = Texts::read(root, &project, output)?;
     let compiled = texts.compile(args.reading.wanted());
     if compiled.faults.has_errors() {
         output.say(&format!("{} is not valid:", rev.unwrap_or("the working folder")));

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(in crate::cli) fn run(root: &Path, args: &ValidateArgs, output: &Output) -> Exit {
-    let texts = match Texts::read(root, &args.project, output) {
+    let mut texts = match Texts::read(root, &args.project, output) {
         Ok(texts) => texts,
         Err(exit) => return exit,
     };
@@ -22,8 +22,8 @@ pub(in crate::cli) fn run(root: &Path, args: &ValidateArgs, output: &Output) -> 
     let first_only = first != Wanted::First;
     let compiled = texts.compile(first);
     let others = compiled.environments.iter().skip(1).filter(|_| !first_only).cloned();
-    let all: Vec<_> =
-        std::iter::once(compiled.clone()).chain(others.map(|e| texts.compile(Wanted::Named(e)))).collect();
+    let others: Vec<_> = others.map(|e| texts.compile(Wanted::Named(e))).collect();
+    let all: Vec<_> = std::iter::once(compiled.clone()).chain(others).collect();
     let named: Vec<(&str, &Diagnostics)> =
         all.iter().map(|c| (c.environment.as_deref().unwrap_or_default(), &c.faults)).collect();
     let exit = output.diagnostics(&merged(&named), &texts.sources);

@@ -1,0 +1,2 @@
+export SKYPLAN_HELM=/opt/none/helm
+skyplan validate

@@ -1,0 +1,2 @@
+export SKYPLAN_HELM=$PWD/helm
+skyplan validate
