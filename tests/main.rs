@@ -27,6 +27,7 @@ mod pure {
     mod hostile;
     mod laws;
     mod lifecycle;
+    mod marks;
     mod networks;
     mod offline;
     mod parts;

@@ -106,7 +106,13 @@ pub fn changes(before: &Value, after: &Value) -> Vec<FieldChange> {
     out
 }
 
-fn walk(path: String, before: Option<&Value>, after: Option<&Value>, owned: Owned<'_>, out: &mut Vec<FieldChange>) {
+fn walk<'a>(
+    path: String,
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+    owned: Owned<'_>,
+    out: &mut Vec<FieldChange>,
+) {
     if before == after {
         return;
     }
@@ -123,10 +129,10 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, owned: Owne
         (Some(Value::Array(a)), Some(Value::Array(b))) => {
             let items = owned.items();
             let keys = match &items {
-                Items::Keys(keys) if are_unique(a, keys) && are_unique(b, keys) => Some(keys.clone()),
+                Items::Keys(keys) => Some(keys.clone()),
                 Items::Values => return values(&path, a, b, out),
                 Items::Places => merge_key(a, b).filter(|key| in_order(a, b, key)).map(|key| vec![key.to_owned()]),
-                Items::Keys(_) | Items::Guessed => merge_key(a, b).map(|key| vec![key.to_owned()]),
+                Items::Guessed => merge_key(a, b).map(|key| vec![key.to_owned()]),
             };
             let Some(keys) = keys else {
                 for i in 0..a.len().max(b.len()) {
@@ -134,14 +140,20 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, owned: Owne
                 }
                 return;
             };
+            let (x, y) = (distinct(a, &keys), distinct(b, &keys));
             // As few as tell them apart.
-            let few = keys.iter().map(std::slice::from_ref).find(|few| are_unique(a, few) && are_unique(b, few));
-            let few = few.unwrap_or(&keys);
-            let new = b.iter().filter(|i| !a.iter().any(|j| alike(i, j, &keys)));
-            for item in a.iter().chain(new) {
-                let find = |all: &'_ [Value]| all.iter().position(|i| alike(i, item, &keys));
-                let (x, y) = (find(a).map(|i| &a[i]), find(b).map(|i| &b[i]));
-                walk(format!("{path}[{}]", words(item, few)), x, y, owned.item(item), out);
+            let tells = |few: &&[String]| distinct(&x, few).len() == x.len() && distinct(&y, few).len() == y.len();
+            let few = keys.iter().map(std::slice::from_ref).find(tells).unwrap_or(&keys);
+            let new = y.iter().filter(|i| !x.iter().any(|j| alike(i, j, &keys)));
+            for item in x.iter().chain(new) {
+                // More than one where somebody has written it twice.
+                let find =
+                    |all: &'a [Value]| -> Vec<&'a Value> { all.iter().filter(|i| alike(i, item, &keys)).collect() };
+                let (x, y) = (find(a), find(b));
+                for n in 0..x.len().max(y.len()) {
+                    let (x, y) = (x.get(n).copied(), y.get(n).copied());
+                    walk(format!("{path}[{}]", words(item, few)), x, y, owned.item(item), out);
+                }
             }
         }
         _ => out.push(FieldChange { path, before: before.cloned(), after: after.cloned(), by: None }),
@@ -150,8 +162,11 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, owned: Owne
 
 /// What is only in one of two sets.
 fn values(path: &str, a: &[Value], b: &[Value], out: &mut Vec<FieldChange>) {
+    // As often as it is more often here than there: a server takes a value that is written twice.
     let only = |here: &[Value], there: &[Value]| -> Vec<Value> {
-        here.iter().filter(|value| !there.contains(value)).cloned().collect()
+        let count = |all: &[Value], value: &Value| all.iter().filter(|v| *v == value).count();
+        let more = |n: &usize| count(&here[..*n], &here[*n]) >= count(there, &here[*n]);
+        (0..here.len()).filter(more).map(|n| here[n].clone()).collect()
     };
     let change = |value: &Value, before: Option<Value>, after: Option<Value>| FieldChange {
         path: format!("{path}[={value}]"),
@@ -168,9 +183,10 @@ fn alike(a: &Value, b: &Value, keys: &[String]) -> bool {
     keys.iter().all(|key| a[key] == b[key])
 }
 
-/// Whether no two items are the same one.
-fn are_unique(items: &[Value], keys: &[String]) -> bool {
-    items.iter().enumerate().all(|(n, item)| !items[..n].iter().any(|other| alike(item, other, keys)))
+/// Items without those that are the same one as another.
+fn distinct(items: &[Value], keys: &[String]) -> Vec<Value> {
+    let first = |n: usize| !items[..n].iter().any(|other| alike(&items[n], other, keys));
+    (0..items.len()).filter(|n| first(*n)).map(|n| items[n].clone()).collect()
 }
 
 /// What an item is called: `port=53,protocol=UDP`.
@@ -265,9 +281,13 @@ mod tests {
             ["spec.x[port=53,protocol=TCP].name"]
         );
         assert_eq!(paths(&keyed, &both, &json!([port("b", "UDP")])), ["spec.x[port=53]"]);
+        let twice = json!([port("a", "TCP"), port("a", "TCP")]);
+        let paths_of = |after: &Value| paths(&keyed, &twice, after);
+        assert_eq!(paths_of(&both), ["spec.x[port=53,protocol=TCP]", "spec.x[port=53,protocol=UDP]"]);
         let set = json!({"v:\"a\"": {}, "v:\"b\"": {}});
         assert_eq!(paths(&set, &json!(["a", "b"]), &json!(["b", "a"])), [""; 0]);
         assert_eq!(paths(&set, &json!(["a", "b"]), &json!(["c", "a"])), ["spec.x[=\"b\"]", "spec.x[=\"c\"]"]);
+        assert_eq!(paths(&set, &json!(["a", "a"]), &json!(["a"])), ["spec.x[=\"a\"]"]);
     }
 
     #[test]

@@ -132,13 +132,26 @@ fn meet(
             let Some(own) = ours.get(key) else { continue };
             (join(&path, key), own, live.and_then(|l| l.get(key)))
         } else if let Some(keys) = name.strip_prefix("k:").and_then(|k| serde_json::from_str::<Value>(k).ok()) {
-            let item = |v: &Value| v.as_array().and_then(|all| all.iter().find(|i| has(i, &keys))).cloned();
-            let Some(own) = item(ours) else { continue };
-            let there = live.and_then(item);
-            meet(below, &own, there.as_ref(), format!("{path}[{}]", words(&keys)), found);
+            let all = |v: &Value| -> Vec<Value> {
+                v.as_array().into_iter().flatten().filter(|item| has(item, &keys)).cloned().collect()
+            };
+            let Some(own) = all(ours).into_iter().next() else { continue };
+            let path = format!("{path}[{}]", words(&keys));
+            match live.map(all).unwrap_or_default().as_slice() {
+                // Written twice: the server knows one owner of both.
+                [there, _, ..] => found(path, &own, Some(there)),
+                there => meet(below, &own, there.first(), path, found),
+            }
             continue;
         } else {
-            // Sets only grow together; a position is part of an atom above it.
+            // Sets only grow together, but where a value is written twice; a position is part of an atom above it.
+            let value = name.strip_prefix("v:").and_then(|v| serde_json::from_str::<Value>(v).ok());
+            let times = |list: &Value, value: &Value| {
+                list.as_array().into_iter().flatten().filter(|item| *item == value).count()
+            };
+            if let Some(value) = value.filter(|v| times(ours, v) > 0 && live.is_some_and(|l| times(l, v) > 1)) {
+                found(format!("{path}[={value}]"), &value, Some(&value));
+            }
             continue;
         };
         if below.as_object().is_none_or(serde_json::Map::is_empty) {
@@ -378,6 +391,18 @@ mod tests {
         assert_eq!(managers("metadata.finalizers[0]"), [""; 0]);
         let scale = owners(&object, "spec.replicas", "edit").into_iter().find(|o| o.manager == "hpa").unwrap();
         assert_eq!(scale.subresource.as_deref(), Some("scale"));
+    }
+
+    #[test]
+    fn an_item_that_another_has_written_twice_is_contested_whole() {
+        let entry = json!({"manager": "edit", "fieldsV1": {
+            "f:ports": {"k:{\"port\":80}": {".": {}, "f:port": {}}}, "f:set": {"v:1": {}, "v:2": {}},
+        }});
+        let ports = json!([{"port": 80}, {"port": 80}]);
+        let live = json!({"metadata": {"managedFields": [entry]}, "ports": ports, "set": [1, 1, 2]});
+        let ours = json!({"ports": [{"port": 80}], "set": [1, 2]});
+        let paths: Vec<String> = contests(&ours, &live, "ours").into_iter().map(|c| c.path).collect();
+        assert_eq!(paths, ["ports[port=80]", "set[=1]"]);
     }
 
     #[test]

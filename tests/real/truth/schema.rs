@@ -172,16 +172,23 @@ fn differ(node: Node<'_>, a: Option<&Value>, b: Option<&Value>, path: String, ou
         (Some(Value::Array(a)), Some(Value::Array(b))) => match node.list() {
             List::Atom => drop(out.insert(path)),
             List::Set => {
-                let gone = a.iter().filter(|x| !b.contains(x));
-                let new = b.iter().filter(|x| !a.contains(x));
-                out.extend(gone.chain(new).map(|x| format!("{path}[={x}]")));
+                let times = |all: &[Value], x: &Value| all.iter().filter(|y| *y == x).count();
+                let other = a.iter().chain(b).filter(|x| times(a, x) != times(b, x));
+                out.extend(other.map(|x| format!("{path}[={x}]")));
             }
             List::Keyed(keys) => {
                 let name = |item: &Value| node.called(item, &keys);
-                let find = |all: &'_ [Value], wanted: &str| all.iter().position(|item| name(item) == wanted);
                 for called in a.iter().chain(b).map(name).collect::<BTreeSet<_>>() {
-                    let (x, y) = (find(a, &called).map(|n| &a[n]), find(b, &called).map(|n| &b[n]));
-                    differ(node.item(), x, y, format!("{path}{called}"), out);
+                    // Mostly one of each; a server takes one that is written twice.
+                    let mut x = a.iter().filter(|item| name(item) == called);
+                    let mut y = b.iter().filter(|item| name(item) == called);
+                    loop {
+                        let (x, y) = (x.next(), y.next());
+                        if x.is_none() && y.is_none() {
+                            break;
+                        }
+                        differ(node.item(), x, y, format!("{path}{called}"), out);
+                    }
                 }
             }
         },
