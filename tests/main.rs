@@ -65,6 +65,7 @@ mod real {
     mod home;
     mod init;
     mod kill;
+    mod kinds;
     mod kubernetes_driver;
     mod local_driver;
     mod meddler;

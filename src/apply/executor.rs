@@ -246,6 +246,19 @@ fn unanswered(change: &Change, begun: Instant) -> Failure {
 async fn fly(run: &Run<'_>, change: &Change) -> Ending {
     let not_started = Ending { outcome: Outcome::NotStarted, settled: true };
     let Some(seats) = run.sites.seats(change.address.cluster()) else { return not_started };
+    // Without a seat: what brings the kind may need it.
+    if let ResourceAddress::Object(object) = &change.address
+        && change.unverified
+    {
+        let served = tokio::select! {
+            biased;
+            () = run.stop.cancelled() => return not_started,
+            served = object::awaited(run, change, object) => served,
+        };
+        if let Err(Failure { why, settled }) = served {
+            return Ending { outcome: Outcome::Failed(why), settled };
+        }
+    }
     let seat = tokio::select! {
         biased;
         () = run.stop.cancelled() => return not_started,

@@ -146,7 +146,7 @@ pub async fn run(
     let end = End {
         begin: Some(begin),
         at: Timestamp::now().to_string(),
-        complete: done && (plan.complete || plan.is_narrowed()),
+        complete: done && plan.saw_all(),
         placement: plan.placement_to_remember().cloned().filter(|_| done),
         settled,
         trust: plan.trust.clone().filter(|_| done),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     check::stale,
@@ -33,8 +33,8 @@ use crate::{
 
 /// How often an update is tried while others write the same object.
 const ATTEMPTS: usize = 8;
-/// How often, and how long, a kind that was just defined is waited for until it is served.
-const SERVED: (usize, Duration) = (40, Duration::from_millis(250));
+/// The first pause between questions whether a kind is served, and the longest.
+const SERVED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// What is still to be awaited once all requests are done.
 pub(super) enum After {
@@ -64,6 +64,48 @@ impl After {
             }
         }
     }
+}
+
+/// Waits until the kind of an object is served, where the plan could not try it: a definition takes a moment, an operator
+/// that brings its own some more. Nothing was sent before that.
+pub(super) async fn awaited(run: &Run<'_>, change: &Change, object: &ObjectAddress) -> Result<(), Failure> {
+    let makes = matches!(change.action, Action::Create | Action::Update | Action::Replace);
+    if !change.unverified || !makes {
+        return Ok(());
+    }
+    let kind = kind_ref(change, object);
+    let site = run.sites.site(run, change).await.map_err(|why| Failure::settled(placed(*why, change)))?;
+    let deadline = (Instant::now() + run.options.timeout).min(run.deadline);
+    let mut pause = SERVED.0;
+    loop {
+        let asked = patiently(run, change, async || site.cluster.kind_by_now(&kind).await).await;
+        if asked.map_err(|f| Failure::settled(refused(change, "apply", &f)))?.is_some() {
+            return Ok(());
+        }
+        if Instant::now() + pause >= deadline {
+            return Err(Failure::settled(unserved(change, &kind)));
+        }
+        run.waits(change, &format!("nothing serves {} {} yet", kind.api_version, kind.kind));
+        sleep(pause).await;
+        pause = (pause * 2).min(SERVED.1);
+    }
+}
+
+fn kind_ref(change: &Change, object: &ObjectAddress) -> KindRef {
+    KindRef { api_version: change.api_version.clone(), kind: object.kind.clone() }
+}
+
+fn unserved(change: &Change, kind: &KindRef) -> Diagnostic {
+    let cluster = change.address.cluster();
+    let summary = format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind);
+    placed(
+        Diagnostic::error("SKY0718", summary)
+            .hint(
+                "see whether its CustomResourceDefinition is there and established, and whether what installs it runs",
+            )
+            .hint("then plan again"),
+        change,
+    )
 }
 
 /// Sends all requests of a change.
@@ -262,30 +304,17 @@ impl Write<'_, '_> {
     }
 
     fn kind_ref(&self) -> KindRef {
-        KindRef { api_version: self.change.api_version.clone(), kind: self.object.kind.clone() }
+        kind_ref(self.change, self.object)
     }
 
-    /// How its kind is served. One that the plan has just defined may take a moment.
+    /// How its kind is served.
     async fn kind(&self) -> Result<Served, Failure> {
         let kind = self.kind_ref();
-        let (attempts, pause) = if self.change.unverified { SERVED } else { (1, Duration::ZERO) };
-        for attempt in 1..=attempts {
-            match self.patiently(async || self.site.cluster.kind_by_now(&kind).await).await {
-                Ok(Some(served)) => return Ok(served),
-                Ok(None) if attempt < attempts => sleep(pause).await,
-                Ok(None) => {}
-                Err(fault) => return Err(Failure::settled(refused(self.change, "apply", &fault))),
-            }
+        match self.patiently(async || self.site.cluster.kind_by_now(&kind).await).await {
+            Ok(Some(served)) => Ok(served),
+            Ok(None) => Err(Failure::settled(unserved(self.change, &kind))),
+            Err(fault) => Err(Failure::settled(refused(self.change, "apply", &fault))),
         }
-        let cluster = self.site.cluster.name();
-        Err(Failure::settled(placed(
-            Diagnostic::error(
-                "SKY0718",
-                format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind),
-            )
-            .hint("see whether its CustomResourceDefinition is there and established; then plan again"),
-            self.change,
-        )))
     }
 
     /// What is to be made must not be there.

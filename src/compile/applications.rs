@@ -327,7 +327,7 @@ fn malformed(manifest: &Manifest, locator: &Locator<'_>) -> Option<Diagnostic> {
 }
 
 /// Groups that Kubernetes itself serves.
-fn is_builtin(group: &str) -> bool {
+pub(crate) fn is_builtin(group: &str) -> bool {
     !group.contains('.') || group.ends_with(".k8s.io") && !group.ends_with(".x-k8s.io")
 }
 

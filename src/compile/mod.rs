@@ -5,10 +5,11 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod affinity;
-mod applications;
+pub(crate) mod applications;
 mod attach;
 mod clusters;
 mod environments;
+mod definitions;
 mod latency;
 mod lifecycles;
 mod locate;
@@ -53,6 +54,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let locator = locate::Locator::new(set);
     let mut applications = applications::compile(set, &locator, &mut out);
     twice::check(&applications.objects, &locator, &mut out);
+    definitions::check(set, &locator, &mut out);
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     spread::join(set, &clusters, &mut applications.components, &mut out);
     strategies::complete(&mut applications, &mut out);

@@ -127,9 +127,15 @@ impl Plan {
     }
 
     /// What the state is to remember of the placement once all changes are done; `None` where that is
+    /// Whether every cluster that it is about could be looked at. It may be incomplete all the same: for a kind that
+    /// nothing serves yet.
+    pub fn saw_all(&self) -> bool {
+        self.complete || self.is_narrowed() || !self.notes.iter().any(|n| n.topic == "unreachable")
+    }
+
     /// not known.
     pub fn placement_to_remember(&self) -> Option<&PlacementRecord> {
-        self.placement_record.as_ref().filter(|_| self.complete || self.is_narrowed())
+        self.placement_record.as_ref().filter(|_| self.saw_all())
     }
 }
 

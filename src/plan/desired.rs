@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{change::Target, divided, secret::Secrets};
+use super::{change::Target, divided, implicit, secret::Secrets};
 use crate::{
     address::{ObjectAddress, ResourceAddress},
     compile::{
@@ -184,6 +184,7 @@ pub(super) fn desired(
     }
     namespaces(&mut all, state, observed, &model.lineage);
     dependencies(model, choice, &mut all);
+    implicit::add(&mut all);
     for null in &model.nulls {
         let address = ResourceAddress::Null(null.name.clone());
         let depends_on = null.depends_on.iter().cloned().map(ResourceAddress::Null).collect();

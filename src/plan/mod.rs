@@ -15,6 +15,7 @@ mod diff;
 pub mod fields;
 pub mod file;
 mod guard;
+mod implicit;
 pub(crate) mod networks;
 pub mod managed;
 mod offline;

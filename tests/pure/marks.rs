@@ -1,10 +1,12 @@
 //! The marks that say whose an object is, taken away by somebody: the recorded object stays ours.
 
 use serde_json::json;
-use skyplan::plan::{
-    Scope,
-    change::{Action, ActionReason},
-    select::OnConflict,
+use skyplan::{
+    plan::{
+        Scope,
+        change::{Action, ActionReason},
+    },
+    spec::OnConflict,
 };
 
 use crate::support::{

@@ -250,7 +250,7 @@ async fn remember(plan: &Plan, drivers: &Drivers, mut log: Log, args: &RunArgs, 
 
 /// What is to be said where not everything could be planned that was asked for.
 fn whole(plan: &Plan, output: &Output) -> Option<Exit> {
-    let partial = !plan.complete && !plan.is_narrowed() && !plan.refresh_only;
+    let partial = !plan.saw_all() && !plan.refresh_only;
     partial.then(|| {
         output.say(
             "Not everything could be looked at: what is on clusters that did not answer is as it was (see the notes \

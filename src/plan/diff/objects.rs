@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::{Diff, Sides, Standing, change, contested, is_ours, record_of, removed::protected};
 use crate::{
     address::ResourceAddress,
-    compile::model::Protection,
+    compile::{applications::is_builtin, model::Protection},
     diagnostic::Diagnostic,
     observed::{DryRun, DryRunQuestion, KindRef, Stranger},
     packed::Packed,
     plan::{
-        change::{Action, ActionReason, Conflict, FieldChange, Precondition},
+        change::{Action, ActionReason, Conflict, FieldChange, Note, Precondition},
         desired::{ADDRESS_ANNOTATION, Body, Desired, LINEAGE_LABEL, Resource, manager},
         fields, managed, offline,
         projection::{owned_fields, project, projection_digest, whole_digest},
@@ -93,11 +93,20 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     let kind = KindRef { api_version: api_version.clone(), kind: object["kind"].as_str().unwrap_or_default().into() };
     let mut planned = change(resource, action, reason, precondition);
     if let Some(open) = makes_possible(address, &kind, served, namespaces, desired, object) {
-        if open {
+        let group = kind.api_version.split_once('/').map_or("", |(group, _)| group);
+        if open || !is_builtin(group) {
             planned.unverified = true;
             diff.changes.insert(address.clone(), planned);
         } else {
             diff.faults.push(unserved(resource, &kind));
+        }
+        if !open && !is_builtin(group) {
+            // Something of the plan, or in the cluster, may define it: an operator, most likely.
+            diff.complete = false;
+            let note = not_yet(address.cluster(), &kind);
+            if !diff.notes.contains(&note) {
+                diff.notes.push(note);
+            }
         }
         return;
     }
@@ -301,12 +310,23 @@ fn makes_possible(
     }
 }
 
+fn not_yet(cluster: &str, kind: &KindRef) -> Note {
+    Note {
+        topic: "unserved".into(),
+        text: format!(
+            "cluster {cluster} does not serve {} {} yet: objects of it are planned from their text, and an apply waits \
+             until something serves them",
+            kind.api_version, kind.kind
+        ),
+    }
+}
+
 fn unserved(resource: &Resource, kind: &KindRef) -> Diagnostic {
     let cluster = resource.address.cluster();
     let mut d =
         Diagnostic::error("SKY0507", format!("cluster `{cluster}` does not serve {} {}", kind.api_version, kind.kind))
             .about(&resource.address)
-            .hint("install its CustomResourceDefinition, or add it to the application's sources");
+            .hint("`kubectl api-resources` says what it serves, and in which version");
     if let Some(origin) = &resource.origin {
         d = d.at(origin);
     }
