@@ -26,6 +26,7 @@ mod pure {
     mod golden;
     mod hostile;
     mod laws;
+    mod left;
     mod lifecycle;
     mod marks;
     mod networks;

@@ -269,6 +269,7 @@ impl Write<'_, '_> {
             sent: digest.clone(),
             projection: projection_digest(&seen, &owned),
             owned: owned.into(),
+            left: self.change.left_fields().map(str::to_owned).collect(),
             components: components.clone(),
             unready,
             done: ends(&answer) && health(&answer) == Health::Ready,

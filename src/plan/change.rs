@@ -347,6 +347,11 @@ impl Change {
         self.contested.iter().any(|c| c.settled == Settlement::Taken)
     }
 
+    /// Paths of the fields that are left to others.
+    pub fn left_fields(&self) -> impl Iterator<Item = &str> {
+        self.contested.iter().filter(|c| c.settled == Settlement::Left).map(|c| c.path.as_str())
+    }
+
     /// What is sent of an object: without the fields that are left to others, and with what was kept.
     pub fn sent(&self, object: &Value) -> Value {
         let mut object = object.clone();

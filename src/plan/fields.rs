@@ -128,6 +128,7 @@ fn walk<'a>(
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => {
             let items = owned.items();
+            let ordered = matches!(items, Items::Keys(_));
             let keys = match &items {
                 Items::Keys(keys) => Some(keys.clone()),
                 Items::Values => return values(&path, a, b, out),
@@ -154,6 +155,14 @@ fn walk<'a>(
                     let (x, y) = (x.get(n).copied(), y.get(n).copied());
                     walk(format!("{path}[{}]", words(item, few)), x, y, owned.item(item), out);
                 }
+            }
+            let both = |here: &[Value], there: &[Value]| -> Vec<Value> {
+                let there = |item: &&Value| there.iter().any(|other| alike(item, other, &keys));
+                here.iter().filter(there).map(|item| Value::from(words(item, few))).collect()
+            };
+            let (x, y) = (both(&x, &y), both(&y, &x));
+            if ordered && x != y {
+                out.push(FieldChange { path, before: Some(x.into()), after: Some(y.into()), by: None });
             }
         }
         _ => out.push(FieldChange { path, before: before.cloned(), after: after.cloned(), by: None }),
@@ -278,7 +287,8 @@ mod tests {
         let both = json!([port("a", "TCP"), port("b", "UDP")]);
         assert_eq!(
             paths(&keyed, &both, &json!([port("b", "UDP"), port("c", "TCP")])),
-            ["spec.x[port=53,protocol=TCP].name"]
+            ["spec.x[port=53,protocol=TCP].name", "spec.x"],
+            "they stand in another order, too"
         );
         assert_eq!(paths(&keyed, &both, &json!([port("b", "UDP")])), ["spec.x[port=53]"]);
         let twice = json!([port("a", "TCP"), port("a", "TCP")]);

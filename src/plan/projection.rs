@@ -29,6 +29,19 @@ pub fn whole_digest(object: &Value) -> String {
 
 /// What of `value` the field set `owned` names.
 pub fn project(value: &Value, owned: &Value) -> Value {
+    seen(value, owned, Order::Live)
+}
+
+/// In which order items with keys are seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// As they stand: containers start, and variables are put in, in that order.
+    Live,
+    /// By their keys: how earlier versions of skyplan recorded it.
+    Keys,
+}
+
+fn seen(value: &Value, owned: &Value, order: Order) -> Value {
     let Some(set) = owned.as_object() else { return Value::Null };
     match value {
         Value::Object(map) => {
@@ -37,29 +50,33 @@ pub fn project(value: &Value, owned: &Value) -> Value {
                 if let Some(name) = key.strip_prefix("f:")
                     && let Some(field) = map.get(name)
                 {
-                    out.insert(name.to_owned(), if is_leaf(below) { field.clone() } else { project(field, below) });
+                    out.insert(name.to_owned(), if is_leaf(below) { field.clone() } else { seen(field, below, order) });
                 }
             }
             Value::Object(out)
         }
-        Value::Array(items) => {
-            let mut out = Vec::new();
-            for (key, below) in set {
-                if let Some(keys) = key.strip_prefix("k:").and_then(|k| serde_json::from_str::<Value>(k).ok()) {
-                    if let Some(item) = items.iter().find(|i| has_keys(i, &keys)) {
-                        out.push(if is_leaf(below) { item.clone() } else { project(item, below) });
-                    }
-                } else if let Some(wanted) = key.strip_prefix("v:").and_then(|v| serde_json::from_str::<Value>(v).ok())
-                {
-                    out.extend(items.iter().find(|i| **i == wanted).cloned());
-                } else if let Some(index) = key.strip_prefix("i:").and_then(|i| i.parse::<usize>().ok()) {
-                    out.extend(items.get(index).map(|item| project(item, below)));
-                }
-            }
-            Value::Array(out)
-        }
+        Value::Array(items) => Value::Array(list(items, set, order)),
         other => other.clone(),
     }
+}
+
+fn list(items: &[Value], set: &Map<String, Value>, order: Order) -> Vec<Value> {
+    let (mut keyed, mut out) = (Vec::new(), Vec::new());
+    for (key, below) in set {
+        if let Some(keys) = key.strip_prefix("k:").and_then(|k| serde_json::from_str::<Value>(k).ok()) {
+            if let Some(at) = items.iter().position(|i| has_keys(i, &keys)) {
+                keyed.push((at, if is_leaf(below) { items[at].clone() } else { seen(&items[at], below, order) }));
+            }
+        } else if let Some(wanted) = key.strip_prefix("v:").and_then(|v| serde_json::from_str::<Value>(v).ok()) {
+            out.extend(items.iter().find(|i| **i == wanted).cloned());
+        } else if let Some(index) = key.strip_prefix("i:").and_then(|i| i.parse::<usize>().ok()) {
+            out.extend(items.get(index).map(|item| seen(item, below, order)));
+        }
+    }
+    if order == Order::Live {
+        keyed.sort_by_key(|(at, _)| *at);
+    }
+    keyed.into_iter().map(|(_, item)| item).chain(out).collect()
 }
 
 /// An empty set below a field: the field is owned whole, as an atom.
@@ -76,6 +93,12 @@ fn has_keys(item: &Value, keys: &Value) -> bool {
 /// Digest of an object seen through a field set.
 pub fn projection_digest(object: &Value, owned: &Value) -> String {
     digest_of(&(&object["apiVersion"], owned, project(object, owned)))
+}
+
+/// Whether that is the digest of an object seen through a field set, also as earlier versions wrote it.
+pub fn is_projection(recorded: &str, object: &Value, owned: &Value) -> bool {
+    let of_keys = || digest_of(&(&object["apiVersion"], owned, seen(object, owned, Order::Keys)));
+    recorded == projection_digest(object, owned) || recorded == of_keys()
 }
 
 #[cfg(test)]
@@ -119,6 +142,21 @@ mod tests {
         assert_eq!(projection_digest(&live, &owned), before);
         live["spec"]["atomic"]["x"] = json!([2, 1]);
         assert_ne!(projection_digest(&live, &owned), before);
+    }
+
+    #[test]
+    fn items_have_an_order_and_what_was_recorded_without_one_holds() {
+        let item = |name: &str| json!({"name": name, "image": "i"});
+        let object = |items: Value| json!({"apiVersion": "v1", "list": items});
+        let keys = json!({"k:{\"name\":\"a\"}": {".": {}}, "k:{\"name\":\"b\"}": {".": {}}});
+        let owned = json!({ "f:list": keys });
+        let (one, other) = (object(json!([item("b"), item("a")])), object(json!([item("a"), item("b")])));
+        let recorded = projection_digest(&one, &owned);
+        assert!(is_projection(&recorded, &one, &owned) && !is_projection(&recorded, &other, &owned));
+        let with_theirs = object(json!([item("b"), item("theirs"), item("a")]));
+        assert!(is_projection(&recorded, &with_theirs, &owned));
+        let earlier = digest_of(&("v1", &owned, seen(&one, &owned, Order::Keys)));
+        assert!(is_projection(&earlier, &one, &owned));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     change::{Action, ActionReason, Change, Note, Precondition},
     desired::manager,
     diff::{Diff, is_ours, silence},
-    projection::{owned_fields, projection_digest},
+    projection::{is_projection, owned_fields, projection_digest},
 };
 use crate::{
     address::ResourceAddress,
@@ -139,12 +139,13 @@ impl Refresh<'_> {
         let owned = owned_fields(live, &manager(&self.state.lineage)).cloned().unwrap_or_default();
         let seen = |owned: &Value| projection_digest(live, owned);
         let same = record.filter(|r| live["metadata"]["uid"] == *r.uid && r.cluster_uid == *cluster_uid);
-        let as_sent = same.filter(|r| r.projection == seen(&r.owned.unpack()) && r.owned.unpack() == owned);
+        let as_sent =
+            same.filter(|r| is_projection(&r.projection, live, &r.owned.unpack()) && r.owned.unpack() == owned);
         match (same, self.uncertain) {
             (Some(record), None) => {
                 diff.unchanged += 1;
                 let ours = record.owned.unpack();
-                if record.projection != seen(&ours) {
+                if !is_projection(&record.projection, live, &ours) {
                     let text = drift(self.address, live, &ours, &owned);
                     diff.notes.push(Note { topic: "drift".into(), text });
                 }
@@ -161,6 +162,7 @@ impl Refresh<'_> {
                     owned: owned.into(),
                     // Whether it ever became ready is for the next apply to find out.
                     unready: as_sent.is_none_or(|r| r.unready),
+                    left: as_sent.map(|r| r.left.clone()).unwrap_or_default(),
                     components: record.map(|r| r.components.clone()).unwrap_or_default(),
                     done: as_sent.is_some_and(|r| r.done),
                     protection: record.map(|r| r.protection).unwrap_or_default(),

@@ -130,6 +130,9 @@ pub struct ObjectRecord {
     pub owned: Packed,
     /// Digest of the response's projection on `owned` (see [`crate::plan::projection`]).
     pub projection: String,
+    /// Paths of fields that were not sent, because they were left to others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// Components that it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<String>,

@@ -377,6 +377,7 @@ fn sent(world: &mut World, change: &Change, action: Action, planned: &Planned, s
         sent: digest.clone(),
         projection: projection_digest(&seen, &owned),
         owned: owned.into(),
+        left: change.left_fields().map(str::to_owned).collect(),
         components: components.clone(),
         unready: false,
         done: false,

@@ -11,6 +11,10 @@ use crate::{
 const NOISE: [&str; 5] =
     ["creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionGracePeriodSeconds"];
 
+/// Annotations in which version 1 of an autoscaler has what is its status in version 2.
+const STATUS: [&str; 2] =
+    ["autoscaling.alpha.kubernetes.io/conditions", "autoscaling.alpha.kubernetes.io/current-metrics"];
+
 /// Takes the noise out of an object, and the values out of a Secret. `managedFields` stay, but for
 /// those of the status.
 #[must_use]
@@ -22,6 +26,9 @@ pub fn clean(mut object: Value, secret_key: &str) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in NOISE {
             metadata.remove(field);
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.retain(|name, _| !STATUS.contains(&name.as_str()));
         }
         // The status is not there, and neither is who wrote it.
         if let Some(managers) = metadata.get_mut("managedFields").and_then(Value::as_array_mut) {
@@ -65,6 +72,9 @@ mod tests {
             json!({"name": "db", "namespace": "shop", "uid": "u",
                    "managedFields": [{"manager": "m", "operation": "Apply", "time": "x", "fieldsV1": {}}]})
         );
+        let annotations = json!({"a": "b", "autoscaling.alpha.kubernetes.io/conditions": "[]"});
+        let scaler = clean(json!({"metadata": {"annotations": annotations}}), "k");
+        assert_eq!(scaler, json!({"metadata": {"annotations": {"a": "b"}}}));
         assert!(!cleaned.to_string().contains("aHVudGVyMg") && cleaned.get("status").is_none());
         assert_eq!(address("a", &cleaned).to_string(), "object/a/core/Secret/shop/db");
         let role =

@@ -12,11 +12,12 @@ use crate::{
     observed::{DryRun, DryRunQuestion, KindRef, Stranger},
     packed::Packed,
     plan::{
-        change::{Action, ActionReason, Conflict, FieldChange, Note, Precondition},
+        change::{Action, ActionReason, Conflict, FieldChange, Note, Precondition, Settlement},
         desired::{ADDRESS_ANNOTATION, Body, Desired, LINEAGE_LABEL, Resource, manager},
         fields, managed, offline,
-        projection::{owned_fields, project, projection_digest, whole_digest},
+        projection::{is_projection, owned_fields, project, projection_digest, whole_digest},
     },
+    state::ObjectRecord,
 };
 
 /// Compares an object.
@@ -58,17 +59,27 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         }),
         cluster_uid: Some((*uid).to_owned()),
     };
-    if let (Some(known), Some(projection)) = (known, &precondition.projection)
+    let us = manager(&state.lineage);
+    let settle = |live: &Value| contested::settle(object, live, &us, lifecycle, terms.on_conflict);
+    let contested_now = |known: &ObjectRecord, live: Option<&Value>| {
+        // Where nothing was left there is nothing to be looked for: what we own is as it was sent.
+        live.filter(|_| !known.left.is_empty()).map_or_else(Vec::new, settle)
+    };
+    if let (Some(known), Some(live_object)) = (known, live)
         && known.sent == *digest
-        && known.projection == *projection
+        && is_projection(&known.projection, live_object, &known.owned.unpack())
         && known.components == *components
         && known.protection == lifecycle.protection
         && !known.unready
         && precondition.uid.as_ref() == Some(&known.uid)
         && !state.uncertain.contains_key(address)
         && !terms.replace.contains(address)
+        // What was left to others is theirs still, and not as the specs want it.
+        && let contested = contested_now(known, live)
+        && known.left.iter().eq(contested.iter().filter(|c| c.settled == Settlement::Left).map(|c| &c.path))
     {
         diff.unchanged += 1;
+        diff.notes.extend(contested::notes(resource, lifecycle, &contested));
         return;
     }
     // What has run to its end may clean up after itself: it does not run again for that.
@@ -147,9 +158,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     }
     // What was protected when it was applied last is until an apply has lifted that.
     let guarded = lifecycle.protection.prevent_destroy || known.is_some_and(|k| k.protection.prevent_destroy);
-    let us = manager(&state.lineage);
-    planned.contested =
-        live.map_or_else(Vec::new, |live| contested::settle(object, live, &us, lifecycle, terms.on_conflict));
+    planned.contested = live.map_or_else(Vec::new, settle);
     if planned.takes_fields() {
         planned.precondition.projection = live.map(whole_digest);
     }

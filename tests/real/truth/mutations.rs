@@ -91,8 +91,9 @@ pub(super) fn mutate(class: Class, object: &mut Object, server: &Server, draw: &
     if class.of_specs() {
         let mut what = respecify(object, draw)?;
         if class == Class::SpecsAndValue {
-            let theirs = mutate(Class::ValueChanged, object, server, draw)?;
-            what = format!("{what}; {}", theirs.what);
+            // Of some that are drawn, no other value is valid.
+            let theirs = mutate(Class::ValueChanged, object, server, draw);
+            what = format!("{what}; {}", theirs.map_or_else(|| "and nothing else".into(), |done| done.what));
         }
         return done(what, None);
     }
@@ -260,6 +261,7 @@ fn spot(object: &Object, live: &Value, draw: &mut Draw) -> Option<String> {
     }
     // A Job that is not suspended runs, and its fields cannot be changed back.
     all.retain(|p| !["/apiVersion", "/kind", "/spec/suspend"].contains(&p.as_str()));
+    all.retain(|p| !object.kind.fixed.contains(p));
     let from = if !known.is_empty() && draw.chance(50) { known } else { all };
     (!from.is_empty()).then(|| draw.pick(&from))
 }

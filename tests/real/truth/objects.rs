@@ -33,6 +33,7 @@ pub(super) struct Kind {
     pub(super) foreign: BTreeMap<String, Value>,
     pub(super) keep: Option<String>,
     pub(super) still: bool,
+    pub(super) fixed: Vec<String>,
     pub(super) scale: bool,
     pub(super) once: bool,
     namespace: Option<String>,

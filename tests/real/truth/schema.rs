@@ -190,6 +190,15 @@ fn differ(node: Node<'_>, a: Option<&Value>, b: Option<&Value>, path: String, ou
                         differ(node.item(), x, y, format!("{path}{called}"), out);
                     }
                 }
+                // Containers start, and variables are put in, in their order.
+                let order = |here: &[Value], there: &[Value]| -> Vec<String> {
+                    let there: BTreeSet<String> = there.iter().map(name).collect();
+                    let mut seen = BTreeSet::new();
+                    here.iter().map(name).filter(|n| there.contains(n) && seen.insert(n.clone())).collect()
+                };
+                if order(a, b) != order(b, a) {
+                    out.insert(path);
+                }
             }
         },
         _ => drop(out.insert(path)),

@@ -351,6 +351,7 @@ mod tests {
             sent: String::new(),
             owned: serde_json::json!({}).into(),
             projection: String::new(),
+            left: Vec::new(),
             components: Vec::new(),
             unready: false,
             done: false,
