@@ -75,6 +75,7 @@ mod real {
     mod proxy;
     mod prune;
     mod race;
+    mod remotes;
     mod store;
     mod stores;
     mod surgery;

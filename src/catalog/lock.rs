@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
     digest::digest_bytes,
     quantity::{Day, Micros},
-    spec::{At, CatalogEntry, Importer, LOCK_FILE, LOCK_VERSION, LockedProfile, SpecSet},
+    spec::{At, CatalogEntry, Importer, LOCK_FILE, LOCK_VERSION, LockedContent, LockedProfile, SpecSet},
 };
 
 /// A file of the catalogue, as the lock has it.
@@ -57,9 +57,10 @@ impl From<&LockedProfile> for Locked {
 }
 
 /// The lock's text.
-pub fn write(all: &BTreeMap<String, Locked>) -> String {
+pub fn write(all: &BTreeMap<String, Locked>, sources: &[LockedContent]) -> String {
     let mut out = format!(
-        "# Written by `skyplan catalog refresh`; commit it, and leave it as it is.\nversion: {LOCK_VERSION}\ncatalog:\n"
+        "# Written by `skyplan {}`; commit it, and leave it as it is.\nversion: {LOCK_VERSION}\ncatalog:\n",
+        if sources.is_empty() { "catalog refresh" } else { "lock` and `skyplan catalog refresh" }
     );
     for locked in all.values() {
         let mut line = |name: &str, value: String| {
@@ -83,7 +84,27 @@ pub fn write(all: &BTreeMap<String, Locked>) -> String {
     if all.is_empty() {
         out = out.replace("catalog:\n", "catalog: []\n");
     }
+    let mut sorted: Vec<&LockedContent> = sources.iter().collect();
+    sorted.sort_by(|a, b| a.source.value.cmp(&b.source.value));
+    if !sorted.is_empty() {
+        out.push_str("sources:\n");
+    }
+    for locked in sorted {
+        out.push_str(&format!("- source: {}\n", serde_json::Value::from(locked.source.value.as_str())));
+        out.push_str(&format!("  resolved: \"{}\"\n  sha256: \"{}\"\n", locked.resolved, locked.sha256));
+    }
     out
+}
+
+/// Everything that the lock remembers of the catalogue.
+pub fn catalog_of(set: &SpecSet) -> BTreeMap<String, Locked> {
+    let all = set.lock.iter().flat_map(|l| &l.spec.catalog);
+    all.map(|l| (l.profile.value.clone(), Locked::from(&l.value))).collect()
+}
+
+/// Everything that it remembers of remote sources.
+pub fn sources_of(set: &SpecSet) -> Vec<LockedContent> {
+    set.lock.iter().flat_map(|l| &l.spec.sources).map(|l| l.value.clone()).collect()
 }
 
 /// The lock's line of a profile.

@@ -381,11 +381,11 @@ fn the_lock_is_read_as_it_is_written() {
     };
     let all = [("a: b".to_owned(), locked.clone())].into();
     let project = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: p\n";
-    let files = [("skyplan.yaml", project.to_owned()), ("skyplan.lock", lock::write(&all))];
+    let files = [("skyplan.yaml", project.to_owned()), ("skyplan.lock", lock::write(&all, &[]))];
     let (set, out) = load::read(&SourceTree { files: files.map(|(p, t)| (p.into(), t.as_str().into())).into() });
     assert!(out.is_empty(), "{out:?}");
     assert_eq!(Locked::from(&set.lock.unwrap().spec.catalog[0].value), locked);
-    assert!(lock::write(&std::collections::BTreeMap::new()).ends_with("catalog: []\n"));
+    assert!(lock::write(&std::collections::BTreeMap::new(), &[]).ends_with("catalog: []\n"));
 }
 
 #[test]

@@ -100,6 +100,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CatalogCommand,
     },
+    /// Fetch the sources that are not in the project, and note in skyplan.lock what they are
+    Lock(LockArgs),
     /// Print the JSON Schema of a kind, for editors
     Schema {
         /// A kind, `plan` or `status`; without one, the kinds are listed
@@ -124,6 +126,21 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LockArgs {
+    /// Fetch what is locked already anew; with words, only sources whose names hold one of them
+    #[arg(long, value_name = "SOURCE", num_args = 0.., conflicts_with = "check")]
+    pub(super) update: Option<Vec<String>>,
+    /// Fetch nothing; exit with 1 when the lock lacks something, or has too much
+    #[arg(long)]
+    pub(super) check: bool,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
+    /// Print what is locked as JSON
+    #[arg(long, conflicts_with = "check")]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

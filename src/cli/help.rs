@@ -10,14 +10,14 @@ use crate::place::mixed_solver;
 
 /// Commands by what one is about; what is in no group stands in the last.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Begin", &["init", "validate", "schema"]),
+    ("Begin", &["init", "validate", "lock", "schema"]),
     ("Change", &["plan", "apply", "destroy", "import", "rollback", "keygen", "sign", "verify"]),
     ("Ask", &["status", "show", "explain", "contingency", "graph", "diff", "output"]),
     ("Look after", &["catalog", "state", "local", "completions"]),
 ];
 
 /// Examples by command, as `--help` shows them.
-const EXAMPLES: [(&str, &str); 21] = [
+const EXAMPLES: [(&str, &str); 22] = [
     (
         "init",
         "  mkdir fleet && cd fleet\n  skyplan init                 a project that runs on this machine\n  \
@@ -26,6 +26,14 @@ const EXAMPLES: [(&str, &str); 21] = [
     (
         "validate",
         "  skyplan validate             every fault with its file, line and column\n\nExit status: 0 valid, 1 faults.",
+    ),
+    (
+        "lock",
+        "  skyplan lock                 fetch what is not locked yet\n  \
+         skyplan lock --update        look for newer ones of all\n  \
+         skyplan lock --update shop.git     of one\n  \
+         skyplan lock --check         in CI\n\n\
+         Exit status: 0 done, 1 error, or the lock is stale (--check).",
     ),
     (
         "plan",

@@ -75,6 +75,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Command::Sign(options) => commands::sign::sign(&options, &output),
             Command::Verify(options) => commands::sign::verify(&root, &options, &output),
             Command::Catalog { command } => commands::catalog::run(&root, &command, &output).await,
+            Command::Lock(options) => commands::lock::run(&root, &options, &output),
             Command::Schema { kind } => commands::schema::run(kind.as_deref(), &output),
             Command::Local { command } => commands::local::run(&command, &output).await,
         }

@@ -23,7 +23,7 @@ use crate::{
     plan::secret::is_secret,
     quantity::Day,
     seal::Keyring,
-    sources::{Bounds, Cache, Kitchen, Tools},
+    sources::{Bounds, Cache, Contents, Kitchen, Tools},
     spec::{Render, SpecSet},
     state::{
         Source,
@@ -142,6 +142,7 @@ impl Texts {
             place: self.place.clone(),
             tools: Tools::from_env(),
             cache: Cache::from_env(),
+            contents: Contents::from_env(),
             bounds: Bounds::default(),
         }
     }

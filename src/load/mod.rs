@@ -9,6 +9,7 @@ mod disk;
 pub mod git;
 mod parallel;
 mod masked;
+mod remotes;
 mod rendered;
 pub mod snapshot;
 mod sources;

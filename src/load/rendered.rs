@@ -41,7 +41,10 @@ pub(super) fn read(render: &Render, rendered: &Rendered, name: &str) -> Found {
         let (file, text): (Arc<str>, Arc<str>) = (file.into(), text.into());
         let parsed = salvage::parse(&file, &text);
         for (fault, _) in parsed.faults {
-            found.faults.push(fault.hint(format!("this is what {} made of `{}`", rendered.tool, render.name())));
+            found.faults.push(match rendered.tool.as_str() {
+                "" => fault,
+                tool => fault.hint(format!("this is what {tool} made of `{}`", render.name())),
+            });
         }
         let mut hooked = None;
         for node in parsed.nodes {
@@ -53,7 +56,7 @@ pub(super) fn read(render: &Render, rendered: &Rendered, name: &str) -> Found {
                 );
                 continue;
             }
-            let hooks = if render.how == Renderer::Kustomize { Vec::new() } else { hooks(&node) };
+            let hooks = if matches!(render.how, Renderer::Helm(_)) { hooks(&node) } else { Vec::new() };
             if !hooks.is_empty() && hooks.iter().all(|h| NEVER.contains(&h.as_str())) {
                 continue;
             }
@@ -81,7 +84,7 @@ pub(super) fn remembered(application: &str, render: &Render, rendered: &Rendered
     let open = !holds_secrets(&rendered.output);
     RenderedSource {
         application: application.to_owned(),
-        source: render.name().to_owned(),
+        source: render.name(),
         tool: rendered.tool.clone(),
         inputs: open.then(|| rendered.inputs.clone()),
         output: open.then(|| digest_bytes(rendered.output.as_bytes())),
@@ -103,8 +106,14 @@ fn hooks(node: &Node) -> Vec<String> {
 /// The text of every file that something came from, in the order of their first documents.
 fn files(render: &Render, output: &str, name: &str) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
+    if render.how == Renderer::Files {
+        // A cache or a recording that is not what was written: as if there were nothing.
+        let files: BTreeMap<String, String> = serde_json::from_str(output).unwrap_or_default();
+        return files.into_iter().map(|(path, text)| (format!("{name}: {}", path.escape_debug()), text)).collect();
+    }
     for piece in documents(output) {
         let (from, text) = match &render.how {
+            Renderer::Files => (None, piece.to_owned()),
             Renderer::Kustomize => without_origin(piece),
             Renderer::Helm(_) => match piece.trim_start().strip_prefix("# Source: ") {
                 Some(rest) => {
@@ -236,7 +245,7 @@ mod tests {
     use crate::{diagnostic::Origin, spec::ChartRender};
 
     fn render(how: Renderer) -> Render {
-        Render { origin: Origin::file("app.yaml"), path: "charts/web".into(), how }
+        Render { origin: Origin::file("app.yaml"), content: None, path: "charts/web".into(), how }
     }
 
     fn helm() -> Render {
@@ -252,7 +261,7 @@ mod tests {
 
     fn found(render: &Render, output: &str) -> Found {
         let rendered = Rendered { tool: "helm 3.22.0".into(), inputs: String::new(), output: output.into() };
-        read(render, &rendered, render.name())
+        read(render, &rendered, &render.name())
     }
 
     #[test]

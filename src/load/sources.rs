@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Origin, did_you_mean},
-    spec::{Application, At, ChartRender, Document, HelmSource, Manifest, Render, Renderer, Source},
+    spec::{Application, At, ChartRender, Content, Document, HelmSource, Manifest, Remote, Render, Renderer, Source},
 };
 
 /// Names of a kustomization's file.
@@ -60,6 +60,14 @@ impl Reader {
         taken: &mut BTreeSet<Arc<str>>,
         objects: &mut Vec<Manifest>,
     ) {
+        let content = match self.content_of(source) {
+            Ok(content) => content,
+            // Said, and nothing can be made of it.
+            Err(()) => return,
+        };
+        if let Some(content) = content {
+            return self.elsewhere(application, source, &content, tree, taken, objects);
+        }
         match (&source.objects, &source.path, &source.kustomize, &source.helm) {
             (Some(written), None, None, None) => objects.extend(written.iter().map(|o| Manifest {
                 origin: o.origin.clone(),
@@ -92,11 +100,12 @@ impl Reader {
                 if files_of(tree, &wanted).is_empty() {
                     return self.out.push(no_kustomization(tree, &wanted, path));
                 }
-                let render = Render { origin: path.origin.clone(), path: wanted, how: Renderer::Kustomize };
+                let render =
+                    Render { origin: path.origin.clone(), content: None, path: wanted, how: Renderer::Kustomize };
                 self.take_rendered(application, &render, None, objects);
             }
             (None, None, None, Some(helm)) => {
-                let Some(render) = self.chart(application, helm, tree, taken) else { return };
+                let Some(render) = self.chart(application, helm, None, tree, taken) else { return };
                 let namespace = helm.namespace.as_ref().map(|n| n.value.as_str().into());
                 self.take_rendered(application, &render, namespace, objects);
             }
@@ -109,7 +118,7 @@ impl Reader {
     }
 
     /// A path from the project's root on; said where it leads out.
-    fn inside(&mut self, file: &str, path: &At<String>) -> Option<String> {
+    pub(super) fn inside(&mut self, file: &str, path: &At<String>) -> Option<String> {
         let inside = resolve(file, path);
         if inside.is_none() {
             self.out.push(
@@ -122,15 +131,18 @@ impl Reader {
     }
 
     /// What has to be asked for to have a chart rendered.
-    fn chart(
+    pub(super) fn chart(
         &mut self,
         application: &Document<Application>,
         helm: &At<HelmSource>,
+        content: Option<&Content>,
         tree: &SourceTree,
         taken: &mut BTreeSet<Arc<str>>,
     ) -> Option<Render> {
         let (app, file) = (&application.spec, &application.origin.file);
-        let Some(chart) = &helm.chart else {
+        let alone = content.is_some_and(|c| !matches!(c.remote, Remote::Git { .. } | Remote::Oci { chart: false, .. }));
+        let whole = At { value: String::new(), origin: helm.origin.clone() };
+        let Some(chart) = helm.chart.as_ref().or(alone.then_some(&whole)) else {
             self.out.push(
                 Diagnostic::error("SKY0106", "missing field `chart`")
                     .at(&helm.origin)
@@ -139,7 +151,12 @@ impl Reader {
             return None;
         };
         let faults = self.out.len();
-        let path = self.inside(file, chart);
+        let path = match content {
+            // The content of a chart repository is the chart.
+            Some(_) if alone => Some(String::new()),
+            Some(_) => self.inside("", chart),
+            None => self.inside(file, chart),
+        };
         let mut values = Vec::new();
         for wanted in &helm.values_files {
             let Some(path) = self.inside(file, wanted) else { continue };
@@ -151,7 +168,10 @@ impl Reader {
             Some((other, _)) => self.out.push(not_a_map(&other.origin)),
         }
         let path = path.filter(|_| self.out.len() == faults)?;
-        if !path.ends_with(".tgz") && !tree.files.contains_key(format!("{path}/Chart.yaml").as_str()) {
+        if content.is_none()
+            && !path.ends_with(".tgz")
+            && !tree.files.contains_key(format!("{path}/Chart.yaml").as_str())
+        {
             self.out.push(no_chart(tree, &path, chart));
             return None;
         }
@@ -160,6 +180,7 @@ impl Reader {
         let namespace = or(&app.namespace, &app.name);
         Some(Render {
             origin: chart.origin.clone(),
+            content: content.cloned(),
             path,
             how: Renderer::Helm(Box::new(ChartRender {
                 release: or(&helm.release_name, &app.name),
@@ -216,7 +237,7 @@ impl Reader {
     }
 
     /// Takes what came of a source, or asks for it.
-    fn take_rendered(
+    pub(super) fn take_rendered(
         &mut self,
         application: &Document<Application>,
         render: &Render,
@@ -234,7 +255,7 @@ impl Reader {
                 }
             }
             Some(Ok(rendered)) => {
-                let known = self.named.entry(render.path.clone()).or_default();
+                let known = self.named.entry(render.name()).or_default();
                 let key = render.key();
                 let number = known.iter().position(|k| *k == key).unwrap_or_else(|| {
                     known.push(key);

@@ -11,13 +11,13 @@ const MOST_BYTES: u64 = 128 << 20;
 /// Files in one archive.
 const MOST_FILES: usize = 20_000;
 
-/// Unpacks an archive below a folder; the first folder in it is left out, as it is the chart's own.
+/// Unpacks an archive below a folder. Of a chart the first folder in it is left out, as it is the chart's own.
 ///
 /// # Errors
 /// A sentence: it is damaged, too large, or holds what no chart holds.
-pub(super) fn unpack(bytes: &[u8], to: &str, files: &mut Files) -> Result<(), String> {
+pub(super) fn unpack(bytes: &[u8], to: &str, chart: bool, files: &mut Files) -> Result<(), String> {
     let mut archive = tar::Archive::new(BufReader::new(GzDecoder::new(bytes).take(MOST_BYTES)));
-    let damaged = |e: std::io::Error| format!("it is no archive of a chart: {e}");
+    let damaged = |e: std::io::Error| format!("it is no archive (`.tar.gz`): {e}");
     let mut count = 0;
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
@@ -38,13 +38,14 @@ pub(super) fn unpack(bytes: &[u8], to: &str, files: &mut Files) -> Result<(), St
         if count > MOST_FILES {
             return Err(format!("it holds more than {MOST_FILES} files"));
         }
-        let [_, inside @ ..] = parts.as_slice() else { continue };
+        let inside = parts.get(usize::from(chart)..).unwrap_or_default();
         if inside.is_empty() {
             continue;
         }
         let mut text = Vec::new();
         entry.read_to_end(&mut text).map_err(damaged)?;
-        files.insert(format!("{to}/{}", inside.join("/")), text);
+        let gap = if to.is_empty() { "" } else { "/" };
+        files.insert(format!("{to}{gap}{}", inside.join("/")), text);
     }
     if count == 0 {
         return Err("it is empty, or holds more than 128 MiB".into());
@@ -75,7 +76,7 @@ pub(super) mod tests {
 
     fn unpacked(bytes: &[u8]) -> Result<Vec<String>, String> {
         let mut files = Files::new();
-        unpack(bytes, "c.tgz", &mut files)?;
+        unpack(bytes, "c.tgz", true, &mut files)?;
         Ok(files.into_keys().collect())
     }
 

@@ -62,8 +62,7 @@ pub(super) fn run(program: &Path, args: &[OsString], folder: &Path, bounds: Boun
     let home = folder.join("home");
     fs::create_dir_all(home.join("bin")).map_err(Failure::NotStarted)?;
     let mut command = Command::new(program);
-    command.args(args).current_dir(folder).env_clear().process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args).current_dir(folder).env_clear();
     // An empty folder: a program that is not there (git, docker, helm) is not run.
     command.env("PATH", home.join("bin")).env("HOME", &home).env("TMPDIR", folder).env("LC_ALL", "C").env("TZ", "UTC");
     for name in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "KUSTOMIZE_PLUGIN_HOME"] {
@@ -76,6 +75,12 @@ pub(super) fn run(program: &Path, args: &[OsString], folder: &Path, bounds: Boun
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         command.env(name, NOWHERE);
     }
+    finish(command, bounds)
+}
+
+/// Runs what is ready to be run, in a process group of its own, and waits until it ends or has to.
+pub(super) fn finish(mut command: Command, bounds: Bounds) -> Result<Said, Failure> {
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let until = Instant::now() + bounds.deadline;
     let mut child = command.spawn().map_err(Failure::NotStarted)?;
     limit(&child, bounds);

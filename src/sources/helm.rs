@@ -31,7 +31,7 @@ pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics
             .hint("`helm package` makes such an archive of a folder")
     };
     if let Some(bytes) = files.remove(&render.path) {
-        unpack(&bytes, &render.path, &mut files).map_err(|why| broken(&render.path, why))?;
+        unpack(&bytes, &render.path, true, &mut files).map_err(|why| broken(&render.path, why))?;
     }
     for _ in 0..MOST_DEPTH {
         let is_packed = |path: &str| path.ends_with(".tgz") && folder_of(path).ends_with("/charts");
@@ -43,7 +43,7 @@ pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics
             let bytes = files.remove(&path).unwrap_or_default();
             // Helm takes a folder whose name ends in `.tgz` for an archive.
             let to = path.trim_end_matches(".tgz").to_owned();
-            unpack(&bytes, &to, &mut files).map_err(|why| broken(&path, why))?;
+            unpack(&bytes, &to, true, &mut files).map_err(|why| broken(&path, why))?;
         }
     }
     let mut faults = Diagnostics::new();
@@ -145,8 +145,13 @@ fn places(said: &str, render: &Render, files: &Files) -> Vec<Origin> {
     for word in said.split(|c: char| c.is_whitespace() || "()\"'".contains(c)) {
         let mut parts = word.split(':');
         let Some((_, inside)) = parts.next().and_then(|p| p.split_once('/')) else { continue };
-        let path = format!("{}/{inside}", render.path);
+        let path = if render.path.is_empty() { inside.to_owned() } else { format!("{}/{inside}", render.path) };
         let Some(bytes) = files.get(&path) else { continue };
+        // Of what is not in the project no text can be shown; it is named with where it is.
+        let path = match &render.content {
+            None => path,
+            Some(_) => format!("{}: {inside}", render.name()),
+        };
         let mut number = || parts.next().and_then(|n| n.parse::<u32>().ok());
         let Some(line) = number().filter(|n| *n > 0) else {
             heads.push(Origin::file(path));
@@ -173,7 +178,7 @@ mod tests {
     use crate::spec::Renderer;
 
     fn render() -> Render {
-        Render { origin: Origin::file("app.yaml"), path: "charts/web".into(), how: Renderer::Kustomize }
+        Render { origin: Origin::file("app.yaml"), content: None, path: "charts/web".into(), how: Renderer::Kustomize }
     }
 
     #[test]

@@ -255,7 +255,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let render = Render { origin: Origin::file("app.yaml"), path: "over".into(), how: Renderer::Kustomize };
+        let render =
+            Render { origin: Origin::file("app.yaml"), content: None, path: "over".into(), how: Renderer::Kustomize };
         match super::files(&Place::Folder(dir.path().into()), &render) {
             Ok(files) => files.into_keys().map(|f| (String::new(), f)).collect(),
             Err(out) => out.iter().map(|d| (d.code.clone(), d.labels[0].origin.to_string())).collect(),

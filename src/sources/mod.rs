@@ -8,10 +8,16 @@
 
 mod archive;
 mod cache;
+mod chart_repo;
 mod child;
+mod git;
 mod helm;
+mod http;
 mod kustomization;
 mod kustomize;
+mod manifests;
+mod oci;
+mod remote;
 mod tool;
 
 use std::{
@@ -21,7 +27,7 @@ use std::{
     thread,
 };
 
-pub use self::{cache::Cache, child::Bounds, tool::Tools};
+pub use self::{cache::Cache, child::Bounds, remote::Contents, tool::Tools};
 use self::{child::Failure, tool::Tool};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
@@ -46,6 +52,8 @@ pub struct Kitchen {
     pub tools: Tools,
     /// What was rendered before.
     pub cache: Cache,
+    /// What was fetched before.
+    pub contents: Contents,
     /// What a program may use.
     pub bounds: Bounds,
 }
@@ -86,14 +94,26 @@ impl Kitchen {
     /// # Errors
     /// They cannot be read, or would have something fetched.
     pub fn files(&self, render: &Render) -> Result<Files, Diagnostics> {
+        let fetched;
+        let place = match &render.content {
+            None => &self.place,
+            Some(content) => {
+                fetched = self.contents.place(content).map_err(|d| d.at(&render.origin))?;
+                &fetched
+            }
+        };
         match &render.how {
-            Renderer::Kustomize => kustomization::files(&self.place, render),
-            Renderer::Helm(_) => helm::files(&self.place, render),
+            Renderer::Files => manifests::files(place, render),
+            Renderer::Kustomize => kustomization::files(place, render),
+            Renderer::Helm(_) => helm::files(place, render),
         }
     }
 
     fn one(&self, render: &Render) -> Result<Rendered, Diagnostics> {
         let files = self.files(render)?;
+        if render.how == Renderer::Files {
+            return manifests::read(render, &files);
+        }
         let tool = self.tools.find(&render.how, self.bounds).map_err(|d| d.at(&render.origin))?;
         let inputs = inputs_of(render, &tool, &files);
         if let Some(output) = self.cache.read(&inputs) {
@@ -105,6 +125,7 @@ impl Kitchen {
             let real = folder.path().canonicalize().map_err(|e| own_fault(render, &e))?;
             write(&real.join(TREE), &files).map_err(|e| own_fault(render, &e))?;
             match &render.how {
+                Renderer::Files => Ok(String::new()),
                 Renderer::Kustomize => kustomize::render(render, &tool, &real, self.bounds),
                 Renderer::Helm(chart) => helm::render(render, chart, &tool, &real, &files, self.bounds),
             }

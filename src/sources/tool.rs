@@ -49,7 +49,7 @@ impl Tools {
     /// The program for a source.
     pub(super) fn find(&self, how: &Renderer, bounds: Bounds) -> Result<Tool, Diagnostic> {
         let (name, variable, named) = match how {
-            Renderer::Kustomize => ("kustomize", "SKYPLAN_KUSTOMIZE", &self.kustomize),
+            Renderer::Files | Renderer::Kustomize => ("kustomize", "SKYPLAN_KUSTOMIZE", &self.kustomize),
             Renderer::Helm(_) => ("helm", "SKYPLAN_HELM", &self.helm),
         };
         let helm = name == "helm";

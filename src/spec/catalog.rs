@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, EgressPrice, QuotaSpec};
+use super::{At, EgressPrice, LockedContent, QuotaSpec};
 use crate::{money::MicroUsd, quantity::Day};
 
 /// The lock file, in the project's root.
@@ -116,7 +116,7 @@ pub struct PriceRule {
     pub per_gib: Option<At<MicroUsd>>,
 }
 
-/// `skyplan.lock`: where every file of the catalogue came from, and when.
+/// `skyplan.lock`: where every file of the catalogue came from, and when; what remote sources came to.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogLock {
@@ -125,6 +125,9 @@ pub struct CatalogLock {
     /// Files of the catalogue, sorted by profile.
     #[serde(default)]
     pub catalog: Vec<At<LockedProfile>>,
+    /// Sources that are not in the project, sorted.
+    #[serde(default)]
+    pub sources: Vec<At<LockedContent>>,
 }
 
 /// A file of the catalogue as it was written.

@@ -16,6 +16,7 @@ mod policy;
 mod project;
 mod provider;
 mod refactoring;
+mod remote;
 mod render;
 mod schema;
 mod source;
@@ -49,9 +50,10 @@ pub use provider::{
     Platform, ProviderProfile, QuotaSpec, Zone, ZoneType,
 };
 pub use refactoring::{MovedBlock, Refactoring, Subject};
+pub use remote::{Content, LockedContent, Remote};
 pub use render::{ChartRender, Render, Rendered, RenderedSource, Renderer};
 pub use schema::schema;
-pub use source::{Capabilities, HelmSource, Source};
+pub use source::{Capabilities, GitSource, HelmSource, OciSource, Source};
 pub use strategy::{Strategy, StrategyName, Weight};
 pub use trust::{Signer, TrustSettings};
 pub use unread::Unread;
@@ -116,6 +118,8 @@ pub struct SpecSet {
     pub manifests: std::collections::BTreeMap<String, Vec<Manifest>>,
     /// What has to be rendered before all of them are known.
     pub renders: Vec<Render>,
+    /// What is not in the project, locked or not, with the places that ask for it.
+    pub remotes: Vec<At<Remote>>,
     /// What was rendered.
     pub rendered: Vec<RenderedSource>,
 }

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Content;
 use crate::{diagnostic::Origin, digest::digest_of};
 
 /// A source that somebody has to render.
@@ -13,7 +14,10 @@ pub struct Render {
     /// Where it is written.
     #[serde(skip)]
     pub origin: Origin,
-    /// Folder or archive, from the project's root on.
+    /// What it is in; `None` = the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Folder or archive, from the root of that on.
     pub path: String,
     /// What renders it.
     pub how: Renderer,
@@ -23,6 +27,8 @@ pub struct Render {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Renderer {
+    /// Nothing: these are manifests.
+    Files,
     /// `kustomize build`.
     Kustomize,
     /// `helm template`.
@@ -54,8 +60,13 @@ impl Render {
     }
 
     /// What it is called in plans and faults.
-    pub fn name(&self) -> &str {
-        if self.path.is_empty() { "." } else { &self.path }
+    pub fn name(&self) -> String {
+        match &self.content {
+            None if self.path.is_empty() => ".".to_owned(),
+            None => self.path.clone(),
+            Some(content) if self.path.is_empty() => content.remote.name(),
+            Some(content) => format!("{} {}", content.remote.name(), self.path),
+        }
     }
 }
 
@@ -63,7 +74,7 @@ impl Render {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rendered {
-    /// Program and version, such as `helm 3.22.0`.
+    /// Program and version, such as `helm 3.22.0`; empty where none was needed.
     pub tool: String,
     /// Digest of everything that was read for it.
     pub inputs: String,
@@ -79,7 +90,8 @@ pub struct RenderedSource {
     pub application: String,
     /// Folder or archive.
     pub source: String,
-    /// Program and version.
+    /// Program and version; absent for manifests that are only read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tool: String,
     /// SHA-256 of everything that was read for it; absent where secret values come of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

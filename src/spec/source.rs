@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::At;
 
-/// One source: exactly one of its fields.
+/// One source: exactly one of `objects`, `path`, `kustomize` and `helm`; `git` and `oci` say where the latter three are
+/// if they are not in the project.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
@@ -17,6 +18,33 @@ pub struct Source {
     pub kustomize: Option<At<String>>,
     /// A chart: what `helm template` makes of it.
     pub helm: Option<At<HelmSource>>,
+    /// A Git repository that paths of this source are in. `skyplan lock` fetches it.
+    pub git: Option<At<GitSource>>,
+    /// An artifact in an OCI registry that paths of this source are in. `skyplan lock` fetches it.
+    pub oci: Option<At<OciSource>>,
+}
+
+/// A Git repository.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitSource {
+    /// `https://`, `ssh://`, `file://` or `git://`.
+    pub url: At<String>,
+    /// A branch, tag or commit.
+    #[serde(rename = "ref")]
+    pub reference: At<String>,
+    /// A file or folder of manifests in it, where the source has no other path; `.` = all of it.
+    pub path: Option<At<String>>,
+}
+
+/// An artifact in an OCI registry: files in an archive.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OciSource {
+    /// `oci://HOST/NAME:TAG`, or `…@sha256:…`.
+    pub url: At<String>,
+    /// A file or folder of manifests in it, where the source has no other path; `.` = all of it.
+    pub path: Option<At<String>>,
 }
 
 /// A chart and what it is rendered with.
@@ -24,7 +52,14 @@ pub struct Source {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HelmSource {
     /// A folder with a `Chart.yaml`, or an archive of one (`.tgz`), relative to the file it is written in.
+    /// With `repo`, the chart's name there.
     pub chart: Option<At<String>>,
+    /// A chart repository: the address that has its `index.yaml`. `skyplan lock` fetches the chart.
+    pub repo: Option<At<String>>,
+    /// A chart in an OCI registry: `oci://HOST/NAME`. `skyplan lock` fetches it.
+    pub oci: Option<At<String>>,
+    /// Version of a chart that is not in the project, in full.
+    pub version: Option<At<String>>,
     /// Values; they count more than those of `valuesFiles`.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub values: Option<At<serde_json::Value>>,

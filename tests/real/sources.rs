@@ -19,7 +19,7 @@ use skyplan::{
         tree::{SourceTree, read_folder},
     },
     render::{Style, diagnostics},
-    sources::{Bounds, Cache, Kitchen, Tools},
+    sources::{Bounds, Cache, Contents, Kitchen, Tools},
     spec::{Rendered, SpecSet},
 };
 
@@ -38,6 +38,7 @@ fn kitchen(folder: &Path) -> Kitchen {
         place: Place::Folder(folder.into()),
         tools: Tools { kustomize: named("kustomize"), helm: named("helm"), ..Tools::default() },
         cache: Cache::default(),
+        contents: Contents::default(),
         bounds: Bounds { deadline: Duration::from_secs(20), output: 1 << 20, memory: 2 << 30 },
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     load::{self, parameters::Wanted, tree::SourceTree},
     quantity::Day,
     render,
-    spec::{At, CatalogEntry, Importer, LOCK_FILE, SpecSet},
+    spec::{At, CatalogEntry, Importer, LOCK_FILE, LockedContent, SpecSet},
 };
 
 pub(in crate::cli) async fn run(root: &Path, command: &CatalogCommand, output: &Output) -> Exit {
@@ -151,7 +151,7 @@ async fn refresh(root: &Path, args: &RefreshArgs, output: &Output) -> Exit {
             .filter(|l| known().any(|k| k == l.profile.value))
             .map(|l| (l.profile.value.clone(), Locked::from(&l.value)))
             .collect();
-        if let Err(d) = write(root, &done, keep) {
+        if let Err(d) = write(root, &done, keep, &lock::sources_of(&set)) {
             exit = output.fault(d);
         }
     }
@@ -307,16 +307,21 @@ fn check(root: &Path, args: &RefreshArgs, texts: &Texts, set: &SpecSet, output: 
 }
 
 /// Writes the files, then the lock that speaks of them.
-fn write(root: &Path, done: &[Refreshed], mut lock: BTreeMap<String, Locked>) -> Result<(), Diagnostic> {
+fn write(
+    root: &Path,
+    done: &[Refreshed],
+    mut lock: BTreeMap<String, Locked>,
+    sources: &[LockedContent],
+) -> Result<(), Diagnostic> {
     for refreshed in done {
         replace(root, &refreshed.file, &refreshed.text)?;
         lock.insert(refreshed.profile.clone(), refreshed.locked.clone());
     }
-    replace(root, LOCK_FILE, &lock::write(&lock))
+    replace(root, LOCK_FILE, &lock::write(&lock, sources))
 }
 
 /// Writes a file that is there whole, or not at all.
-fn replace(root: &Path, file: &str, text: &str) -> Result<(), Diagnostic> {
+pub(super) fn replace(root: &Path, file: &str, text: &str) -> Result<(), Diagnostic> {
     let cannot =
         |e: &io::Error| Diagnostic::error("SKY0901", format!("{} cannot be written: {e}", root.join(file).display()));
     let path = root.join(file);

@@ -11,6 +11,7 @@ pub(super) mod graph;
 pub(super) mod import;
 pub(super) mod init;
 pub(super) mod local;
+pub(super) mod lock;
 pub(super) mod output;
 pub(super) mod plan;
 pub(super) mod rollback;
