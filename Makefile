@@ -89,8 +89,13 @@ bless-codes: ## The goldens of codes that take a real cluster, too
 	SNAPSHOTS=overwrite cargo test --test it --locked pages_show
 
 .PHONY: bench
-bench: ## Times of placements and of large plans; never in CI
+bench: ## Times of placements, of large plans, and on real API servers; an hour and more; never in CI
 	cargo bench --locked $(WITH_HIGHS) --bench placement --bench scale
+	$(MAKE) bench-k8s
+
+.PHONY: bench-k8s
+bench-k8s: control-plane ## Plans and applies on real API servers beside kubectl (BENCH=quick: 8 minutes); never in CI
+	cargo bench --locked --bench kubernetes
 
 .PHONY: bench-state
 bench-state: ## Applies and plans of nothing but state, beside Terraform; about 10 minutes; never in CI

@@ -60,7 +60,7 @@ use crate::{
 /// How an apply goes about it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Changes in flight per cluster.
+    /// Changes in flight per cluster at most; requests of them are paced by the cluster's answers.
     pub parallelism: usize,
     /// How long one resource may take to become ready, or to go.
     pub timeout: Duration,
@@ -82,7 +82,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            parallelism: 16,
+            parallelism: crate::driver::kubernetes::MOST,
             timeout: Duration::from_secs(5 * 60),
             total: Duration::from_secs(30 * 60),
             wait: true,

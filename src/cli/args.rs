@@ -329,8 +329,8 @@ pub(super) struct RunArgs {
     /// Do not ask
     #[arg(short = 'y', long, alias = "auto-approve")]
     pub(super) yes: bool,
-    /// Changes in flight per cluster
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
+    /// Changes in flight per cluster at most: how many requests it bears is found out
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) parallelism: u32,
     /// How long one resource may take to become ready
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
