@@ -1,7 +1,7 @@
 //! A seeded mix of objects: per thousand 400 ConfigMaps of 1 kB, 200 Deployments without replicas, 150 Services,
 //! 100 ServiceAccounts, 100 Roles and RoleBindings, 50 custom resources; over at most 20 namespaces.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 /// What is applied before anything is measured.
 pub(crate) const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1
@@ -87,15 +87,15 @@ impl Dice {
     }
 }
 
-/// Names of the namespaces of so many objects.
-pub(crate) fn namespaces(size: usize) -> Vec<String> {
-    (0..(size / 20).clamp(1, 20)).map(|n| format!("team{n:02}")).collect()
+/// Namespaces that objects are in.
+pub(crate) fn namespaces(objects: &[Object]) -> BTreeSet<String> {
+    objects.iter().map(|o| o.namespace.clone()).collect()
 }
 
 /// So many objects.
 pub(crate) fn objects(size: usize, seed: u64) -> Vec<Object> {
     let mut dice = Dice::new(seed);
-    let namespaces = namespaces(size);
+    let namespaces: Vec<String> = (0..(size / 20).clamp(1, 20)).map(|n| format!("team{n:02}")).collect();
     (0..size)
         .map(|n| {
             let share = n * 1000 / size;

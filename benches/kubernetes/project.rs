@@ -53,7 +53,7 @@ impl Project {
         self.write("clusters.yaml", &clusters);
         let mut places = String::new();
         for number in 0..servers.len() {
-            for namespace in namespaces(objects.len()) {
+            for namespace in namespaces(objects) {
                 let name = format!("{namespace}-c{number}");
                 self.write(
                     &format!("{name}/application.yaml"),
@@ -80,7 +80,7 @@ impl Project {
 
     /// Files for kubectl, and the same dealt out over so many folders.
     pub(crate) fn kubectl(&self, objects: &[Object], folders: usize) {
-        let spaces: String = namespaces(objects.len())
+        let spaces: String = namespaces(objects)
             .iter()
             .map(|n| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {n}}}\n"))
             .collect();
@@ -100,7 +100,7 @@ impl Project {
             let value: Value = serde_saphyr::from_str(yaml).unwrap();
             format!("{path} {value}\n")
         };
-        let spaces: String = namespaces(objects.len())
+        let spaces: String = namespaces(objects)
             .iter()
             .map(|n| {
                 line(
