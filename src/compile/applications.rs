@@ -187,7 +187,14 @@ fn application(
     let serves = |i: usize, entry: usize| attached[i].contains(&(base + entry));
     let lifecycles = lifecycles::of(app, &values, serves, out);
     for (((origin, object), components), lifecycle) in objects.into_iter().zip(attached).zip(lifecycles) {
-        all.objects.push(AppObject { application: app.name.value.clone(), origin, object, components, lifecycle });
+        all.objects.push(AppObject {
+            application: app.name.value.clone(),
+            origin,
+            object,
+            components,
+            overridden: BTreeMap::new(),
+            lifecycle,
+        });
     }
     all.components.extend(components);
 }

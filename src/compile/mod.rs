@@ -18,6 +18,8 @@ mod names;
 pub(crate) mod networks;
 mod nulls;
 mod outputs;
+mod overrides;
+mod patch;
 pub(crate) mod pods;
 mod policies;
 mod prices;
@@ -55,6 +57,7 @@ pub fn compile(set: &SpecSet) -> (Option<Model>, Diagnostics) {
     let mut applications = applications::compile(set, &locator, &mut out);
     twice::check(&applications.objects, &locator, &mut out);
     definitions::check(set, &locator, &mut out);
+    overrides::apply(set, &clusters, &mut applications.objects, &mut out);
     policies::deployments(set, &clusters, &mut applications.components, &mut out);
     spread::join(set, &clusters, &mut applications.components, &mut out);
     strategies::complete(&mut applications, &mut out);

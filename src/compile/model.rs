@@ -577,4 +577,7 @@ pub struct AppObject {
     /// How it lives and goes.
     #[serde(default, skip_serializing_if = "Lifecycle::is_usual")]
     pub lifecycle: Lifecycle,
+    /// The object as it is on clusters (indices) where it is otherwise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overridden: BTreeMap<usize, serde_json::Value>,
 }

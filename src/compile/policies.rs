@@ -233,7 +233,7 @@ pub(super) fn filter(
 
 /// Names of things that are written in the project must be there; regions and zones of the world
 /// need not be.
-fn check_references(selector: &PlaceSelector, set: &SpecSet, out: &mut Diagnostics) {
+pub(super) fn check_references(selector: &PlaceSelector, set: &SpecSet, out: &mut Diagnostics) {
     if let Some(name) = &selector.cluster
         && !set.clusters.iter().any(|c| c.spec.name.value == name.value)
     {
@@ -246,7 +246,7 @@ fn check_references(selector: &PlaceSelector, set: &SpecSet, out: &mut Diagnosti
     }
 }
 
-fn selects(selector: &PlaceSelector, cluster: &Cluster) -> bool {
+pub(super) fn selects(selector: &PlaceSelector, cluster: &Cluster) -> bool {
     let is = |wanted: &Option<At<String>>, have: Option<&String>| {
         wanted.as_ref().is_none_or(|w| have.is_some_and(|h| *h == w.value))
     };

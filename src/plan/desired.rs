@@ -164,8 +164,8 @@ pub(super) fn desired(
     for object in &model.objects {
         let clusters: BTreeSet<usize> = object.components.iter().flat_map(|c| runs[*c].iter().copied()).collect();
         for cluster in clusters {
+            let mut body = object.overridden.get(&cluster).unwrap_or(&object.object).clone();
             let cluster = &model.clusters[cluster];
-            let mut body = object.object.clone();
             if is_cluster_scoped(&body, observed.clusters.get(&cluster.name))
                 && let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut)
             {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Capabilities, DeletionPolicy, Source};
+use super::{At, Capabilities, DeletionPolicy, Override, Source};
 use crate::quantity::{Bytes, MilliCpu};
 
 /// Components and where their manifests come from.
@@ -30,6 +30,9 @@ pub struct Application {
     /// How its objects live and go. What a component says of its own counts as well.
     #[serde(default)]
     pub lifecycle: Vec<At<Lifecycle>>,
+    /// What is otherwise on some clusters. Placement reads the objects as they are without it.
+    #[serde(default)]
+    pub overrides: Vec<At<Override>>,
 }
 
 /// What is said about one component.

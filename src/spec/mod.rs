@@ -11,6 +11,7 @@ mod cluster;
 pub mod fieldpath;
 mod network;
 mod null;
+mod overrides;
 mod pattern;
 mod policy;
 mod project;
@@ -35,6 +36,7 @@ pub use catalog::{
 pub use cluster::{Cluster, ClusterDriver, DeletionPolicy, ExistingBlock, LocalBlock, NodePool, Taint, TaintEffect};
 pub use network::{ClusterNetwork, NetworkPool, NetworkSettings};
 pub use null::Null;
+pub use overrides::{Override, PatchOp, PatchOperation};
 pub use pattern::matches_pattern;
 pub use policy::{
     ComponentPolicy, ComputeAlternative, ComputeRequirement, DataflowPolicy, DeploymentPolicy, Flow, GpuNeed,

@@ -156,6 +156,44 @@ fn the_example_is_applied_changed_and_read_from_a_revision() {
 }
 
 #[test]
+fn clusters_differ_by_overrides() {
+    let home = Home::empty();
+    let cluster = |name: &str| {
+        format!(
+            "---\napiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: {name}\ndriver: local\nlabels: {{size: {name}}}\n"
+        )
+    };
+    let app = "---\napiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources: [{path: m.yaml}]\n\
+               components: [{name: web, instances: {min: 2}}]\noverrides:\n\
+               - clusters: [{matchLabels: {size: large}}]\n  patch:\n    kind: Deployment\n    metadata: {name: web}\n\
+               \x20   spec: {replicas: 2, template: {spec: {containers: [{name: web, env: [{name: B, value: '2'}]}]}}}\n\
+               - clusters: [{cluster: large}]\n  objects: {kind: Service}\n  jsonPatch: [{op: add, path: /spec/ports/0/name, value: http}]\n";
+    let root = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: two\n";
+    fs::write(home.project().join("skyplan.yaml"), format!("{root}{}{}{app}", cluster("small"), cluster("large")))
+        .unwrap();
+    let manifests = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {a: b}}\n  \
+                     template: {metadata: {labels: {a: b}}, spec: {containers: [{name: web, image: nginx, env: [{name: A, value: '1'}]}]}}\n\
+                     ---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {a: b}, ports: [{port: 80}]}\n";
+    fs::write(home.project().join("m.yaml"), manifests).unwrap();
+    home.run(&["apply", "--yes"], 0);
+    assert!(home.run(&["plan", "--detailed-exitcode"], 0).contains("No changes."));
+    let said = |cluster: &str| {
+        let deployment = "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].env[*].name} {.spec.template.spec.containers[0].image}";
+        let deployment = home.kubectl(cluster, &["-n", "web", "get", "deploy", "web", "-o", deployment]);
+        let port =
+            home.kubectl(cluster, &["-n", "web", "get", "service", "web", "-o", "jsonpath={.spec.ports[0].name}"]);
+        format!("{deployment} {port}")
+    };
+    assert_eq!((said("small").as_str(), said("large").as_str()), ("1 A nginx ", "2 A B nginx http"));
+    // One that goes leaves what was written; one that changes is a change where it counts.
+    home.edit("skyplan.yaml", "replicas: 2, ", "");
+    home.edit("skyplan.yaml", "value: '2'", "value: '3'");
+    let update = ("update".to_owned(), "object/large/apps/Deployment/web/web".to_owned(), "specChanged".to_owned());
+    assert_eq!(home.changes(), [update]);
+    home.run(&["destroy", "--yes"], 0);
+}
+
+#[test]
 fn what_helm_says_is_said_at_its_line() {
     let at = |template: &str| {
         let all = faults_of(template);
