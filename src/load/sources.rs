@@ -15,7 +15,7 @@ use super::{
     yaml::{Node, Tree},
 };
 use crate::{
-    diagnostic::{Diagnostic, Origin, did_you_mean},
+    diagnostic::{Diagnostic, Origin, Severity, did_you_mean},
     spec::{Application, At, ChartRender, Content, Document, HelmSource, Manifest, Remote, Render, Renderer, Source},
 };
 
@@ -32,7 +32,17 @@ impl Reader {
         for application in &applications {
             let objects = manifests.entry(application.spec.name.value.clone()).or_default();
             for source in &application.spec.sources {
+                let known = self.out.len();
                 self.source(application, source, tree, &mut taken, objects);
+                let fails = self.out.iter().skip(known).any(|d| d.severity == Severity::Error);
+                if fails
+                    && (source.path.is_none() && source.objects.is_none()
+                        || source.git.is_some()
+                        || source.oci.is_some())
+                {
+                    // What it would have held is not missed elsewhere.
+                    self.set.unread.add_manifest("Application");
+                }
             }
         }
         self.set.applications = applications;

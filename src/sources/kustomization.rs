@@ -240,7 +240,7 @@ fn nothing(folder: &str, origin: &Origin) -> Diagnostic {
 fn remote(text: &str, origin: &Origin) -> Diagnostic {
     Diagnostic::error("SKY0143", format!("`{text}` would be fetched while it is rendered"))
         .at(origin)
-        .hint("a plan reads nothing from the network: copy it into the project")
+        .hint("a plan reads nothing from the network: copy it into the project, or write a source with `git` and run `skyplan lock`")
 }
 
 #[cfg(test)]

@@ -83,3 +83,21 @@ fn a_file_that_is_no_text_is_the_only_fault() {
         assert_eq!(heads, [format!("error[SKY0109]: `{file}` is not UTF-8 text")], "{said}");
     }
 }
+
+#[test]
+fn what_a_source_would_have_held_is_not_missed() {
+    let root = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: shop\n---\n\
+                apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: dev\ndriver: local\n";
+    let codes = |source: &str| -> Vec<String> {
+        let app = format!(
+            "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources:\n- {source}\n\
+             components:\n- {{name: web}}\n- {{name: till, objects: {{kind: Job}}, dependsOn: [web]}}\n\
+             overrides:\n- {{clusters: [{{cluster: dev}}], patch: {{kind: Deployment, metadata: {{name: web}}}}}}\n"
+        );
+        said(&Project::of([("skyplan.yaml", root), ("web.yaml", &app)])).into_iter().map(|(code, _)| code).collect()
+    };
+    assert_eq!(codes("kustomize: none"), ["SKY0145"]);
+    assert_eq!(codes("helm: {chart: none}"), ["SKY0145"]);
+    assert_eq!(codes("git: {url: 'https://git.example.com/x', ref: main, path: .}"), ["SKY0150"]);
+    assert_eq!(codes("oci: {url: 'oci://registry.example.com/x:v1', path: .}"), ["SKY0150"]);
+}
