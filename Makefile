@@ -53,10 +53,10 @@ $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(DENY_VERSION)
 
 # Parts of test-full, each a target `full-<part>`.
-PARTS := place hostile kill race
+PARTS := place hostile kill race truth
 
 .PHONY: test-full $(PARTS:%=full-%)
-test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile, race or kill (SEED=n)
+test-full: $(or $(PART:%=full-%),$(PARTS:%=full-%)) ## The random suites at full counts (40 minutes); one with PART=place, hostile, race, kill or truth (SEED=n)
 
 full-place:
 	SKYPLAN_CASES=3000 cargo test --lib --locked place::
@@ -75,6 +75,10 @@ full-kill: control-plane tools
 
 full-race: control-plane tools
 	SKYPLAN_RACE_SECONDS=60 cargo test --test it --locked real::race -- --include-ignored --nocapture --test-threads=1
+
+full-truth: control-plane
+	SKYPLAN_TRUTH=$${SKYPLAN_TRUTH:-5000} $(if $(SEED),SKYPLAN_SEED=$(SEED)) \
+	  cargo test --test it --locked real::truth -- --nocapture
 
 .PHONY: bless
 bless: ## Write the goldens and schemas anew; read the diff before you commit it

@@ -42,6 +42,7 @@ mod pure {
     mod state_formats;
     mod strategies;
     mod surgery;
+    mod versions;
     mod what_if;
 }
 

@@ -22,6 +22,13 @@ pub struct Owner {
     pub subresource: Option<String>,
 }
 
+impl Owner {
+    /// Whether it writes for autoscalers: their controllers are in it, and they write by way of `scale`.
+    pub(super) fn is_autoscaler(&self) -> bool {
+        self.manager == "kube-controller-manager" && self.subresource.as_deref() == Some("scale")
+    }
+}
+
 /// A step into an object, with what it leads to.
 #[derive(Clone, Copy, Debug)]
 enum Step<'a> {
@@ -105,7 +112,8 @@ pub(super) struct Contest {
 }
 
 /// The fields that a server-side apply of `ours` under the manager `us` would be refused for (KEP-555: owned by
-/// another, with another value), by path.
+/// another, with another value), by path. Of several owners it is an autoscaler's, else that of the last to have
+/// written.
 pub(super) fn contests(ours: &Value, live: &Value, us: &str) -> Vec<Contest> {
     let mut all: Vec<Contest> = Vec::new();
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
@@ -114,7 +122,11 @@ pub(super) fn contests(ours: &Value, live: &Value, us: &str) -> Vec<Contest> {
             all.push(Contest { path, owner: owner(entry), theirs: theirs.cloned(), ours: ours.clone() });
         });
     }
-    all.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| b.owner.time.cmp(&a.owner.time)));
+    all.sort_by(|a, b| {
+        let (x, y) = (&a.owner, &b.owner);
+        let scaled = y.is_autoscaler().cmp(&x.is_autoscaler());
+        a.path.cmp(&b.path).then(scaled).then_with(|| y.time.cmp(&x.time))
+    });
     all.dedup_by(|a, b| a.path == b.path);
     all
 }
@@ -391,6 +403,15 @@ mod tests {
         assert_eq!(managers("metadata.finalizers[0]"), [""; 0]);
         let scale = owners(&object, "spec.replicas", "edit").into_iter().find(|o| o.manager == "hpa").unwrap();
         assert_eq!(scale.subresource.as_deref(), Some("scale"));
+    }
+
+    #[test]
+    fn what_an_autoscaler_owns_with_others_is_the_autoscaler_s() {
+        let entry = |manager: &str, subresource: &str, time: &str| json!({"manager": manager, "subresource": subresource, "time": time, "fieldsV1": {"f:replicas": {}}});
+        let all = [entry("edit", "", "3"), entry("kube-controller-manager", "scale", "1"), entry("alice", "", "2")];
+        let live = json!({"metadata": {"managedFields": all}, "replicas": 3});
+        let found = contests(&json!({"replicas": 1}), &live, "ours");
+        assert!(found.len() == 1 && found[0].owner.is_autoscaler(), "{found:?}");
     }
 
     #[test]

@@ -92,7 +92,8 @@ fn has_keys(item: &Value, keys: &Value) -> bool {
 
 /// Digest of an object seen through a field set.
 pub fn projection_digest(object: &Value, owned: &Value) -> String {
-    digest_of(&(&object["apiVersion"], owned, project(object, owned)))
+    // Its own word, so that none is taken for one of an earlier version.
+    digest_of(&("in order", &object["apiVersion"], owned, project(object, owned)))
 }
 
 /// Whether that is the digest of an object seen through a field set, also as earlier versions wrote it.
@@ -157,6 +158,8 @@ mod tests {
         assert!(is_projection(&recorded, &with_theirs, &owned));
         let earlier = digest_of(&("v1", &owned, seen(&one, &owned, Order::Keys)));
         assert!(is_projection(&earlier, &one, &owned));
+        let sorted = projection_digest(&other, &owned);
+        assert!(!is_projection(&sorted, &one, &owned), "not by way of the earlier one");
     }
 
     #[test]

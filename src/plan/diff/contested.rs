@@ -13,9 +13,6 @@ use crate::{
     spec::OnConflict,
 };
 
-/// Who writes for autoscalers: their controllers are in it, and they write by way of `scale`.
-const SCALER: (&str, &str) = ("kube-controller-manager", "scale");
-
 /// The fields of an object that somebody gives way on. Where nobody does, the server will refuse it, and the
 /// plan says so. What the specs ignore is not asked about.
 pub(super) fn settle(
@@ -29,12 +26,11 @@ pub(super) fn settle(
     let on_conflict = lifecycle.on_conflict.unwrap_or(on_conflict);
     let is_ignored = |path: &str| lifecycle.ignored.iter().any(|p| managed::within(path, p));
     for contest in managed::contests(ours, live, us).into_iter().filter(|c| !is_ignored(&c.path)) {
-        let scaled = (contest.owner.manager.as_str(), contest.owner.subresource.as_deref().unwrap_or_default());
         let taken = lifecycle.taken.iter().any(|p| managed::within(&contest.path, p));
         let settled = match on_conflict {
             _ if taken => Settlement::Taken,
             // Replicas are the autoscaler's to set, whoever wrote a number first.
-            _ if scaled == SCALER => Settlement::Left,
+            _ if contest.owner.is_autoscaler() => Settlement::Left,
             OnConflict::Fail => continue,
             OnConflict::Take => Settlement::Taken,
             OnConflict::Leave => Settlement::Left,
@@ -89,7 +85,7 @@ pub(super) fn notes(resource: &Resource, lifecycle: &Lifecycle, contested: &[Con
     };
     // What an autoscaler has set, or the specs ignore, is nothing to be told each time.
     let told = |c: &&Contested| {
-        c.settled == Settlement::Left && c.owner.manager != SCALER.0 && !lifecycle.ignored.contains(&c.path)
+        c.settled == Settlement::Left && !c.owner.is_autoscaler() && !lifecycle.ignored.contains(&c.path)
     };
     contested.iter().filter(told).map(words).collect()
 }

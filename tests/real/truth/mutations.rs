@@ -136,6 +136,9 @@ pub(super) fn mutate(class: Class, object: &mut Object, server: &Server, draw: &
                     "/metadata/labels",
                     "/metadata/annotations",
                 ]);
+                if object.kind.fixed.iter().any(|p| p == pointer) {
+                    continue;
+                }
                 let other = draw.chance(30) && pointer.contains('~');
                 let change =
                     if other { Edit::Set(pointer.into(), "else".into()) } else { Edit::Remove(pointer.into()) };
