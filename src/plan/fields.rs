@@ -142,9 +142,10 @@ fn walk<'a>(
                 return;
             };
             let (x, y) = (distinct(a, &keys), distinct(b, &keys));
-            // As few as tell them apart.
-            let tells = |few: &&[String]| distinct(&x, few).len() == x.len() && distinct(&y, few).len() == y.len();
-            let few = keys.iter().map(std::slice::from_ref).find(tells).unwrap_or(&keys);
+            // The first one where that tells them apart.
+            let first = &keys[..1];
+            let tells = distinct(&x, first).len() == x.len() && distinct(&y, first).len() == y.len();
+            let few = if tells { first } else { &keys };
             let new = y.iter().filter(|i| !x.iter().any(|j| alike(i, j, &keys)));
             for item in x.iter().chain(new) {
                 // More than one where somebody has written it twice.
@@ -290,7 +291,7 @@ mod tests {
             ["spec.x[port=53,protocol=TCP].name", "spec.x"],
             "they stand in another order, too"
         );
-        assert_eq!(paths(&keyed, &both, &json!([port("b", "UDP")])), ["spec.x[port=53]"]);
+        assert_eq!(paths(&keyed, &both, &json!([port("b", "UDP")])), ["spec.x[port=53,protocol=TCP]"]);
         let twice = json!([port("a", "TCP"), port("a", "TCP")]);
         let paths_of = |after: &Value| paths(&keyed, &twice, after);
         assert_eq!(paths_of(&both), ["spec.x[port=53,protocol=TCP]", "spec.x[port=53,protocol=UDP]"]);

@@ -149,7 +149,7 @@ mod tests {
     fn items_have_an_order_and_what_was_recorded_without_one_holds() {
         let item = |name: &str| json!({"name": name, "image": "i"});
         let object = |items: Value| json!({"apiVersion": "v1", "list": items});
-        let keys = json!({"k:{\"name\":\"a\"}": {".": {}}, "k:{\"name\":\"b\"}": {".": {}}});
+        let keys = json!({"k:{\"name\":\"a\"}": {"f:name": {}}, "k:{\"name\":\"b\"}": {"f:name": {}}});
         let owned = json!({ "f:list": keys });
         let (one, other) = (object(json!([item("b"), item("a")])), object(json!([item("a"), item("b")])));
         let recorded = projection_digest(&one, &owned);

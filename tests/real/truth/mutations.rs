@@ -264,7 +264,13 @@ fn spot(object: &Object, live: &Value, draw: &mut Draw) -> Option<String> {
     }
     // A Job that is not suspended runs, and its fields cannot be changed back.
     all.retain(|p| !["/apiVersion", "/kind", "/spec/suspend"].contains(&p.as_str()));
-    all.retain(|p| !object.kind.fixed.contains(p));
+    // A container under another name stays behind as half of one when its owner gives it up: no server takes that.
+    let renames = |p: &String| {
+        let steps = super::edit::steps(p);
+        let [.., list, _, name] = steps.as_slice() else { return false };
+        list == "containers" && name == "name"
+    };
+    all.retain(|p| !object.kind.fixed.contains(p) && !renames(p));
     let from = if !known.is_empty() && draw.chance(50) { known } else { all };
     (!from.is_empty()).then(|| draw.pick(&from))
 }
