@@ -143,9 +143,9 @@ fn walk<'a>(
             };
             let (x, y) = (distinct(a, &keys), distinct(b, &keys));
             // The first one where that tells them apart.
-            let first = &keys[..1];
+            let first = keys.get(..1).unwrap_or_default();
             let tells = distinct(&x, first).len() == x.len() && distinct(&y, first).len() == y.len();
-            let few = if tells { first } else { &keys };
+            let few = if tells { first } else { keys.as_slice() };
             let new = y.iter().filter(|i| !x.iter().any(|j| alike(i, j, &keys)));
             for item in x.iter().chain(new) {
                 // More than one where somebody has written it twice.
