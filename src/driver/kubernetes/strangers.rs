@@ -66,7 +66,8 @@ fn counts(kind: &str, object: &Value) -> bool {
     let owned = metadata["ownerReferences"].as_array().is_some_and(|all| !all.is_empty());
     let token = !metadata["annotations"]["kubernetes.io/service-account.name"].is_null();
     let name = metadata["name"].as_str().unwrap_or_default();
-    !owned && !(kind == "Secret" && token) && !EVERYWHERE.contains(&(kind, name))
+    let own_token = kind == "Secret" && token;
+    !(owned || own_token || EVERYWHERE.contains(&(kind, name)))
 }
 
 fn named(kind: &str, object: &Value, in_namespace: bool) -> String {
