@@ -85,6 +85,9 @@ pub struct ClusterQuestion {
     pub kinds: BTreeSet<KindRef>,
     /// The label's value.
     pub lineage: String,
+    /// Namespaces that objects of ours are, were or shall be in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub namespaces: BTreeSet<String>,
     /// Whether free capacity matters (it is not skyplan's cluster).
     pub capacity: bool,
     /// In which version an object is to be seen, where its kind is listed in several.

@@ -82,6 +82,7 @@ mod real {
     mod surgery;
     mod together;
     mod truth;
+    mod rights;
     mod secrets;
     mod sources;
 }

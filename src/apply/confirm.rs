@@ -2,14 +2,18 @@
 //!
 //! Each change asks again before it writes (`site`); but then others may have been written to already.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
+use tokio::time::timeout;
 
 use crate::{
     driver::{Drivers, Fallible, another_cluster},
     plan::Plan,
 };
+
+/// How long the slowest of them holds the others up.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// # Errors
 /// A cluster is another one than was planned for (`SKY0709`). One that does not answer is nobody's fault yet.
@@ -21,7 +25,8 @@ pub(super) async fn confirm(plan: &Plan, drivers: &Drivers) -> Fallible<()> {
         .collect();
     let asked = expected.into_iter().map(|(name, expected)| async move {
         let connection = plan.clusters.get(name)?;
-        let found = drivers.cluster(name, connection).await.ok()?.uid().await.ok()?;
+        let ask = async { drivers.cluster(name, connection).await.ok()?.uid().await.ok() };
+        let found = timeout(PATIENCE, ask).await.ok()??;
         (found != expected).then(|| Box::new(another_cluster(name, expected, &found)))
     });
     join_all(asked).await.into_iter().flatten().next().map_or(Ok(()), Err)

@@ -57,6 +57,8 @@ pub(super) async fn ready(
         // Taken out first: the borrow must not live across what is awaited below.
         let mut state = seen.borrow_and_update().clone();
         if matches!(state, Seen::Deaf) {
+            // It may be shown in its namespace.
+            seen = run.watches.follow(&site.cluster, kind, namespace, name);
             state = match site.cluster.get(kind, Id { namespace, name }).await {
                 Ok(Some(object)) => Seen::Present(Arc::new(object)),
                 Ok(None) => {
@@ -151,6 +153,9 @@ pub(super) async fn gone(
     loop {
         // Taken out first: the borrow must not live across what is awaited below.
         let state = seen.borrow_and_update().clone();
+        if matches!(state, Seen::Deaf) {
+            seen = run.watches.follow(&site.cluster, kind, id.namespace, name);
+        }
         match state {
             Seen::Present(object) if object["metadata"]["uid"] == uid => last = object,
             // Another one of the same name.

@@ -1,6 +1,7 @@
 //! One watch per cluster and kind, shared by all that wait for objects of it.
 //!
-//! A watch begins with the first that waits and ends with the apply. Each object has its own channel,
+//! A watch begins with the first that waits and ends with the apply. Where it is forbidden everywhere, there is one per
+//! namespace. Each object has its own channel,
 //! so that an event wakes only those whom it concerns.
 
 use std::{
@@ -44,6 +45,8 @@ type Key = (Option<String>, String);
 struct Objects {
     /// Whether all objects have been listed once.
     listed: bool,
+    /// Whether it may be watched everywhere at all.
+    forbidden: bool,
     channels: BTreeMap<Key, watch::Sender<Seen>>,
 }
 
@@ -63,8 +66,11 @@ impl Drop for Watch {
 /// All watches of one apply.
 pub(super) struct Watches {
     labels: String,
-    running: Mutex<BTreeMap<(String, String), Watch>>,
+    running: Mutex<BTreeMap<Scope, Watch>>,
 }
+
+/// Cluster, kind, and namespace where one is not enough for all.
+type Scope = (String, String, Option<String>);
 
 impl Watches {
     /// Of objects with the label of a lineage.
@@ -80,9 +86,13 @@ impl Watches {
         namespace: Option<&str>,
         name: &str,
     ) -> watch::Receiver<Seen> {
-        let key = (cluster.name().to_owned(), format!("{}/{}", kind.resource.api_version, kind.resource.kind));
+        let name_of_kind = format!("{}/{}", kind.resource.api_version, kind.resource.kind);
+        let scope =
+            |namespace: Option<&str>| (cluster.name().to_owned(), name_of_kind.clone(), namespace.map(str::to_owned));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let watch = running.entry(key).or_insert_with(|| start(cluster, kind, &self.labels));
+        let everywhere = running.entry(scope(None)).or_insert_with(|| start(cluster, kind, None, &self.labels));
+        let narrow = namespace.filter(|_| kind.namespaced && lock(&everywhere.objects).forbidden);
+        let watch = running.entry(scope(narrow)).or_insert_with(|| start(cluster, kind, narrow, &self.labels));
         let mut objects = lock(&watch.objects);
         let unseen = if objects.listed { Seen::Absent } else { Seen::Nothing };
         let key = (namespace.map(str::to_owned), name.to_owned());
@@ -91,7 +101,7 @@ impl Watches {
 
     /// Ends the watches of a cluster: it goes, or is made anew.
     pub(super) fn forget(&self, cluster: &str) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| of != cluster);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, ..), _| of != cluster);
     }
 }
 
@@ -99,8 +109,12 @@ fn lock(objects: &Shared) -> MutexGuard<'_, Objects> {
     objects.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start(cluster: &Cluster, kind: &Served, labels: &str) -> Watch {
-    let api: Api<DynamicObject> = Api::all_with(cluster.client().clone(), &kind.resource);
+fn start(cluster: &Cluster, kind: &Served, namespace: Option<&str>, labels: &str) -> Watch {
+    let client = cluster.client().clone();
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &kind.resource),
+        None => Api::all_with(client, &kind.resource),
+    };
     // Servers end a watch after that, so that one that has lost its connection is noticed.
     let config = watcher::Config::default().labels(labels).timeout(ROUND);
     let objects = Shared::default();
@@ -134,26 +148,28 @@ async fn listen(api: Api<DynamicObject>, config: watcher::Config, types: TypeMet
             Ok(watcher::Event::Delete(object)) => show(&objects, key(&object), Seen::Absent),
             Err(error) => {
                 tracing::debug!(%error, "a watch broke");
-                if is_refused(&error) {
-                    lock(&objects).channels.values().for_each(|channel| drop(channel.send_replace(Seen::Deaf)));
+                if let Some(code) = refusal(&error) {
+                    let mut objects = lock(&objects);
+                    objects.forbidden |= code == 403;
+                    objects.channels.values().for_each(|channel| drop(channel.send_replace(Seen::Deaf)));
                 }
             }
         }
     }
 }
 
-/// Whether it will not be better soon: whoever waits should look for himself.
-fn is_refused(error: &watcher::Error) -> bool {
+/// The status of what will not be better soon: whoever waits should look for himself. 0: credentials that cannot be had.
+fn refusal(error: &watcher::Error) -> Option<u16> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)
     | watcher::Error::WatchFailed(error)) = error
     else {
-        return false;
+        return None;
     };
     match error {
-        kube::Error::Api(status) => matches!(status.code, 401 | 403 | 404),
-        kube::Error::Auth(_) => true,
-        _ => false,
+        kube::Error::Api(status) => Some(status.code).filter(|code| matches!(code, 401 | 403 | 404)),
+        kube::Error::Auth(_) => Some(0),
+        _ => None,
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Three round trips at most: discovery and the small questions, the lists, further pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use kube::core::params::ListParams;
+use serde_json::Value;
 
 use super::{AT_ONCE, capacity};
 use crate::{
@@ -121,7 +123,7 @@ impl Ask<'_> {
                 let what = format!("tell whether it serves {}", kind.key());
                 let Some(served) = self.one(&what, self.cluster.kind(kind)).await? else { return Ok(None) };
                 let what = format!("list {}", kind.kind);
-                let listed = self.one(&what, self.cluster.list(&served, labels)).await?;
+                let listed = self.one(&what, self.listed(&served, labels, &question.namespaces)).await?;
                 Fallible::Ok(Some((kind.key(), served.namespaced, listed)))
             }
         });
@@ -140,6 +142,20 @@ impl Ask<'_> {
             }
         }
         Ok((served, objects))
+    }
+
+    /// Everywhere at once; where that is forbidden, and for Secrets always, in the namespaces that are in use: nobody
+    /// needs the right to read all Secrets of a cluster.
+    async fn listed(&self, kind: &Served, labels: &str, namespaces: &BTreeSet<String>) -> Result<Vec<Value>, Fault> {
+        if !is_secret(kind) {
+            match self.cluster.list(kind, labels).await {
+                Err(Fault::Forbidden(_)) if kind.namespaced => {}
+                listed => return listed,
+            }
+        }
+        let select = ListParams::default().labels(labels);
+        let each = namespaces.iter().map(|namespace| self.cluster.list_in(kind, namespace, &select));
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 
     /// Free capacity, where it is asked for; nodes per pool, where skyplan makes them.
@@ -178,6 +194,10 @@ impl Ask<'_> {
         )?;
         Ok((capacity::free(&nodes, &pods, &owners, &question.ours), pools))
     }
+}
+
+fn is_secret(kind: &Served) -> bool {
+    kind.resource.group.is_empty() && kind.resource.kind == "Secret"
 }
 
 pub(super) fn fault(cluster: &str, what: &str, fault: &Fault) -> Box<Diagnostic> {

@@ -61,9 +61,19 @@ pub(super) fn reach(inputs: &Inputs<'_>, observed: &Observed) -> Questions {
         let capacity = connection.driver == ClusterDriver::Existing && inputs.model.is_some();
         let lineage = inputs.state.lineage.clone();
         let versions = versions(inputs, &name, &kinds);
-        questions.clusters.insert(name, ClusterQuestion { connection, kinds, lineage, capacity, versions, ours });
+        let namespaces = namespaces(inputs, &name);
+        let question = ClusterQuestion { connection, kinds, lineage, namespaces, capacity, versions, ours };
+        questions.clusters.insert(name, question);
     }
     questions
+}
+
+/// Namespaces that something is written for, remembered in, or uncertain in.
+fn namespaces(inputs: &Inputs<'_>, cluster: &str) -> BTreeSet<String> {
+    let written = inputs.model.into_iter().flat_map(|m| &m.objects).filter_map(|o| named(&o.object).2);
+    let known = inputs.state.records.keys().chain(inputs.state.uncertain.keys()).filter(|a| a.cluster() == cluster);
+    let known = known.filter_map(|a| a.object()?.namespace.as_deref());
+    written.chain(known).map(str::to_owned).collect()
 }
 
 /// Objects of kinds that are listed in several versions, and which of those is theirs: as they are written, else

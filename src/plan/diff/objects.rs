@@ -23,7 +23,7 @@ use crate::{
 /// Compares an object.
 pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<'_>, diff: &mut Diff) {
     let Sides { desired, state, observed, terms } = sides;
-    let Body::Object { object, digest, api_version, components, lifecycle } = &resource.body else { return };
+    let Body::Object { object, digest, api_version, lifecycle, .. } = &resource.body else { return };
     let address = &resource.address;
     let record = record_of(state, address).and_then(|(r, o, _)| Some((r, o?)));
     let record_serial = record.map(|(r, _)| r.serial);
@@ -68,7 +68,6 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     if let (Some(known), Some(live_object)) = (known, live)
         && known.sent == *digest
         && is_projection(&known.projection, live_object, &known.owned.unpack())
-        && known.components == *components
         && known.protection == lifecycle.protection
         && !known.unready
         && precondition.uid.as_ref() == Some(&known.uid)

@@ -201,6 +201,7 @@ impl Project {
             connection: connection(),
             kinds: kinds.iter().map(|(v, k)| KindRef { api_version: (*v).into(), kind: (*k).into() }).collect(),
             lineage: self.lineage.clone(),
+            namespaces: BTreeSet::from([self.lineage.clone()]),
             capacity,
             versions: BTreeMap::new(),
             ours,
