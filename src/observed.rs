@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Group, version and kind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KindRef {
     /// `apps/v1`, `v1`.
@@ -117,6 +117,12 @@ pub struct Holding {
     /// Some of them, sorted: `ConfigMap notes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub some: Vec<String>,
+    /// Digest of all of them, so that a change is noticed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// Of which kind, where it is about one; else all that are in a namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<KindRef>,
     /// Kinds that nobody let us look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<String>,

@@ -194,7 +194,7 @@ impl Write<'_, '_> {
                 return Err(Failure::of_write(self.change, "apply", &Fault::Unreachable(OVER.into())));
             }
             match self.heard(self.site.cluster.apply(&kind, &body, &self.run.manager, mode).await) {
-                Ok(answer) if self.change.reason == ActionReason::Imported => {
+                Ok(answer) if self.may_be_taken_over() => {
                     return self.taken_over(&kind, answer).await;
                 }
                 Ok(answer) => return self.applied(&kind, answer),
@@ -271,8 +271,9 @@ impl Write<'_, '_> {
             owned: owned.into(),
             left: self.change.left_fields().map(str::to_owned).collect(),
             components: components.clone(),
-            unready,
-            done: ends(&answer) && health(&answer) == Health::Ready,
+            // One that nobody waited for is not known to have come to its end.
+            unready: unready || ends(&answer) && health(&answer) != Health::Ready,
+            done: ends(&answer) && has_ended(&answer),
             protection: *protection,
         };
         let record = |known: ObjectRecord| Record {
@@ -287,7 +288,8 @@ impl Write<'_, '_> {
         }
         // Until then the record says so: what waits for it (the old place of a move) is not taken away
         // by a plan that knows nothing of this apply.
-        let ready = record(ObjectRecord { unready: false, done: ends(&answer), ..known });
+        let ready =
+            record(ObjectRecord { unready: false, done: ends(&answer) && answer["spec"]["suspend"] != true, ..known });
         Ok(After::Ready(Box::new((self.site.clone(), kind.clone(), answer, ready))))
     }
 
@@ -357,6 +359,13 @@ impl Write<'_, '_> {
         if same { Ok(()) } else { Err(self.stale("its fields have been changed since the plan was made")) }
     }
 
+    /// Whether somebody else made it, and it is ours from now on; also where an apply was cut off in the middle of that.
+    fn may_be_taken_over(&self) -> bool {
+        let cut_off =
+            self.change.reason == ActionReason::Uncertain && !self.run.records.contains_key(&self.change.address);
+        self.change.reason == ActionReason::Imported || cut_off
+    }
+
     /// Whether it, or some of it, is somebody else's until now.
     fn takes_over(&self) -> bool {
         self.change.reason == ActionReason::Imported || self.change.takes_fields()
@@ -370,4 +379,9 @@ impl Write<'_, '_> {
 /// Whether being ready is having come to its end.
 fn ends(object: &Value) -> bool {
     object["kind"] == "Job" && object["apiVersion"].as_str().is_some_and(|v| v.starts_with("batch/"))
+}
+
+fn has_ended(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|c| c["type"] == "Complete" && c["status"] == "True")
 }

@@ -3,7 +3,7 @@
 //! No cluster can try them before the definition is there. Knows the structural schemas of Kubernetes (types, fields,
 //! bounds, enums); what takes an interpreter (patterns, CEL) is left to the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -25,19 +25,30 @@ struct Fault {
 }
 
 pub(super) fn check(set: &SpecSet, locator: &Locator<'_>, out: &mut Diagnostics) {
-    let mut definitions: BTreeMap<(&str, &str), &Manifest> = BTreeMap::new();
+    let mut definitions: BTreeMap<(&str, &str), Vec<&Manifest>> = BTreeMap::new();
     for manifest in set.manifests.values().flatten() {
         let (group, kind) = group_kind(&manifest.object);
         let spec = &manifest.object["spec"];
         if (group, kind) == ("apiextensions.k8s.io", "CustomResourceDefinition")
             && let (Some(group), Some(kind)) = (spec["group"].as_str(), spec["names"]["kind"].as_str())
         {
-            definitions.insert((group, kind), manifest);
+            definitions.entry((group, kind)).or_default().push(manifest);
         }
     }
-    for manifest in set.manifests.values().flatten() {
-        let Some(definition) = definitions.get(&group_kind(&manifest.object)) else { continue };
-        for fault in faults(&manifest.object, &definition.object["spec"]).into_iter().take(MOST) {
+    // What is otherwise on some clusters is not all here.
+    let overridden: BTreeSet<&str> = set
+        .applications
+        .iter()
+        .filter(|app| !app.spec.overrides.is_empty())
+        .map(|app| app.spec.name.value.as_str())
+        .collect();
+    let all = set.manifests.iter().filter(|(app, _)| !overridden.contains(app.as_str()));
+    for manifest in all.flat_map(|(_, manifests)| manifests) {
+        let Some(defined) = definitions.get(&group_kind(&manifest.object)) else { continue };
+        // Several clusters may each have their own: the one that it fits best is meant.
+        let told = defined.iter().map(|d| (*d, faults(&manifest.object, &d.object["spec"])));
+        let Some((definition, faults)) = told.min_by_key(|(_, faults)| faults.len()) else { continue };
+        for fault in faults.into_iter().take(MOST) {
             let d = Diagnostic::error("SKY0219", fault.text)
                 .at(&locator.part(&manifest.origin, &fault.pointer))
                 .label(&locator.part(&definition.origin, "/metadata/name"), "its definition");
@@ -163,7 +174,8 @@ impl Checker {
         let typed = |name: &str| resource && ["apiVersion", "kind", "metadata"].contains(&name);
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let defaulted = known.get(name).is_some_and(|field| !field["default"].is_null());
-            if fields.get(name).is_none_or(Value::is_null) && !defaulted && !typed(name) && !is_status(pointer, name) {
+            let nothing = |value: &Value| value.is_null() && known.get(name).is_none_or(|f| f["nullable"] != true);
+            if fields.get(name).is_none_or(nothing) && !defaulted && !typed(name) && !is_status(pointer, name) {
                 self.fault(pointer, format!("`{}` is missing", words(&below(pointer, name))), None);
             }
         }

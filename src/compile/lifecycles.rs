@@ -53,6 +53,18 @@ pub struct Protection {
     pub prevent_destroy: bool,
 }
 
+impl Lifecycle {
+    /// Of an object that two say something of: the more careful counts.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.ignored.extend(other.ignored.iter().cloned());
+        self.taken.extend(other.taken.iter().cloned());
+        self.on_conflict = self.on_conflict.or(other.on_conflict);
+        self.adopt |= other.adopt;
+        self.protection.retain |= other.protection.retain;
+        self.protection.prevent_destroy |= other.protection.prevent_destroy;
+    }
+}
+
 impl Protection {
     /// Whether nothing does.
     pub fn is_none(&self) -> bool {
@@ -86,7 +98,7 @@ pub(super) fn of(
     let mut lifecycles = vec![Lifecycle { adopt: app.adopt, ..Lifecycle::default() }; objects.len()];
     // The component's word comes last, and counts where there can be one only.
     for rule in all.chain(each) {
-        fruitless(&rule, out);
+        fruitless(&rule, objects, out);
         for i in rule.of {
             join(&mut lifecycles[i], rule.said);
         }
@@ -105,7 +117,7 @@ fn join(lifecycle: &mut Lifecycle, said: &spec::Lifecycle) {
 }
 
 /// Tells what is said of nothing: most likely a misspelling, and then nothing is protected.
-fn fruitless(rule: &Rule<'_>, out: &mut Diagnostics) {
+fn fruitless(rule: &Rule<'_>, objects: &[&Value], out: &mut Diagnostics) {
     if rule.of.is_empty()
         && let Some(selector) = &rule.said.objects
     {
@@ -114,5 +126,19 @@ fn fruitless(rule: &Rule<'_>, out: &mut Diagnostics) {
                 .at(&selector.origin)
                 .hint("kind and names are those of the manifests; leave `objects` out for all"),
         );
+        return;
+    }
+    // What is misspelt would be protected by nothing.
+    for name in rule.said.objects.iter().flat_map(|s| &s.names) {
+        if !rule.of.iter().any(|i| objects[*i]["metadata"]["name"] == *name.value) {
+            out.push(
+                Diagnostic::error(
+                    "SKY0213",
+                    format!("none of the objects that this is about is called `{}`", name.value),
+                )
+                .at(&name.origin)
+                .hint("names are those of the manifests"),
+            );
+        }
     }
 }

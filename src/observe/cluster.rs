@@ -129,16 +129,22 @@ impl Ask<'_> {
         });
         // Collected, because a stream that holds the closure could not move between threads.
         let mut lists = stream::iter(lists.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-        let (mut served, mut objects) = (BTreeMap::new(), BTreeMap::new());
+        let (mut served, mut found) = (BTreeMap::new(), Vec::new());
         while let Some(list) = lists.try_next().await? {
             let Some((key, namespaced, listed)) = list else { continue };
             served.insert(key, namespaced);
-            for object in listed {
-                let address = address(self.cluster.name(), &object);
-                // Seen in another version it has other fields.
-                if question.versions.get(&address).is_none_or(|version| object["apiVersion"] == *version) {
-                    objects.insert(address, clean(object, secret_key).into());
-                }
+            found.extend(listed);
+        }
+        let mut objects = BTreeMap::new();
+        for object in found {
+            let address = address(self.cluster.name(), &object);
+            let kind = object["kind"].as_str().unwrap_or_default();
+            // Seen in another version it has other fields: only where there is no such version any more.
+            let wanted = question.versions.get(&address).filter(|version| {
+                served.contains_key(&KindRef { api_version: (*version).clone(), kind: kind.to_owned() }.key())
+            });
+            if wanted.is_none_or(|version| object["apiVersion"] == *version) {
+                objects.insert(address, clean(object, secret_key).into());
             }
         }
         Ok((served, objects))

@@ -289,8 +289,11 @@ fn present(model: &Model, observed: &Observed, state: &State) -> Present {
             Some(ClusterObserved::Reached { free, .. }) => {
                 present.free.insert(cluster.name.clone(), free.clone());
             }
+            Some(ClusterObserved::Unreachable { why }) => {
+                present.unreached.insert(cluster.name.clone(), why.summary.clone());
+            }
             _ => {
-                present.unreached.insert(cluster.name.clone());
+                present.unreached.insert(cluster.name.clone(), "it was not asked".into());
             }
         }
     }

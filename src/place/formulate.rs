@@ -26,8 +26,8 @@ use crate::{
 pub struct Present {
     /// Free nodes of existing clusters that answered.
     pub free: BTreeMap<String, Vec<FreeNode>>,
-    /// Existing clusters that did not answer: they keep what they have and take nothing new.
-    pub unreached: BTreeSet<String>,
+    /// Existing clusters that nobody could look at, and why: they keep what they have and take nothing new.
+    pub unreached: BTreeMap<String, String>,
     /// Component → clusters it was placed on by the last apply.
     pub incumbents: BTreeMap<String, Vec<String>>,
     /// Clusters of our own that stand: they are paid for until they are removed.
@@ -198,12 +198,12 @@ fn candidate(
     if let Some((taint, origin)) = kept_away(cluster, component) {
         return excluded(format!("the cluster's taint `{}` is not tolerated", taint.words()), Some(origin.clone()));
     }
-    if present.unreached.contains(&cluster.name) {
+    if let Some(why) = present.unreached.get(&cluster.name) {
         return if incumbent {
             // It runs there as far as anybody knows; its needs cannot be checked now.
             Candidate::Allowed(Demand::Shared(Vec::new()))
         } else {
-            excluded("the cluster does not answer; it takes nothing new".into(), Some(cluster.origin.clone()))
+            excluded(format!("{why}; it takes nothing new"), Some(cluster.origin.clone()))
         };
     }
     if component.dedicated {

@@ -347,22 +347,26 @@ impl Change {
         self.contested.iter().any(|c| c.settled == Settlement::Taken)
     }
 
-    /// Paths of the fields that are left to others.
+    /// Paths of the fields that are not as the specs want them: left to others, or as they were.
     pub fn left_fields(&self) -> impl Iterator<Item = &str> {
-        self.contested.iter().filter(|c| c.settled == Settlement::Left).map(|c| c.path.as_str())
+        self.contested.iter().filter(|c| c.settled != Settlement::Taken).map(|c| c.path.as_str())
     }
 
-    /// What is sent of an object: without the fields that are left to others, and with what was kept.
+    /// What is sent of an object: without the fields that are left to others, and with what was kept. What says whose it
+    /// is stays whatever is left.
     pub fn sent(&self, object: &Value) -> Value {
-        let mut object = object.clone();
+        let mut sent = object.clone();
         for contested in &self.contested {
-            match (contested.settled, &contested.theirs) {
-                (Settlement::Kept, Some(live)) => managed::set(&mut object, &contested.path, live),
-                (Settlement::Kept | Settlement::Left, _) => managed::remove(&mut object, &contested.path),
+            match (contested.settled, &contested.kept) {
                 (Settlement::Taken, _) => {}
+                (_, Some(kept)) => managed::graft(&mut sent, kept, &contested.path),
+                (_, None) => managed::remove(&mut sent, &contested.path),
             }
         }
-        object
+        for path in MARKS {
+            managed::graft(&mut sent, object, path);
+        }
+        sent
     }
 
     /// Whether nothing of it is left, or remembered, afterwards.
@@ -435,6 +439,13 @@ pub struct FieldChange {
     pub by: Option<Owner>,
 }
 
+/// The fields that say whose an object is.
+const MARKS: [&str; 3] = [
+    "metadata.labels[app.kubernetes.io/managed-by]",
+    "metadata.labels[skyplan.io/lineage]",
+    "metadata.annotations[skyplan.io/address]",
+];
+
 /// A field that another manager owns and that the specs want otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -446,10 +457,13 @@ pub struct Contested {
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<Value>,
-    /// What the specs say.
+    /// What the specs say; null where they say nothing.
     pub ours: Value,
     /// Who gives way.
     pub settled: Settlement,
+    /// What of it is this project's as it is, and stays so: an object with nothing but that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Value>,
 }
 
 /// Who gives way over a field.

@@ -172,14 +172,16 @@ pub(super) fn desired(
                 metadata.remove("namespace");
             }
             divided::adapt(model, choice.divisions, object, &cluster.name, &mut body);
+            let mut lifecycle = object.lifecycle.clone();
             if scalers.contains_key(&scaled(&object.application, &body)) {
-                // A live autoscaler owns the number.
+                // A live autoscaler owns the number; until it has set one, the last stays.
+                lifecycle.ignored.insert("spec.replicas".into());
                 if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
                     spec.remove("replicas");
                 }
             }
             tolerate(model, object, &mut body);
-            add_object(model, (object, body), cluster, runs, &state.secret_key, &mut all, out);
+            add_object(model, (object, body, lifecycle), cluster, runs, &state.secret_key, &mut all, out);
         }
     }
     namespaces(&mut all, state, observed, &model.lineage);
@@ -274,7 +276,7 @@ fn address_of(cluster: &str, object: &Value) -> ResourceAddress {
 
 fn add_object(
     model: &Model,
-    (source, mut object): (&AppObject, Value),
+    (source, mut object, lifecycle): (&AppObject, Value, Lifecycle),
     cluster: &Cluster,
     runs: &[Vec<usize>],
     key: &str,
@@ -293,7 +295,8 @@ fn add_object(
         .collect();
     if let Some(other) = all.resources.get_mut(&address) {
         match &mut other.body {
-            Body::Object { digest: first, components, .. } if *first == digest => {
+            Body::Object { digest: first, components, lifecycle: its, .. } if *first == digest => {
+                Arc::make_mut(its).join(&lifecycle);
                 components.extend(here);
                 components.sort();
                 components.dedup();
@@ -312,7 +315,7 @@ fn add_object(
         return;
     }
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let lifecycle = Arc::new(source.lifecycle.clone());
+    let lifecycle = Arc::new(lifecycle);
     let body = Body::Object { object: object.into(), digest, api_version, components: here, lifecycle };
     let resource =
         Resource { address: address.clone(), body, depends_on: BTreeSet::new(), origin: Some(source.origin.clone()) };

@@ -46,7 +46,7 @@ pub(super) fn guards(changes: &[Change], recorded: usize) -> Vec<String> {
 
 /// What a plan that is meant to destroy takes along that skyplan never made, a clause each.
 pub(super) fn strangers(changes: &[Change]) -> Vec<String> {
-    let takes = |c: &&Change| c.holds.as_ref().is_some_and(|h| h.count > 0);
+    let takes = |c: &&Change| c.holds.as_ref().is_some_and(|h| h.count > 0 || !h.unseen.is_empty());
     let words = |c: &Change| {
         format!("{} on {} goes with all that is in it{}", c.address.short(), c.address.cluster(), of_others(c))
     };

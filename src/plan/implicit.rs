@@ -63,7 +63,9 @@ fn webhooks(all: &Desired) -> Vec<Edges> {
     for (at, resource, configuration, _) in objects(all).filter(|(at, ..)| kinds.contains(&at.kind.as_str())) {
         let here = || objects(all).filter(|(o, ..)| o.cluster == at.cluster);
         let (mut answering, mut asked) = (BTreeSet::new(), Vec::new());
-        for webhook in configuration["webhooks"].as_array().into_iter().flatten() {
+        // One that may be passed over holds nothing up.
+        let must_answer = |webhook: &&Value| webhook["failurePolicy"] != "Ignore";
+        for webhook in configuration["webhooks"].as_array().into_iter().flatten().filter(must_answer) {
             let service = &webhook["clientConfig"]["service"];
             let is_it = |o: &ObjectAddress| {
                 o.kind == "Service"
@@ -95,9 +97,7 @@ fn selects(service: &Value, workload: &Value) -> bool {
 /// Whether a webhook is asked about objects of a kind. Rules name the word in paths, which is not known before the kind
 /// is served: it is made as the field makes it. Selectors are not looked at: too late does no harm.
 fn is_asked_about(webhook: &Value, object: &ObjectAddress) -> bool {
-    let has = |list: &Value, word: &str| {
-        list.as_array().is_some_and(|all| all.iter().any(|v| v == "*" || v == "*/*" || v == word))
-    };
+    let has = |list: &Value, word: &str| list.as_array().is_some_and(|all| all.iter().any(|v| v == "*" || v == word));
     let name = object.kind.to_lowercase();
     let plurals = [
         format!("{name}s"),
@@ -105,7 +105,9 @@ fn is_asked_about(webhook: &Value, object: &ObjectAddress) -> bool {
         name.strip_suffix('y').map_or_else(|| name.clone(), |n| format!("{n}ies")),
     ];
     webhook["rules"].as_array().into_iter().flatten().any(|rule| {
-        has(&rule["apiGroups"], &object.group) && plurals.iter().any(|plural| has(&rule["resources"], plural))
+        // One that is asked about everything would have everything wait for it.
+        let all = has(&rule["apiGroups"], "*") && has(&rule["resources"], "*");
+        !all && has(&rule["apiGroups"], &object.group) && plurals.iter().any(|plural| has(&rule["resources"], plural))
     })
 }
 

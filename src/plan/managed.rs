@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{fields::join, projection::owned_fields};
+use super::fields::join;
 
 /// A manager of a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -189,25 +189,52 @@ fn words(keys: &Value) -> String {
 
 /// Takes the field at a path out of an object.
 pub fn remove(object: &mut Value, path: &str) {
-    put(object, relative(path), None);
+    take_out(object, relative(path));
 }
 
-/// Gives the field at a path another value, where there is that field.
-pub fn set(object: &mut Value, path: &str, new: &Value) {
-    put(object, relative(path), Some(new));
+/// Gives the field at a path the value that it has in another object, where both have the list items on the way.
+pub fn graft(object: &mut Value, from: &Value, path: &str) {
+    grow(object, from, relative(path));
 }
 
-fn put(value: &mut Value, rest: &str, new: Option<&Value>) {
+fn grow(value: &mut Value, from: &Value, rest: &str) {
+    if rest.is_empty() {
+        *value = from.clone();
+        return;
+    }
+    match from {
+        Value::Object(map) => {
+            let found = map.iter().filter_map(|(key, below)| Some((key, below, after(rest, key)?)));
+            let Some((key, below, rest)) = found.max_by_key(|(key, ..)| key.len()) else { return };
+            if value.is_null() {
+                *value = Value::Object(serde_json::Map::new());
+            }
+            if let Some(fields) = value.as_object_mut() {
+                grow(fields.entry(key).or_insert(Value::Null), below, relative(rest));
+            }
+        }
+        Value::Array(items) => {
+            let Some((inside, rest)) = bracket(rest) else { return };
+            let position = |all: &[Value]| all.iter().enumerate().position(|(n, item)| names(inside, item, n));
+            let own = value.as_array_mut().and_then(|all| Some((position(all)?, all)));
+            if let (Some(there), Some((own, all))) = (position(items), own) {
+                grow(&mut all[own], &items[there], relative(rest));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn take_out(value: &mut Value, rest: &str) {
     match value {
         Value::Object(map) => {
             let key = map.keys().filter(|key| after(rest, key).is_some()).max_by_key(|key| key.len()).cloned();
             let Some(key) = key else { return };
-            match (after(rest, &key).unwrap_or_default(), new) {
-                ("", None) => drop(map.remove(&key)),
-                ("", Some(new)) => drop(map.insert(key, new.clone())),
-                (below, _) => {
+            match after(rest, &key).unwrap_or_default() {
+                "" => drop(map.remove(&key)),
+                below => {
                     if let Some(value) = map.get_mut(&key) {
-                        put(value, relative(below), new);
+                        take_out(value, relative(below));
                     }
                 }
             }
@@ -215,10 +242,9 @@ fn put(value: &mut Value, rest: &str, new: Option<&Value>) {
         Value::Array(items) => {
             let Some((inside, below)) = bracket(rest) else { return };
             let Some(at) = items.iter().enumerate().position(|(n, item)| names(inside, item, n)) else { return };
-            match (below, new) {
-                ("", None) => drop(items.remove(at)),
-                ("", Some(new)) => items[at] = new.clone(),
-                (below, _) => put(&mut items[at], relative(below), new),
+            match below {
+                "" => drop(items.remove(at)),
+                below => take_out(&mut items[at], relative(below)),
             }
         }
         _ => {}
@@ -228,14 +254,6 @@ fn put(value: &mut Value, rest: &str, new: Option<&Value>) {
 /// A path without what stands before its first name.
 fn relative(path: &str) -> &str {
     path.strip_prefix('.').unwrap_or(path)
-}
-
-/// Whether a manager owns the field at a path, or something that it is part of, by an apply.
-pub fn owns(object: &Value, path: &str, manager: &str) -> bool {
-    match (steps(object, path), owned_fields(object, manager)) {
-        (Some((steps, _)), Some(set)) => covers(set, &steps),
-        _ => false,
-    }
 }
 
 /// Whether a field set names the field, or something within it, or something that it is part of as an atom.

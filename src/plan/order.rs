@@ -51,6 +51,8 @@ fn edges(changes: &BTreeMap<ResourceAddress, Change>) -> BTreeMap<ResourceAddres
                     other.action == Action::Replace
                         && edges.entry(address.clone()).or_default().insert(required.clone())
                 }
+                // Of two records that each want the other there first, the later one knows.
+                (true, true) if other.requires.contains(address) && is_older(change, other) => false,
                 (true, true) => edges.entry(required.clone()).or_default().insert(address.clone()),
                 _ => false,
             };
@@ -69,6 +71,12 @@ fn edges(changes: &BTreeMap<ResourceAddress, Change>) -> BTreeMap<ResourceAddres
         }
     }
     edges
+}
+
+/// Whether what a change is based on was remembered before what another one is based on.
+fn is_older(change: &Change, other: &Change) -> bool {
+    let of = |c: &Change| (c.precondition.record_serial, c.address.clone());
+    of(change) < of(other)
 }
 
 /// Whether an update of a cluster only takes nodes away: it comes last there, when nothing needs them.

@@ -160,9 +160,9 @@ fn one(change: &Change, width: usize, style: Style) -> String {
             Settlement::Taken => format!("taken from {}", c.owner.manager),
             Settlement::Left => {
                 let owner = if c.owner.manager.is_empty() { "the cluster" } else { &c.owner.manager };
-                format!("left to {owner}, which has {theirs}; the specs say {}", value(&c.ours))
+                format!("left to {owner}, which has {theirs}; the specs say {}", said(&c.ours))
             }
-            Settlement::Kept => format!("stays {theirs}, as it is ignored; the specs say {}", value(&c.ours)),
+            Settlement::Kept => format!("stays {theirs}, as it is ignored; the specs say {}", said(&c.ours)),
         };
         out.push_str(&format!("      {}: {}\n", c.path, style.warn(&words)));
     }
@@ -184,6 +184,11 @@ pub fn field_line(field: &FieldChange, style: Style) -> String {
         style.dim(&format!("  # by {}{time}", owner.manager))
     });
     line + &by.unwrap_or_default()
+}
+
+/// What the specs say.
+fn said(wanted: &Value) -> String {
+    if wanted.is_null() { "nothing".into() } else { value(wanted) }
 }
 
 pub(super) fn value(value: &Value) -> String {

@@ -154,3 +154,83 @@ fn a_selector_of_nothing_protects_nothing_and_is_told() {
     let (_, out) = project("{preventDestroy: true, objects: {kind: ConfigMpa}}").compiled();
     assert_eq!(out.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["SKY0213"]);
 }
+
+#[test]
+fn to_take_one_field_takes_no_other() {
+    let project = project("{takeFields: [spec.replicas]}");
+    let (mut world, log) = applied(&project);
+    world.edit(WEB, "somebody", |o| {
+        o["spec"]["replicas"] = 7.into();
+        o["spec"]["template"]["spec"]["containers"][0]["image"] = "x".into();
+    });
+    let planned = replan(&project, &world, &log);
+    let fields: Vec<_> = planned.plan.conflicts.iter().map(|c| c.field.as_deref().unwrap()).collect();
+    assert_eq!(fields, ["spec.template.spec.containers[name=web].image"]);
+    assert!(planned.plan.changes.is_empty() && !planned.plan.applyable);
+}
+
+#[test]
+fn of_an_ignored_part_each_keeps_its_own() {
+    let project = project(
+        "{ignoreFields: [\"spec.template.spec.containers[name=web].resources\", metadata.labels, metadata.annotations]}",
+    );
+    let (mut world, mut log) = applied(&project);
+    world.edit(WEB, "vpa", |o| {
+        o["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "3".into();
+        o["metadata"]["labels"]["theirs"] = "x".into();
+    });
+    replan(&project, &world, &log).assert_empty();
+    let next = other_image(project);
+    log.run(&mut world, Some(&next.model()));
+    let requests = live(&world, "/spec/template/spec/containers/0/resources/requests");
+    assert_eq!(requests, serde_json::json!({"cpu": "3", "memory": "64Mi"}));
+    let labels = live(&world, "/metadata/labels");
+    assert!(labels["theirs"] == "x" && labels["app.kubernetes.io/managed-by"] == "skyplan", "{labels}");
+    replan(&next, &world, &log).assert_empty();
+}
+
+#[test]
+fn an_ignored_field_stays_when_the_manifest_no_longer_has_it() {
+    let project = project("{ignoreFields: [spec.replicas]}");
+    let (mut world, mut log) = applied(&project);
+    let next = other_image(project).with("hello/manifests/web.yaml", "  replicas: 2\n", "");
+    log.run(&mut world, Some(&next.model()));
+    assert_eq!(live(&world, "/spec/replicas"), 2);
+    replan(&next, &world, &log).assert_empty();
+}
+
+#[test]
+fn what_is_no_longer_ignored_becomes_what_the_specs_say() {
+    let ignoring = project("{ignoreFields: [spec.replicas]}");
+    let (mut world, mut log) = applied(&ignoring);
+    let next = other_image(scaled(ignoring, 5));
+    log.run(&mut world, Some(&next.model()));
+    replan(&next, &world, &log).assert_empty();
+    let plain = other_image(scaled(Project::example("quickstart"), 5));
+    let planned = replan(&plain, &world, &log);
+    assert_eq!(planned.only().fields[0].path, "spec.replicas", "{:#?}", planned.plan.changes);
+}
+
+#[test]
+fn what_lost_its_label_still_goes_when_the_specs_no_longer_have_it() {
+    let project = Project::example("quickstart");
+    let (mut world, mut log) = applied(&project);
+    let cache = "object/quickstart/core/Service/hello/cache";
+    for (lost, mark) in [("labels", "skyplan.io/lineage"), ("annotations", "skyplan.io/address")] {
+        let (mut world, mut log) = (world.clone(), log.clone());
+        world.edit(cache, "somebody", |o| {
+            o["metadata"][lost].as_object_mut().unwrap().remove(mark);
+        });
+        let without = project.clone().without("hello/manifests/cache.yaml").with(APP, "    dependsOn: [cache]\n", "");
+        let planned = log.run(&mut world, Some(&without.model()));
+        assert_eq!(planned.of(cache).action, Action::Delete, "{lost}");
+        assert!(world.object(&cache.parse().unwrap()).is_none(), "{lost}");
+    }
+    log.run(&mut world, Some(&project.model()));
+}
+
+#[test]
+fn a_misspelt_name_protects_nothing_and_is_told() {
+    let (_, out) = project("{preventDestroy: true, objects: {kind: ConfigMap, names: [web, wbe]}}").compiled();
+    assert_eq!(out.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["SKY0213"]);
+}

@@ -16,9 +16,11 @@ fn user(home: &Home, rules: &str) {
     let token = home.kubectl("host", &["-n", "hello", "create", "token", "deployer"]);
     let admin = fs::read_to_string(home.dir.path().join("state/skyplan/local/host/kubeconfig")).unwrap();
     // All of it but who asks.
-    let before = admin.split("users:").next().unwrap();
-    let user = admin.lines().find_map(|l| l.trim().strip_prefix("user: ")).unwrap_or("host");
-    let config = format!("{before}users:\n- name: {user}\n  user:\n    token: {}\n", token.trim());
+    let (before, rest) = admin.split_once("users:").unwrap();
+    let (_, after) = rest.split_once("contexts:").unwrap();
+    let user = after.lines().find_map(|l| l.trim().strip_prefix("user: ")).unwrap();
+    let config =
+        format!("{before}users:\n- name: {user}\n  user:\n    token: {}\ncontexts:{after}", token.trim());
     fs::write(home.project().join("deployer.kubeconfig"), config).unwrap();
     let cluster = "apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: prod\ndriver: existing\nexisting: {kubeconfig: \
                    deployer.kubeconfig}\n";

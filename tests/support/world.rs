@@ -209,7 +209,7 @@ impl World {
             });
             let some: Vec<String> =
                 strangers.map(|(a, _)| a.object().unwrap()).map(|o| format!("{} {}", o.kind, o.name)).collect();
-            observed.holdings.insert(address.clone(), Holding { count: some.len() as u64, some, unseen: Vec::new() });
+            observed.holdings.insert(address.clone(), Holding { count: some.len() as u64, some, ..Holding::default() });
         }
         for (address, DryRunQuestion { object, manager, force }) in &questions.dry_runs {
             let answer = match self.merged(address, object, manager, *force) {

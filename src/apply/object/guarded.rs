@@ -77,18 +77,17 @@ impl Write<'_, '_> {
 
     /// What others have put into it since it was planned is not to go with it.
     async fn nothing_new_in_it(&self) -> Result<(), Failure> {
-        let Some(planned) = self.change.holds.as_ref().filter(|_| self.object.kind == "Namespace") else {
-            return Ok(());
-        };
-        let question = HoldingQuestion { kind: None, lineage: self.run.lineage().to_owned() };
+        let Some(planned) = &self.change.holds else { return Ok(()) };
+        let question = HoldingQuestion { kind: planned.kind.clone(), lineage: self.run.lineage().to_owned() };
         let ask = async || strangers(&self.site.cluster, &self.change.address, &question).await;
         let found = self.patiently(ask).await;
         let found = found.map_err(|f| Failure::settled(refused(self.change, "look into", &f)))?;
-        if found.count <= planned.count {
+        if found.digest == planned.digest || found.count == 0 {
             return Ok(());
         }
         let new: Vec<&str> = found.some.iter().filter(|n| !planned.some.contains(n)).map(String::as_str).collect();
-        Err(self.stale(&format!("others have put something into it since the plan was made ({})", new.join(", "))))
+        let named = if new.is_empty() { String::new() } else { format!(" ({})", new.join(", ")) };
+        Err(self.stale(&format!("others have put something into it since the plan was made{named}")))
     }
 
     /// Deletes the object that was planned on, as it was then: one that another apply has changed since

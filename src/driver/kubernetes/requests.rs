@@ -148,11 +148,8 @@ impl Cluster {
     /// # Errors
     /// No answer, or refused.
     pub async fn kind_by_now(&self, kind: &KindRef) -> Result<Option<Served>, Fault> {
-        if let Some(served) = self.kind(kind).await? {
-            return Ok(Some(served));
-        }
-        self.discovery.forget(&kind.api_version);
-        self.kind(kind).await
+        let silent = || Fault::Unreachable(format!("no answer within {} s", LONG.as_secs()));
+        timeout(LONG, self.discovery.kind_by_now(self, kind)).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// All objects of a kind that a label selector takes, in all namespaces.
@@ -218,11 +215,11 @@ impl Cluster {
         self.pages(kind, namespace, &ListParams::default().labels(labels), true).await
     }
 
-    /// All kinds that are served, in the version that the server prefers.
+    /// All kinds that are served, in the version that the server prefers; and APIs that do not tell theirs.
     ///
     /// # Errors
     /// No answer, or refused.
-    pub async fn kinds(&self) -> Result<Vec<Served>, Fault> {
+    pub async fn kinds(&self) -> Result<(Vec<Served>, Vec<String>), Fault> {
         self.discovery.all(self).await
     }
 

@@ -76,8 +76,8 @@ impl Discovery {
         Ok(kinds.get(&kind.kind).cloned())
     }
 
-    /// All kinds, each in the version that the server prefers. An API that does not answer has none.
-    pub(super) async fn all(&self, cluster: &Cluster) -> Result<Vec<Served>, Fault> {
+    /// All kinds, each in the version that the server prefers; and APIs that do not answer.
+    pub(super) async fn all(&self, cluster: &Cluster) -> Result<(Vec<Served>, Vec<String>), Fault> {
         let groups = cluster.look::<APIGroupList>("", "apis").await?.groups.into_iter();
         let preferred = groups.filter_map(|g| {
             let version = g.preferred_version.or_else(|| g.versions.into_iter().next())?;
@@ -85,20 +85,19 @@ impl Discovery {
         });
         let all = std::iter::once("v1".to_owned()).chain(preferred).map(|version| async move {
             let cell = self.cell(&version);
-            cell.get_or_try_init(|| ask(cluster, &version))
-                .await
-                .map(|kinds| kinds.values().cloned().collect::<Vec<_>>())
+            let kinds = cell.get_or_try_init(|| ask(cluster, &version)).await;
+            (kinds.map(|kinds| kinds.values().cloned().collect::<Vec<_>>()), version)
         });
-        let mut kinds = Vec::new();
-        for found in join_all(all).await {
+        let (mut kinds, mut silent) = (Vec::new(), Vec::new());
+        for (found, version) in join_all(all).await {
             match found {
                 Ok(found) => kinds.extend(found),
                 // Of a server behind the server.
-                Err(Fault::Refused(503, _)) => {}
+                Err(Fault::Failing(..)) => silent.push(version),
                 Err(fault) => return Err(fault),
             }
         }
-        Ok(kinds)
+        Ok((kinds, silent))
     }
 
     fn cell(&self, api_version: &str) -> Arc<OnceCell<Kinds>> {
@@ -106,9 +105,23 @@ impl Discovery {
         groups.entry(api_version.to_owned()).or_default().clone()
     }
 
-    /// Asks anew next time: a kind was missing, and may have come since.
-    pub(super) fn forget(&self, api_version: &str) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(api_version);
+    /// Like [`Discovery::kind`], asking anew for one that was not there. Many who miss it at once cause one request.
+    pub(super) async fn kind_by_now(&self, cluster: &Cluster, kind: &KindRef) -> Result<Option<Served>, Fault> {
+        let cell = self.cell(&kind.api_version);
+        let known = cell.initialized();
+        let kinds = cell.get_or_try_init(|| ask(cluster, &kind.api_version)).await?;
+        if let Some(served) = kinds.get(&kind.kind).cloned() {
+            return Ok(Some(served));
+        }
+        if known {
+            let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+            if groups.get(&kind.api_version).is_some_and(|now| Arc::ptr_eq(now, &cell)) {
+                groups.remove(&kind.api_version);
+            }
+        } else {
+            return Ok(None);
+        }
+        self.kind(cluster, kind).await
     }
 }
 

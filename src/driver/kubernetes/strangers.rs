@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Cluster, Fault, Served};
 use crate::{
     address::ResourceAddress,
+    digest::digest,
     observed::{Holding, HoldingQuestion},
 };
 
@@ -28,21 +29,26 @@ pub async fn strangers(
     question: &HoldingQuestion,
 ) -> Result<Holding, Fault> {
     let Some(object) = address.object() else { return Ok(Holding::default()) };
-    let (kinds, namespace) = match &question.kind {
-        Some(kind) => (cluster.kind(kind).await?.into_iter().collect(), None),
-        None => (kept(cluster).await?, Some(object.name.as_str())),
+    let (kinds, mut unseen, namespace) = match &question.kind {
+        Some(kind) => (cluster.kind(kind).await?.into_iter().collect(), Vec::new(), None),
+        None => {
+            let (kinds, unseen) = kept(cluster).await?;
+            (kinds, unseen, Some(object.name.as_str()))
+        }
     };
     let labels = format!("skyplan.io/lineage!={}", question.lineage);
     let labels = &labels;
     let lists = kinds.iter().map(|kind| async move { (kind, cluster.list_metadata_in(kind, namespace, labels).await) });
-    let (mut names, mut unseen) = (Vec::new(), Vec::new());
+    let mut names: Vec<(String, String)> = Vec::new();
     for (kind, listed) in join_all(lists).await {
         let kind = &kind.resource.kind;
         match listed {
             Ok(all) => {
-                names.extend(all.iter().filter(|o| counts(kind, o)).map(|o| named(kind, o, namespace.is_some())))
+                let counted = all.iter().filter(|o| counts(kind, o));
+                names.extend(counted.map(|o| (named(kind, o, namespace.is_some()), o["metadata"]["uid"].to_string())));
             }
-            Err(Fault::Forbidden(_)) => unseen.push(kind.clone()),
+            // A server behind the server may be down: then nobody knows.
+            Err(Fault::Forbidden(_) | Fault::Failing(..)) => unseen.push(kind.clone()),
             // It is served no more, or cannot be listed.
             Err(Fault::NotFound | Fault::Refused(405, _)) => {}
             Err(fault) => return Err(fault),
@@ -51,14 +57,17 @@ pub async fn strangers(
     names.sort();
     unseen.sort();
     let count = names.len() as u64;
+    let digest = if names.is_empty() { String::new() } else { digest(&serde_json::json!(names)) };
     names.truncate(NAMED);
-    Ok(Holding { count, some: names, unseen })
+    let some = names.into_iter().map(|(name, _)| name).collect();
+    Ok(Holding { count, some, digest, kind: question.kind.clone(), unseen })
 }
 
-/// Kinds of objects that are in namespaces, and stay there.
-async fn kept(cluster: &Cluster) -> Result<Vec<Served>, Fault> {
-    let all = cluster.kinds().await?.into_iter();
-    Ok(all.filter(|s| s.namespaced && s.kept && !PASSING.contains(&s.resource.kind.as_str())).collect())
+/// Kinds of objects that are in namespaces, and stay there; and APIs that do not tell theirs.
+async fn kept(cluster: &Cluster) -> Result<(Vec<Served>, Vec<String>), Fault> {
+    let (all, unseen) = cluster.kinds().await?;
+    let keeps = |s: &Served| s.namespaced && s.kept && !PASSING.contains(&s.resource.kind.as_str());
+    Ok((all.into_iter().filter(keeps).collect(), unseen))
 }
 
 fn counts(kind: &str, object: &Value) -> bool {

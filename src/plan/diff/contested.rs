@@ -8,21 +8,27 @@ use crate::{
         change::{Contested, Note, Settlement},
         desired::Resource,
         managed::{self, Owner},
+        projection::{owned_fields, project},
         secret::is_secret,
     },
     spec::OnConflict,
 };
 
-/// The fields of an object that somebody gives way on. Where nobody does, the server will refuse it, and the
-/// plan says so. What the specs ignore is not asked about.
-pub(super) fn settle(
-    ours: &Value,
-    live: &Value,
-    us: &str,
-    lifecycle: &Lifecycle,
-    on_conflict: OnConflict,
-) -> Vec<Contested> {
-    let mut all: Vec<Contested> = lifecycle.ignored.iter().filter_map(|path| ignored(ours, live, us, path)).collect();
+/// Fields that others own, or that stay as they are.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Those that somebody gives way on.
+    pub(super) contested: Vec<Contested>,
+    /// Those that nobody gives way on.
+    pub(super) open: Vec<managed::Contest>,
+}
+
+/// Who gives way on which field of an object. What the specs ignore is not asked about.
+pub(super) fn settle(ours: &Value, live: &Value, us: &str, lifecycle: &Lifecycle, on_conflict: OnConflict) -> Settled {
+    // What we own, as it is: whoever changes a field owns it from then on.
+    let own = owned_fields(live, us).map(|set| project(live, set)).unwrap_or_default();
+    let ignored = lifecycle.ignored.iter().filter_map(|path| ignored(ours, live, &own, us, path));
+    let mut all = Settled { contested: ignored.collect(), open: Vec::new() };
     let on_conflict = lifecycle.on_conflict.unwrap_or(on_conflict);
     let is_ignored = |path: &str| lifecycle.ignored.iter().any(|p| managed::within(path, p));
     for contest in managed::contests(ours, live, us).into_iter().filter(|c| !is_ignored(&c.path)) {
@@ -31,41 +37,44 @@ pub(super) fn settle(
             _ if taken => Settlement::Taken,
             // Replicas are the autoscaler's to set, whoever wrote a number first.
             _ if contest.owner.is_autoscaler() => Settlement::Left,
-            OnConflict::Fail => continue,
+            OnConflict::Fail => {
+                all.open.push(contest);
+                continue;
+            }
             OnConflict::Take => Settlement::Taken,
             OnConflict::Leave => Settlement::Left,
         };
         let managed::Contest { path, owner, theirs, ours } = contest;
-        all.push(Contested { path, owner, theirs, ours, settled });
+        all.contested.push(Contested { path, owner, theirs, ours, settled, kept: None });
     }
     all
 }
 
-/// A field that was set once: as it is now, whoever made it so. `None` where the specs want just that.
-fn ignored(ours: &Value, live: &Value, us: &str, path: &str) -> Option<Contested> {
-    let wanted = managed::at(ours, path)?;
-    let theirs = managed::at(live, path);
-    let others = managed::owners(live, path, us);
-    if theirs == Some(wanted) && (others.is_empty() || managed::owns(live, path, us)) {
+/// A field that was set once: as it is now, whoever made it so. What of it we own is sent as it is, as not to send it would
+/// take it away; the rest is not sent. `None` where the specs want just that.
+fn ignored(ours: &Value, live: &Value, own: &Value, us: &str, path: &str) -> Option<Contested> {
+    let (wanted, kept) = (managed::at(ours, path), managed::at(own, path));
+    // Nobody but the cluster has the values of a Secret.
+    let value = || ["data", "stringData"].iter().any(|field| managed::within(path, field));
+    if wanted == kept || is_secret(ours) && value() && kept.is_some() {
         return None;
     }
-    // Ours alone: not to send it would take it away.
-    let kept = others.is_empty() && theirs.is_some() && managed::owns(live, path, us);
-    // Nobody but the cluster has the value of a Secret.
-    if kept && is_secret(ours) {
-        return None;
-    }
-    let nobody = || Owner { manager: String::new(), time: None, subresource: None };
+    let owner = match managed::owners(live, path, us).into_iter().next() {
+        Some(other) => other,
+        None => Owner { manager: kept.map_or_else(String::new, |_| us.to_owned()), time: None, subresource: None },
+    };
     Some(Contested {
         path: path.to_owned(),
-        owner: if kept {
-            Owner { manager: us.to_owned(), ..nobody() }
-        } else {
-            others.into_iter().next().unwrap_or_else(nobody)
-        },
-        theirs: theirs.cloned(),
-        ours: wanted.clone(),
-        settled: if kept { Settlement::Kept } else { Settlement::Left },
+        owner,
+        theirs: managed::at(live, path).cloned(),
+        ours: wanted.cloned().unwrap_or_default(),
+        settled: if kept.is_some() { Settlement::Kept } else { Settlement::Left },
+        kept: kept.map(|_| {
+            // Nothing but the way there.
+            let mut only = Value::Null;
+            managed::graft(&mut only, own, path);
+            if managed::at(&only, path).is_some() { only } else { own.clone() }
+        }),
     })
 }
 
@@ -78,7 +87,7 @@ pub(super) fn notes(resource: &Resource, lifecycle: &Lifecycle, contested: &[Con
             resource.address.short(),
             resource.address.cluster(),
             c.path,
-            c.owner.manager,
+            if c.owner.manager.is_empty() { "the cluster" } else { &c.owner.manager },
             c.theirs.as_ref().map_or_else(|| "none".into(), ToString::to_string),
             c.ours
         ),

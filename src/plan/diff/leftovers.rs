@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Diff, Sides, is_ours};
+use super::{Diff, Sides, is_ours, removed::holding};
 use crate::{
     address::ResourceAddress,
     observed::ClusterObserved,
@@ -48,6 +48,7 @@ pub(super) fn orphans(sides: Sides<'_>, diff: &mut Diff) {
         if action == Action::Forget {
             gone.reason = ActionReason::AlreadyGone;
         }
+        ask_what_is_in_it(&mut gone, sides, diff);
         diff.changes.insert(address.clone(), gone);
     }
     for (name, cluster) in &observed.clusters {
@@ -76,6 +77,7 @@ pub(super) fn orphans(sides: Sides<'_>, diff: &mut Diff) {
                     left.reason = ActionReason::GoneWithCluster;
                     left.requires = vec![cluster];
                 }
+                ask_what_is_in_it(&mut left, sides, diff);
                 diff.changes.insert(address.clone(), left);
             } else if goes {
                 // Nobody will miss it.
@@ -88,6 +90,18 @@ pub(super) fn orphans(sides: Sides<'_>, diff: &mut Diff) {
                     ),
                 });
             }
+        }
+    }
+}
+
+fn ask_what_is_in_it(change: &mut Change, sides: Sides<'_>, diff: &mut Diff) {
+    if change.action != Action::Delete {
+        return;
+    }
+    if let Some(question) = holding(&change.address, sides.state, sides.observed) {
+        change.holds = sides.observed.holdings.get(&change.address).cloned();
+        if change.holds.is_none() {
+            diff.questions.holdings.insert(change.address.clone(), question);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     address::ResourceAddress,
     compile::{applications::is_builtin, model::Protection},
     diagnostic::Diagnostic,
-    observed::{DryRun, DryRunQuestion, KindRef, Stranger},
+    observed::{ClusterObserved, DryRun, DryRunQuestion, KindRef, Stranger},
     packed::Packed,
     plan::{
         change::{Action, ActionReason, Conflict, FieldChange, Note, Precondition, Settlement},
@@ -33,6 +33,14 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             let reason = if record.is_some() { ActionReason::ClusterReplaced } else { ActionReason::New };
             let precondition = Precondition { record_serial, ..Precondition::default() };
             let mut create = change(resource, Action::Create, reason, precondition);
+            // A cluster that is made anew by a word takes along what is on it.
+            let cluster = ResourceAddress::Cluster(address.cluster().to_owned());
+            let lost = record.is_some_and(|(_, o)| o.protection.prevent_destroy) && terms.replace.contains(&cluster);
+            if lost && matches!(observed.clusters.get(address.cluster()), Some(ClusterObserved::Reached { .. })) {
+                let fate = format!("go with cluster {}", address.cluster());
+                diff.faults.push(protected(address, resource.origin.as_ref(), &fate));
+                return;
+            }
             create.unverified = true;
             diff.changes.insert(address.clone(), create);
             return;
@@ -63,7 +71,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     let settle = |live: &Value| contested::settle(object, live, &us, lifecycle, terms.on_conflict);
     let contested_now = |known: &ObjectRecord, live: Option<&Value>| {
         // Where nothing was left there is nothing to be looked for: what we own is as it was sent.
-        live.filter(|_| !known.left.is_empty()).map_or_else(Vec::new, settle)
+        live.filter(|_| !known.left.is_empty()).map_or_else(Vec::new, |live| settle(live).contested)
     };
     if let (Some(known), Some(live_object)) = (known, live)
         && known.sent == *digest
@@ -75,7 +83,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
         && !terms.replace.contains(address)
         // What was left to others is theirs still, and not as the specs want it.
         && let contested = contested_now(known, live)
-        && known.left.iter().eq(contested.iter().filter(|c| c.settled == Settlement::Left).map(|c| &c.path))
+        && known.left.iter().eq(contested.iter().filter(|c| c.settled != Settlement::Taken).map(|c| &c.path))
     {
         diff.unchanged += 1;
         diff.notes.extend(contested::notes(resource, lifecycle, &contested));
@@ -157,9 +165,29 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
     }
     // What was protected when it was applied last is until an apply has lifted that.
     let guarded = lifecycle.protection.prevent_destroy || known.is_some_and(|k| k.protection.prevent_destroy);
-    planned.contested = live.map_or_else(Vec::new, settle);
+    let contested::Settled { mut contested, open } = live.or(found).map_or_else(Default::default, settle);
+    if imported {
+        // To take over is to take; what is ignored, or an autoscaler's, is left all the same.
+        contested.retain(|c| c.settled != Settlement::Taken);
+    }
+    planned.contested = contested;
+    let usual = planned.precondition.projection.clone();
     if planned.takes_fields() {
         planned.precondition.projection = live.map(whole_digest);
+        // To force one field is to force them all.
+        if !open.is_empty() {
+            let hint = IN_THE_WAY;
+            diff.conflicts.extend(open.into_iter().map(|c| Conflict {
+                address: address.clone(),
+                field: Some(c.path),
+                theirs: c.theirs,
+                ours: Some(c.ours),
+                owner: c.owner.manager,
+                hint: hint.into(),
+                origin: resource.origin.clone(),
+            }));
+            return;
+        }
     }
     match observed.dry_runs.get(address) {
         None if observed.offline => {
@@ -202,7 +230,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             // One that was brought up to date without knowing what was sent is no better known.
             let uncertain =
                 state.uncertain.contains_key(address) || unready || known.is_some_and(|k| k.sent.is_empty());
-            let holds_more = ["Namespace", "CustomResourceDefinition"].contains(&object["kind"].as_str().unwrap_or_default());
+            let holds_more =
+                ["Namespace", "CustomResourceDefinition"].contains(&object["kind"].as_str().unwrap_or_default());
             if terms.replace.contains(address) && live.is_some() && holds_more {
                 let d = Diagnostic::error("SKY0916", format!("`--replace {address}` cannot be done"))
                     .about(address)
@@ -215,6 +244,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
                 planned.action = Action::Replace;
                 planned.reason = ActionReason::Requested;
                 planned.contested.clear();
+                planned.precondition.projection = usual;
                 diff.changes.insert(address.clone(), planned);
             } else if planned.fields.is_empty() && known.is_some() && live.is_some_and(owns) && !uncertain {
                 diff.unchanged += 1;
@@ -233,7 +263,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             theirs: live.and_then(|live| managed::at(live, field)).cloned(),
             ours: managed::at(object, field).cloned(),
             owner: owner.clone(),
-            hint: "`--on-conflict take` takes it, `--on-conflict leave` leaves it; or take it out of the manifest; `--exclude` plans the rest".into(),
+            hint: IN_THE_WAY.into(),
             origin: resource.origin.clone(),
         })),
         // Somebody else's object is not deleted to make room.
@@ -257,6 +287,7 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
             planned.reason = ActionReason::Immutable { message: message.clone() };
             // A new one has no other owners.
             planned.contested.clear();
+            planned.precondition.projection = usual;
             planned.fields = live.map_or_else(Vec::new, |live| {
                 let owned = known.map(|k| project(live, &k.owned.unpack()));
                 owned.map_or_else(Vec::new, |before| {
@@ -282,6 +313,8 @@ pub(super) fn object(resource: &Resource, standing: &Standing<'_>, sides: Sides<
 fn protection_changes(before: Protection, after: Protection) -> Vec<FieldChange> {
     fields::changes(&serde_json::json!({ "lifecycle": before }), &serde_json::json!({ "lifecycle": after }))
 }
+
+const IN_THE_WAY: &str = "`--on-conflict take` takes it, `--on-conflict leave` leaves it; or take it out of the manifest; `--exclude` plans the rest";
 
 /// Whether a field is one of the marks that say whose an object is.
 fn is_mark(path: &str) -> bool {

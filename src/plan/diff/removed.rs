@@ -70,6 +70,11 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
         if spared || stay.contains(address) {
             continue;
         }
+        if let Some(kind) = world.unlisted(address, record) {
+            // Whether it is gone, or has lost its label.
+            diff.questions.lookups.insert(address.clone(), kind);
+            continue;
+        }
         let mut precondition = Precondition { record_serial: Some(record.serial), ..Precondition::default() };
         let fate = match &record.detail {
             RecordDetail::Cluster(c) => world.cluster(address, c),
@@ -94,7 +99,15 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
             }
             continue;
         };
-        if is_protected(record) && (action == Action::Delete || reason == ActionReason::GoneWithCluster) {
+        let taken_along = world.protected_in(address, action);
+        if let Some((other, record)) = taken_along {
+            diff.faults.push(protected(other, record.origin.as_ref(), &format!("go with {}", address.short())));
+            continue;
+        }
+        if is_protected(record)
+            && world.is_of_now(address, record)
+            && (action == Action::Delete || reason == ActionReason::GoneWithCluster)
+        {
             diff.faults.push(protected(address, record.origin.as_ref(), "be deleted"));
             continue;
         }
@@ -107,7 +120,7 @@ pub(super) fn removed(sides: Sides<'_>, diff: &mut Diff) {
             }
         }
         if change.action == Action::Delete
-            && let Some(question) = world.holding(address)
+            && let Some(question) = holding(address, state, observed)
         {
             change.holds = observed.holdings.get(address).cloned();
             if change.holds.is_none() {
@@ -215,9 +228,15 @@ impl World<'_> {
         };
         precondition.cluster_uid = Some(uid.clone());
         precondition.uid = Some(record.uid.clone());
-        let live = objects.get(address).map(Packed::unpack).filter(|l| is_ours(l, self.state, address));
+        let live = objects.get(address).map(Packed::unpack);
+        let live = live.filter(|l| is_ours(l, self.state, address) || l["metadata"]["uid"] == *record.uid);
         let Some(live) = live.filter(|_| *uid == record.cluster_uid) else {
-            return Some((Action::Forget, ActionReason::AlreadyGone));
+            // The one that was recorded, though it has lost its label: its uid is all that it is held to.
+            let lost = self.observed.lookups.get(address).and_then(Option::as_ref).filter(|s| s.uid == record.uid);
+            return Some(match lost.filter(|_| *uid == record.cluster_uid) {
+                Some(_) => (Action::Delete, self.why.clone()),
+                None => (Action::Forget, ActionReason::AlreadyGone),
+            });
         };
         // Only as it is: whoever changes it meanwhile wants it.
         precondition.projection = Some(projection_digest(&live, &record.owned.unpack()));
@@ -268,22 +287,35 @@ impl World<'_> {
         all
     }
 
-    /// What is to be asked before something goes that others may have put things into.
-    fn holding(&self, address: &ResourceAddress) -> Option<HoldingQuestion> {
-        let object = address.object()?;
-        let Some(ClusterObserved::Reached { objects, .. }) = self.observed(address) else { return None };
-        let kind = match object.kind.as_str() {
-            "Namespace" if object.group.is_empty() => None,
-            "CustomResourceDefinition" => {
-                let spec = objects.get(address)?.unpack()["spec"].take();
-                let served = spec["versions"].as_array().into_iter().flatten().find(|v| v["served"] == true)?;
-                let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-                let api_version = format!("{}/{}", text(&spec["group"]), text(&served["name"]));
-                Some(KindRef { api_version, kind: text(&spec["names"]["kind"]) })
-            }
-            _ => return None,
-        };
-        Some(HoldingQuestion { kind, lineage: self.state.lineage.clone() })
+    /// The kind of a recorded object that no list showed, where it was not looked for by name yet.
+    fn unlisted(&self, address: &ResourceAddress, record: &Record) -> Option<KindRef> {
+        let (RecordDetail::Object(o), object) = (&record.detail, address.object()?) else { return None };
+        let Some(ClusterObserved::Reached { uid, objects, served, .. }) = self.observed(address) else { return None };
+        let kind = KindRef { api_version: o.api_version.clone(), kind: object.kind.clone() };
+        let asked = self.observed.offline || self.observed.lookups.contains_key(address);
+        // What is done may be gone; where its kind is, it is.
+        let there = *uid == o.cluster_uid && served.contains_key(&kind.key()) && !o.done;
+        (there && !asked && !objects.contains_key(address) && !self.cluster_goes(address)).then_some(kind)
+    }
+
+    /// Whether a record is of the cluster as it is now, and not of one that is lost.
+    fn is_of_now(&self, address: &ResourceAddress, record: &Record) -> bool {
+        match (self.observed(address), &record.detail) {
+            (Some(ClusterObserved::Reached { uid, .. }), RecordDetail::Object(o)) => *uid == o.cluster_uid,
+            _ => true,
+        }
+    }
+
+    /// Something protected that would go with a definition, though the specs still have it.
+    fn protected_in(&self, address: &ResourceAddress, action: Action) -> Option<(&ResourceAddress, &Record)> {
+        let question = holding(address, self.state, self.observed).filter(|_| action == Action::Delete)?;
+        let kind = question.kind?;
+        let group = kind.api_version.split_once('/').map_or("", |(group, _)| group);
+        self.state.records.iter().find(|(a, record)| {
+            a.cluster() == address.cluster()
+                && a.object().is_some_and(|o| o.group == group && o.kind == kind.kind)
+                && is_protected(record)
+        })
     }
 
     /// Whether its deletion policy leaves it where it is. With its cluster it goes all the same.
@@ -304,4 +336,22 @@ impl World<'_> {
             && !self.desired.resources.contains_key(&cluster)
             && record_of(self.state, &cluster).and_then(|(_, _, c)| c).is_some_and(deletes)
     }
+}
+
+/// What is to be asked before something goes that others may have put things into.
+pub(super) fn holding(address: &ResourceAddress, state: &State, observed: &Observed) -> Option<HoldingQuestion> {
+    let object = address.object()?;
+    let Some(ClusterObserved::Reached { objects, .. }) = observed.clusters.get(address.cluster()) else { return None };
+    let kind = match object.kind.as_str() {
+        "Namespace" if object.group.is_empty() => None,
+        "CustomResourceDefinition" => {
+            let spec = objects.get(address)?.unpack()["spec"].take();
+            let served = spec["versions"].as_array().into_iter().flatten().find(|v| v["served"] == true)?;
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            let api_version = format!("{}/{}", text(&spec["group"]), text(&served["name"]));
+            Some(KindRef { api_version, kind: text(&spec["names"]["kind"]) })
+        }
+        _ => return None,
+    };
+    Some(HoldingQuestion { kind, lineage: state.lineage.clone() })
 }
