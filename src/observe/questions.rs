@@ -97,7 +97,10 @@ impl Context<'_> {
             Ok(object) => Ok(DryRun::Applied { object: clean(object, self.secret_key) }),
             Err(Fault::Conflict(causes)) => Ok(DryRun::Conflict { causes }),
             Err(Fault::Immutable(message)) => Ok(DryRun::Immutable { message }),
-            Err(Fault::Refused(code, message)) => Ok(DryRun::Refused { code, message }),
+            // It fails at this one, however often it is asked.
+            Err(Fault::Refused(code, message) | Fault::Failing(code @ 500, message)) => {
+                Ok(DryRun::Refused { code, message })
+            }
             Err(Fault::Stale(message)) => Ok(DryRun::Refused { code: 409, message }),
             Err(Fault::Forbidden(message)) => Ok(DryRun::Refused { code: 403, message }),
             Err(Fault::NotFound) => {

@@ -19,8 +19,7 @@ fn user(home: &Home, rules: &str) {
     let (before, rest) = admin.split_once("users:").unwrap();
     let (_, after) = rest.split_once("contexts:").unwrap();
     let user = after.lines().find_map(|l| l.trim().strip_prefix("user: ")).unwrap();
-    let config =
-        format!("{before}users:\n- name: {user}\n  user:\n    token: {}\ncontexts:{after}", token.trim());
+    let config = format!("{before}users:\n- name: {user}\n  user:\n    token: {}\ncontexts:{after}", token.trim());
     fs::write(home.project().join("deployer.kubeconfig"), config).unwrap();
     let cluster = "apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: prod\ndriver: existing\nexisting: {kubeconfig: \
                    deployer.kubeconfig}\n";

@@ -81,6 +81,9 @@ fn innermost(error: &kube::Error) -> String {
     cause.to_string()
 }
 
+/// What a server says with 500 of an object that it did not take.
+const NOTHING_DONE: [&str; 3] = ["failed calling webhook", "admission plugin", "failed to create typed patch object"];
+
 fn refusal(status: &Status) -> Fault {
     let message = status.message.clone();
     match status.code {
@@ -96,10 +99,9 @@ fn refusal(status: &Status) -> Fault {
         // How an apply with the uid of another object of the same name is refused.
         422 if message.contains("metadata.uid: Invalid value") => Fault::Stale(message),
         422 if is_immutable(&message) => Fault::Immutable(message),
-        // The server is well; who was to look at the object is not, so nothing was done.
-        500 if ["failed calling webhook", "admission plugin"].iter().any(|w| message.contains(w)) => {
-            Fault::Refused(500, message)
-        }
+        // The server is well: who was to look at the object is not, or the object has fields that there are not (as
+        // server-side apply says it). Nothing was done.
+        500 if NOTHING_DONE.iter().any(|w| message.contains(w)) => Fault::Refused(500, message),
         500 | 502..=504 => Fault::Failing(status.code, message),
         code => Fault::Refused(code, message),
     }

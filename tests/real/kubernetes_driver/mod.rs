@@ -162,10 +162,19 @@ impl Project {
         self.world.cluster.kind_by_now(&kind).await.unwrap().unwrap()
     }
 
-    async fn apply_with(&self, changes: Vec<Change>, secrets: &Secrets, options: &Options) -> Report {
+    async fn attempt(
+        &self,
+        changes: Vec<Change>,
+        secrets: &Secrets,
+        options: &Options,
+    ) -> Result<Report, Box<skyplan::diagnostic::Diagnostic>> {
         let mut log = self.log();
         let plan = plan(&log, changes);
-        apply::run(&plan, secrets, &self.world.drivers, &mut log, options, &()).await.unwrap()
+        apply::run(&plan, secrets, &self.world.drivers, &mut log, options, &()).await
+    }
+
+    async fn apply_with(&self, changes: Vec<Change>, secrets: &Secrets, options: &Options) -> Report {
+        self.attempt(changes, secrets, options).await.unwrap()
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Report {

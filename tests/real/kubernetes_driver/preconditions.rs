@@ -157,9 +157,8 @@ pub(super) async fn what_is_of_others_is_refused(world: Arc<World>) {
     // Another cluster under the same name.
     let mut elsewhere = project.create(project.config_map("elsewhere", "mine"));
     elsewhere.precondition.cluster_uid = Some("another".into());
-    let address = elsewhere.address.clone();
-    let report = project.apply(vec![elsewhere]).await;
-    assert_eq!(code(&report, &address), "SKY0709");
+    let refused = project.attempt(vec![elsewhere], &Secrets::default(), &Options::default()).await.unwrap_err();
+    assert_eq!(refused.code, "SKY0709");
     let there = cluster.get(&maps, Id { namespace: Some(&namespace), name: "elsewhere" }).await.unwrap();
     assert_eq!(there, None);
     assert!(project.log().state().uncertain.is_empty());

@@ -108,6 +108,7 @@ impl Bench {
             assert!(schema::same(said, &sent), "{address}: {said} is not {sent}");
         }
         ours::apply(&home).unwrap_or_else(|why| panic!("the first apply: {why}"));
+        bound(&server, &objects);
         let root = skyplan::driver::local::LocalRoot::from_env().unwrap();
         let kubectl = Kubectl {
             binary: skyplan::driver::local::kubectl(&root).expect("kubectl: run `make control-plane`"),
@@ -292,4 +293,21 @@ fn rewrite(server: &Server) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     panic!("the policies do not work");
+}
+
+/// Waits until claims have found their volumes: controllers write into both when they do.
+fn bound(server: &Server, objects: &[Object]) {
+    let claims = objects.iter().filter(|o| o.manifest["kind"] == "PersistentVolumeClaim");
+    for claim in claims {
+        let url = claim.url();
+        let is_bound = || server.get(&url).is_some_and(|live| live["status"]["phase"] == "Bound");
+        let tries = (0..300).find(|_| {
+            let done = is_bound();
+            if !done {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+            done
+        });
+        assert!(tries.is_some(), "{url} is not bound");
+    }
 }

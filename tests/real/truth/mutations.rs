@@ -232,8 +232,8 @@ fn respecify(object: &mut Object, draw: &mut Draw) -> Option<String> {
             all.push(Edit::Set(pointer.clone(), value.clone()));
             all.push(Edit::Set(pointer.clone(), value));
         }
-        // What was not there at first may go again.
-        if object.kind.object.pointer(pointer).is_none() && has(pointer) {
+        // What was not there at first may go again; a container has an image.
+        if object.kind.object.pointer(pointer).is_none() && has(pointer) && !pointer.ends_with("/image") {
             all.push(Edit::Remove(pointer.clone()));
         }
     }
