@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::tree::{Entry, MOST_BYTES, SourceTree, Store, walk};
+use super::tree::{Entry, MOST_BYTES, SourceTree, Store, is_hidden, walk};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
 /// Reads the YAML files below `root`: not those in dot folders, nor in folders that are projects of
@@ -57,6 +57,11 @@ impl Store for Disk {
                 return Entry::Outside;
             }
             let Ok(there) = fs::metadata(&path) else { return Entry::Gone };
+            let folders = if there.is_dir() { Some(path.as_path()) } else { path.parent() };
+            let inside = folders.and_then(|f| f.strip_prefix(&self.root).ok()).unwrap_or(Path::new(""));
+            if is_hidden(inside.components().map(|c| c.as_os_str().as_encoded_bytes())) {
+                return Entry::Outside;
+            }
             (real, kind) = (path, there.file_type());
         }
         if kind.is_dir() {

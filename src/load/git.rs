@@ -16,7 +16,7 @@ use git2::{ObjectType, Oid, Repository, RepositoryOpenFlags};
 
 use super::{
     disk::no_folder,
-    tree::{Entry, MOST_BYTES, SourceTree, Store, walk},
+    tree::{Entry, MOST_BYTES, SourceTree, Store, is_hidden, walk},
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, did_you_mean},
@@ -282,7 +282,11 @@ impl Store for Revision<'_> {
 
     fn find(&self, folder: &Place, name: &str) -> Entry<Place> {
         match self.entry(folder.id, name) {
-            Some((LINK, ..)) => self.follow(folder, name),
+            Some((LINK, ..)) => match self.follow(folder, name) {
+                Entry::Folder(place) if is_hidden(place.path.split('/').map(str::as_bytes)) => Entry::Outside,
+                Entry::File(place) if is_hidden(place.path.rsplit('/').skip(1).map(str::as_bytes)) => Entry::Outside,
+                found => found,
+            },
             Some((_, Some(ObjectType::Tree), id)) => Entry::Folder(folder.below(name, id)),
             Some((_, Some(ObjectType::Blob), id)) => Entry::File(folder.below(name, id)),
             Some((_, Some(ObjectType::Commit), _)) => Entry::Submodule,
@@ -496,6 +500,10 @@ mod tests {
             (0..50).map(|n| (format!("l{n}.yaml"), repo.blob(format!("l{}.yaml", n + 1).as_bytes()))).collect();
         let chain: Vec<_> = links.iter().map(|(n, id)| (n.as_str(), LINK, *id)).collect();
         repo.commit("chain", repo.tree(&chain));
+        let hidden = repo.tree(&[("a.yaml", FILE, blob)]);
+        let into = [repo.blob(b".x/a.yaml"), repo.blob(b".x")];
+        let hidden = [(".x", FOLDER, hidden), ("a.yaml", LINK, into[0]), ("b.yaml", LINK, into[1])];
+        repo.commit("hidden", repo.tree(&hidden));
         // A tree that names objects which are not there, or are something else.
         let missing = Oid::from_str("00000000000000000000000000000000deadbeef").unwrap();
         repo.commit("missing", repo.tree(&[("a.yaml", FILE, missing), ("b", FOLDER, missing), ("c", FOLDER, blob)]));
@@ -512,6 +520,7 @@ mod tests {
             ("slash", "SKY0109", 1),
             ("long", "SKY0109", 1),
             ("chain", "SKY0109", 50),
+            ("hidden", "SKY0111", 2),
             ("missing", "SKY0109", 3),
         ] {
             let (_, _, out) = read_revision(repo.dir.path(), branch);

@@ -50,7 +50,10 @@ fn snapshot<S: Store>(store: &S, root: &S::Place, path: &str) -> Result<Option<F
     let mut found = Entry::Folder(root.clone());
     for name in path.split('/').filter(|name| !name.is_empty()) {
         let Entry::Folder(folder) = &found else { return Ok(None) };
-        found = store.find(folder, name);
+        found = match store.find(folder, name) {
+            Entry::Folder(_) if name.starts_with('.') => return Ok(None),
+            found => found,
+        };
     }
     if matches!(found, Entry::Gone) {
         return Ok(None);
@@ -84,7 +87,7 @@ impl<S: Store> Taker<'_, S> {
                 }
                 Err(why) => fault("SKY0109", format!("`{path}` cannot be read: {why}")),
             },
-            Entry::Outside => fault("SKY0111", format!("`{path}` is a link out of the project"))
+            Entry::Outside => fault("SKY0111", format!("`{path}` is a link out of the project, or into a dot folder"))
                 .map_err(|d| Box::new(d.hint("copy what it points at into the project: a plan reads nothing else"))),
             Entry::Submodule => {
                 fault("SKY0127", format!("`{path}` is a submodule, and its files are in another repository"))
@@ -148,6 +151,7 @@ mod tests {
         put("chart/Chart.yaml", "name: x");
         put("chart/.helmignore", "*.md");
         put("chart/.git/config", "no");
+        put(".skyplan/state/1.json", "no");
         put("shared/_helpers.tpl", "tpl");
         symlink("../shared", dir.path().join("chart/templates")).unwrap();
         let place = Place::Folder(dir.path().into());
@@ -155,7 +159,16 @@ mod tests {
         assert_eq!(names("chart").unwrap(), ["chart/.helmignore", "chart/Chart.yaml", "chart/templates/_helpers.tpl"]);
         assert_eq!(names("chart/Chart.yaml").unwrap(), ["chart/Chart.yaml"]);
         assert_eq!((names("none"), names("chart/Chart.yaml/x")), (None, None));
-        for (target, code) in [("/etc/passwd", "SKY0111"), ("../chart", "SKY0103"), ("gone", "SKY0109")] {
+        assert_eq!((names("chart/.git"), names("chart/.git/config"), names(".skyplan")), (None, None, None));
+        for (target, code) in [
+            ("/etc/passwd", "SKY0111"),
+            ("../chart", "SKY0103"),
+            ("gone", "SKY0109"),
+            (".git", "SKY0111"),
+            (".git/config", "SKY0111"),
+            ("../.skyplan/state", "SKY0111"),
+            ("../.skyplan/state/1.json", "SKY0111"),
+        ] {
             let link = dir.path().join("chart/link");
             symlink(target, &link).unwrap();
             assert_eq!(place.files("chart").unwrap_err().code, code, "{target}");

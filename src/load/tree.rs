@@ -41,7 +41,7 @@ pub(super) enum Entry<P> {
     Folder(P),
     /// A file in the project.
     File(P),
-    /// A link that leads out of the project.
+    /// A link that leads out of the project, or into one of its dot folders.
     Outside,
     /// The place of another repository.
     Submodule,
@@ -123,9 +123,12 @@ impl<S: Store> Walk<'_, S> {
                 Entry::Folder(real) => self.folder(&real, &format!("{relative}/"), depth + 1),
                 Entry::File(real) if is_yaml(name) || relative == LOCK_FILE => self.file(&real, &relative),
                 Entry::Outside if is_yaml(name) => self.out.push(
-                    Diagnostic::error("SKY0111", format!("`{relative}` is a link out of the project"))
-                        .at(&Origin::file(relative))
-                        .hint("copy what it points at into the project: a plan reads nothing else"),
+                    Diagnostic::error(
+                        "SKY0111",
+                        format!("`{relative}` is a link out of the project, or into a dot folder"),
+                    )
+                    .at(&Origin::file(relative))
+                    .hint("copy what it points at into the project: a plan reads nothing else"),
                 ),
                 Entry::Gone if is_yaml(name) => self.unreadable(&relative, "it is not there"),
                 Entry::Submodule => self.out.push(
@@ -190,6 +193,12 @@ impl<S: Store> Walk<'_, S> {
             Diagnostic::error("SKY0109", format!("`{relative}` cannot be read: {why}")).at(&Origin::file(relative)),
         );
     }
+}
+
+/// Whether a path leads through a dot folder (`.git`, `.skyplan`), which a name that is walked never does, but a link may.
+/// Folders such as `..data` are how volumes of Kubernetes are laid out.
+pub(super) fn is_hidden<'a>(mut folders: impl Iterator<Item = &'a [u8]>) -> bool {
+    folders.any(|name| name.starts_with(b".") && !name.starts_with(b".."))
 }
 
 /// Characters that do not show, or turn around what does.

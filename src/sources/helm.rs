@@ -33,31 +33,50 @@ pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics
     if let Some(bytes) = files.remove(&render.path) {
         unpack(&bytes, &render.path, true, &mut files).map_err(|why| broken(&render.path, why))?;
     }
-    for _ in 0..MOST_DEPTH {
-        let is_packed = |path: &str| path.ends_with(".tgz") && folder_of(path).ends_with("/charts");
+    for level in 0.. {
         let packed: Vec<String> = files.keys().filter(|p| is_packed(p)).cloned().collect();
-        if packed.is_empty() {
-            break;
+        let Some(first) = packed.first() else { break };
+        if level == MOST_DEPTH {
+            return Err(broken(first, format!("charts are in each other more than {MOST_DEPTH} times")).into());
         }
         for path in packed {
             let bytes = files.remove(&path).unwrap_or_default();
             // Helm takes a folder whose name ends in `.tgz` for an archive.
-            let to = path.trim_end_matches(".tgz").to_owned();
-            unpack(&bytes, &to, true, &mut files).map_err(|why| broken(&path, why))?;
+            let to = path.strip_suffix(".tgz").unwrap_or(&path);
+            unpack(&bytes, to, true, &mut files).map_err(|why| broken(&path, why))?;
         }
     }
+    let faults = schemas(&files, render);
+    if faults.has_errors() { Err(faults) } else { Ok(files) }
+}
+
+/// Whether helm would unpack it: an archive right in a folder `charts`.
+fn is_packed(path: &str) -> bool {
+    let folder = folder_of(path);
+    path.ends_with(".tgz") && (folder == "charts" || folder.ends_with("/charts"))
+}
+
+/// What schemas of values would have fetched.
+fn schemas(files: &Files, render: &Render) -> Diagnostics {
+    let fault = |path: &str, summary: String| {
+        Diagnostic::error("SKY0143", summary).at(&Origin::file(path)).label(&render.origin, "by this chart")
+    };
     let mut faults = Diagnostics::new();
     for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with(SCHEMA)) {
-        if let Some(reference) = serde_json::from_slice(bytes).ok().as_ref().and_then(outside) {
-            faults.push(
-                Diagnostic::error("SKY0143", format!("`{reference}` would be fetched while it is rendered"))
-                    .at(&Origin::file(path.as_str()))
-                    .label(&render.origin, "by this chart")
+        match serde_json::from_slice::<Value>(bytes).as_ref().map(outside) {
+            Ok(None) => {}
+            Ok(Some(reference)) => faults.push(
+                fault(path, format!("`{reference}` would be fetched while it is rendered"))
                     .hint("a plan reads nothing from the network: copy what the schema refers to into it"),
-            );
+            ),
+            // Whoever is not as strict may see references in it.
+            Err(why) => faults.push(
+                fault(path, format!("what `{path}` refers to cannot be told: {why}"))
+                    .hint("write it as JSON, or take it out"),
+            ),
         }
     }
-    if faults.has_errors() { Err(faults) } else { Ok(files) }
+    faults
 }
 
 fn folder_of(path: &str) -> &str {
@@ -174,7 +193,7 @@ fn places(said: &str, render: &Render, files: &Files) -> Vec<Origin> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::archive::tests::pack, *};
     use crate::spec::Renderer;
 
     fn render() -> Render {
@@ -211,6 +230,37 @@ mod tests {
         let place = "charts/web/templates/a.yaml:1:1 app.yaml:1:1";
         assert_eq!((why.as_str(), places.as_str()), ("", place));
         assert_eq!(at("Error: /etc/templates/x:1:1 of another file").1, "app.yaml:1:1");
+    }
+
+    #[test]
+    fn packed_charts_are_unpacked_at_every_level_or_refused() {
+        use tar::EntryType::Regular;
+        let chart = |schema: &str| {
+            pack(&[("c/Chart.yaml", b"name: c", Regular), ("c/values.schema.json", schema.as_bytes(), Regular)])
+        };
+        let nested = |levels: usize, schema: &str| {
+            (1..levels).fold(chart(schema), |inner, _| pack(&[("c/charts/c.tgz", &inner, Regular)]))
+        };
+        let of = |folder: &str, levels: usize, schema: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(dir.path().join(folder).join("charts")).unwrap();
+            std::fs::write(dir.path().join(folder).join("charts/c.tgz"), nested(levels, schema)).unwrap();
+            match super::files(&Place::Folder(dir.path().into()), &Render { path: folder.into(), ..render() }) {
+                Ok(files) => files.into_keys().collect::<Vec<_>>().join(" "),
+                Err(out) => out.iter().map(|d| d.code.clone()).collect::<Vec<_>>().join(" "),
+            }
+        };
+        let outside = r#"{"$ref": "http://127.0.0.1/x"}"#;
+        for folder in ["", "web"] {
+            for levels in [1, 2, MOST_DEPTH] {
+                assert_eq!(of(folder, levels, outside), "SKY0143", "{folder} {levels}");
+                let whole = of(folder, levels, "{}");
+                assert!(whole.contains("Chart.yaml") && !whole.contains("tgz"), "{whole}");
+            }
+            assert_eq!(of(folder, MOST_DEPTH + 1, outside), "SKY0141");
+        }
+        assert_eq!(of("web", 1, "{\"$ref\": \"http://127.0.0.1/x\"} //"), "SKY0143", "what is no JSON is refused");
+        assert!(is_packed("charts/a.tgz.tgz") && !is_packed("mycharts/a.tgz") && !is_packed("charts/a/b.tgz"));
     }
 
     #[test]
