@@ -9,6 +9,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
     load::{
         snapshot::{Files, Place},
+        tree::is_yaml,
         yaml::{self, Node, Tree},
     },
     spec::Render,
@@ -26,6 +27,39 @@ const FILES: [&str; 2] = ["crds", "patchesStrategicMerge"];
 const WITH_PATHS: [&str; 4] = ["patches", "patchesJson6902", "replacements", "openapi"];
 /// Fields with files in their entries, maybe as `key=path`.
 const WITH_FILES: [&str; 2] = ["configMapGenerator", "secretGenerator"];
+/// Fields in which nothing is named that is read. Kustomize takes every field in any case (`RESOURCES`), so that only
+/// those that are written as in its documentation are known here, and no others are let through.
+const OTHERS: [&str; 16] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "namePrefix",
+    "nameSuffix",
+    "namespace",
+    "commonLabels",
+    "labels",
+    "commonAnnotations",
+    "images",
+    "imageTags",
+    "replicas",
+    "vars",
+    "sortOptions",
+    "generatorOptions",
+    "buildMetadata",
+];
+/// Fields of entries, of those that are looked into.
+const OF_ENTRIES: [(&str, &[&str]); 6] = [
+    ("patches", &["path", "patch", "target", "options"]),
+    ("patchesJson6902", &["path", "patch", "target", "options"]),
+    ("replacements", &["path", "source", "sourceValue", "targets"]),
+    ("openapi", &["path"]),
+    ("configMapGenerator", &OF_GENERATORS),
+    ("secretGenerator", &OF_GENERATORS),
+];
+const OF_GENERATORS: [&str; 9] =
+    ["name", "namespace", "behavior", "files", "literals", "env", "envs", "options", "type"];
+/// Fields of a kustomization whose objects are carried out: with others it could make addresses of harmless pieces.
+const OF_CARRIED_OUT: [&str; 4] = ["apiVersion", "kind", "metadata", "resources"];
 /// What makes kustomize run helm, which fetches charts.
 const HELM: [&str; 4] = ["helmCharts", "helmGlobals", "helmChartInflationGenerator", "helmChartsGenerator"];
 /// Folders that one kustomization reaches.
@@ -35,10 +69,11 @@ const MOST_FOLDERS: usize = 1_000;
 pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics> {
     let mut files = Files::new();
     let mut open = vec![Reached { folder: render.path.clone(), origin: render.origin.clone(), carried_out: false }];
-    let mut seen: Vec<String> = Vec::new();
+    // What is only read by one may be carried out by another.
+    let mut seen: Vec<(String, bool)> = Vec::new();
     let mut faults = Diagnostics::new();
     while let Some(Reached { folder, origin, carried_out }) = open.pop() {
-        if seen.contains(&folder) {
+        if seen.iter().any(|(known, as_carried_out)| *known == folder && (*as_carried_out || !carried_out)) {
             continue;
         }
         if seen.len() == MOST_FOLDERS {
@@ -49,7 +84,7 @@ pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics
             break;
         }
         // What is below a folder that was read is there already.
-        let covered = seen.iter().any(|s| s.is_empty() || folder.starts_with(&format!("{s}/")));
+        let covered = seen.iter().any(|(s, _)| s.is_empty() || *s == folder || folder.starts_with(&format!("{s}/")));
         if !covered {
             match place.files(&folder).map_err(|d| *d)? {
                 Some(more) => files.extend(more),
@@ -59,14 +94,15 @@ pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics
                 }
             }
         }
-        if files.contains_key(&folder) {
-            // A file, not a folder: kustomize says itself whether it takes it.
-            continue;
-        }
         let mut scan = Scan { folder: &folder, files: &files, carried_out, faults: &mut faults, reached: Vec::new() };
-        scan.read(&origin);
+        match files.get(&folder) {
+            // A file, not a folder: kustomize says itself whether it takes it.
+            Some(bytes) if carried_out => drop(scan.look_into(&String::from_utf8_lossy(bytes), &origin)),
+            Some(_) => {}
+            None => scan.read(&origin),
+        }
         open.append(&mut scan.reached);
-        seen.push(folder);
+        seen.push((folder, carried_out));
     }
     if faults.has_errors() { Err(faults) } else { Ok(files) }
 }
@@ -112,8 +148,14 @@ impl Scan<'_> {
         if self.carried_out {
             let inside = if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) };
             let files = self.files;
-            for (_, bytes) in files.iter().filter(|(path, _)| path.starts_with(&inside)) {
-                self.look_into(&String::from_utf8_lossy(bytes), named_at);
+            for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with(&inside)) {
+                let text = String::from_utf8_lossy(bytes);
+                match is_yaml(path) {
+                    true => drop(self.look_into(&text, named_at)),
+                    false => {
+                        self.faults.extend(address_in(&text).map(|word| remote(word, named_at)).into_iter().collect())
+                    }
+                }
             }
         }
     }
@@ -121,7 +163,18 @@ impl Scan<'_> {
     fn document(&mut self, node: &Node, file: &Arc<str>) {
         let Tree::Map(entries) = &node.value else { return };
         for (key, value) in entries {
-            let key = &*key.value;
+            let (origin, key) = (key.span.origin(file), &*key.value);
+            if self.carried_out && !OF_CARRIED_OUT.contains(&key) {
+                self.faults.push(
+                    Diagnostic::error("SKY0143", format!("`{key}` may change what generators and transformers fetch"))
+                        .at(&origin)
+                        .hint("a kustomization of generators or transformers lists them as `resources`, and has nothing else"),
+                );
+                continue;
+            }
+            if let Some((_, known)) = OF_ENTRIES.iter().find(|(field, _)| *field == key) {
+                self.known_fields(key, value, known, file);
+            }
             if HELM.contains(&key) {
                 self.faults.push(
                     Diagnostic::error("SKY0143", format!("`{key}` makes kustomize run helm, which fetches charts"))
@@ -134,51 +187,84 @@ impl Scan<'_> {
                 }
             } else if WITH_PATHS.contains(&key) {
                 items(value).filter_map(|item| item.get("path")).for_each(|path| self.local(path, file));
+                // Kustomize takes texts in `patches` for those of `patchesStrategicMerge`.
+                texts(value).for_each(|path| self.local(path, file));
             } else if WITH_FILES.contains(&key) {
                 for item in items(value) {
                     for field in ["files", "env", "envs"] {
                         item.get(field).into_iter().flat_map(texts).for_each(|path| self.local(path, file));
                     }
                 }
+            } else if !OTHERS.contains(&key) {
+                self.faults.push(unknown(key, "a kustomization", &origin));
+            }
+        }
+    }
+
+    /// Says which fields of entries are not known.
+    fn known_fields(&mut self, field: &str, value: &Node, known: &[&str], file: &Arc<str>) {
+        for item in items(value) {
+            let Tree::Map(entries) = &item.value else { continue };
+            for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&&*key.value)) {
+                self.faults.push(unknown(&key.value, &format!("`{field}`"), &key.span.origin(file)));
             }
         }
     }
 
     fn entry(&mut self, key: &str, entry: &Node, file: &Arc<str>) {
-        let text = entry.text().unwrap_or_default().trim();
-        let carried_out = self.carried_out || CARRIED_OUT.contains(&key);
-        // Written right here.
-        if text.contains('\n') {
-            if carried_out {
-                self.look_into(text, &entry.span.origin(file));
-            }
-            return;
+        // As it is: kustomize takes a name with spaces for one with spaces.
+        let (text, origin) = (entry.text().unwrap_or_default(), entry.span.origin(file));
+        if !FOLDERS.contains(&key) {
+            return self.local(entry, file);
         }
-        self.local(entry, file);
-        if is_remote(text) || !FOLDERS.contains(&key) {
-            return;
+        let carried_out = self.carried_out || CARRIED_OUT.contains(&key);
+        // Written right here, or a name: kustomize tries both.
+        let written = match carried_out {
+            true => match self.look_into(text, &origin) {
+                Some(written) => written,
+                None => return,
+            },
+            false => false,
+        };
+        if is_remote(text) {
+            return self.faults.push(remote(text.trim(), &origin));
         }
         let Some(path) = below(self.folder, text) else {
             return self.faults.push(
-                Diagnostic::error("SKY0111", format!("`{text}` leads out of the project"))
-                    .at(&entry.span.origin(file))
+                Diagnostic::error("SKY0111", format!("`{}` leads out of the project", text.escape_debug()))
+                    .at(&origin)
                     .hint("a kustomization is made from files in the project's folder"),
             );
         };
         if let Some(bytes) = self.files.get(&path) {
             if carried_out {
-                self.look_into(&String::from_utf8_lossy(bytes), &entry.span.origin(file));
+                self.look_into(&String::from_utf8_lossy(bytes), &origin);
             }
-            return;
+        } else if !written {
+            self.reached.push(Reached { folder: path, origin, carried_out });
         }
-        self.reached.push(Reached { folder: path, origin: entry.span.origin(file), carried_out });
     }
 
-    /// What is carried out may name files in any of its fields.
-    fn look_into(&mut self, text: &str, origin: &Origin) {
-        if let Some(word) = text.split(|c: char| c.is_whitespace() || "\"'[]{},".contains(c)).find(|w| is_remote(w)) {
-            self.faults.push(remote(word, origin));
+    /// What is carried out may name files in any of its fields. `None` = it does, or that cannot be told; else whether
+    /// it is more than a word.
+    fn look_into(&mut self, text: &str, origin: &Origin) -> Option<bool> {
+        let fault = match (address_in(text), yaml::parse(&Arc::clone(&origin.file), text)) {
+            (Some(word), _) => remote(word, origin),
+            (None, Ok(nodes)) => match nodes.iter().find_map(address) {
+                Some(word) => remote(&word, origin),
+                None => return Some(nodes.iter().any(|n| matches!(n.value, Tree::Map(_) | Tree::List(_)))),
+            },
+            // Whoever is not as strict may see addresses in it.
+            (None, Err(why)) => {
+                Diagnostic::error("SKY0143", format!("what this would fetch cannot be told: {}", why.summary))
+                    .at(origin)
+                    .hint("generators and transformers are written in plain YAML")
+            }
+        };
+        if !self.faults.iter().any(|known| *known == fault) {
+            self.faults.push(fault);
         }
+        None
     }
 
     fn local(&mut self, node: &Node, file: &Arc<str>) {
@@ -188,6 +274,22 @@ impl Scan<'_> {
         if !text.contains('\n') && (is_remote(text) || is_remote(path)) {
             self.faults.push(remote(text, &node.span.origin(file)));
         }
+    }
+}
+
+/// The first word in a text that would be fetched.
+fn address_in(text: &str) -> Option<&str> {
+    text.split(|c: char| c.is_whitespace() || "\"'[]{},".contains(c)).find(|w| is_remote(w))
+}
+
+/// The same in all keys and values, as they are read: an address may be written with escapes.
+fn address(node: &Node) -> Option<String> {
+    let word = |text: &str| address_in(text).map(str::to_owned).or_else(|| is_remote(text).then(|| text.to_owned()));
+    match &node.value {
+        Tree::Text(text) => word(text),
+        Tree::List(items) => items.iter().find_map(address),
+        Tree::Map(entries) => entries.iter().find_map(|(key, value)| word(&key.value).or_else(|| address(value))),
+        _ => None,
     }
 }
 
@@ -235,6 +337,12 @@ fn nothing(folder: &str, origin: &Origin) -> Diagnostic {
     Diagnostic::error("SKY0145", format!("there is no kustomization at `{folder}`"))
         .at(origin)
         .hint(format!("kustomize looks for {}", NAMES.join(", ")))
+}
+
+fn unknown(key: &str, of: &str, origin: &Origin) -> Diagnostic {
+    Diagnostic::error("SKY0143", format!("`{}` is no field of {of} that is known", key.escape_debug()))
+        .at(origin)
+        .hint("kustomize reads fields in any case, and may fetch what they name: write it as its documentation does")
 }
 
 fn remote(text: &str, origin: &Origin) -> Diagnostic {
@@ -306,11 +414,29 @@ mod tests {
             "generators: ['http://x/y']",
             "transformers:\n- |\n  kind: PatchTransformer\n  path: http://127.0.0.1/x\n",
             "helmCharts: [{name: x}]",
+            "RESOURCES: ['http://x/y']",
+            "resource\u{17f}: ['http://x/y']",
+            "patches: [{PATH: 'http://x/y'}]",
+            "patches: ['http://x/y']",
+            "patchesJson6902: [{Path: 'http://x/y'}]",
+            "replacements: [{pAth: 'http://x/y'}]",
+            "openapi: {patH: 'http://x/y'}",
+            "openapi: {'path ': 'http://x/y'}",
+            "configMapGenerator: [{name: a, File\u{17f}: ['http://x/y']}]",
+            "secretGenerator: [{name: a, ENVS: ['http://x/y']}]",
+            "generators: ['{kind: X, path: \"http:\\x2f\\x2fx/y\"}']",
+            "transformers:\n- |\n  kind: X\n  path: \"http:\\u002f/x\"\n",
+            "validators:\n- |\n  kind: X\n  path: [\n",
         ] {
             assert_eq!(of(text), ["SKY0143"], "{text}");
         }
         assert_eq!(of("resources: [../../etc]"), ["SKY0111"]);
         assert_eq!(of("resources: [/etc]"), ["SKY0111"]);
+        for field in ["resources", "bases", "components", "generators", "transformers"] {
+            let text = format!("{field}: [\"a\\n/../../../../../home/x\"]");
+            assert_eq!(of(&text), ["SKY0111"], "{text}");
+        }
+        assert_eq!(of("transformers: [\"kind: X\\n/../../../../../home/x\"]").len(), 1);
         assert_eq!(of("resources: [../none]"), ["SKY0145"]);
         assert_eq!(of("resources: ["), ["SKY0101"]);
     }
@@ -328,6 +454,24 @@ mod tests {
         let generator = "kind: ConfigMapGenerator\nfiles: [http://127.0.0.1/x]\n";
         let all = codes(&[("over/kustomization.yaml", "generators: [g.yaml]"), ("over/g.yaml", generator)]);
         assert_eq!(all, [("SKY0143".into(), "over/kustomization.yaml:1".into())]);
+        // As a base first, and carried out later, or the reverse.
+        for text in ["resources: [../t]\ntransformers: [../t]", "transformers: [../t]\nresources: [../t]"] {
+            let all = codes(&[
+                ("over/kustomization.yaml", text),
+                ("t/kustomization.yaml", "resources: [g.yaml]"),
+                ("t/g.yaml", "kind: ConfigMapGenerator\nfiles: [\"http:\\x2f/127.0.0.1/x\"]\n"),
+            ]);
+            assert!(!all.is_empty() && all.iter().all(|(code, _)| code == "SKY0143"), "{text}: {all:?}");
+        }
+        // What is harmless in pieces.
+        let all = codes(&[
+            ("over/kustomization.yaml", "transformers: [../t]"),
+            ("t/kustomization.yaml", "resources: [g.yaml]\nnamePrefix: 'http:/'"),
+            ("t/g.yaml", "kind: A\n"),
+        ]);
+        assert_eq!(all, [("SKY0143".into(), "t/kustomization.yaml:2".into())]);
+        let text = "transformers:\n- |\n  kind: PrefixTransformer\n  metadata: {name: a}\n  prefix: ../x/../y/z\n";
+        assert_eq!(of(text), [""; 0]);
         let all = codes(&[
             ("over/kustomization.yaml", "transformers: [../t]"),
             ("t/kustomization.yaml", "resources: [../u]"),
