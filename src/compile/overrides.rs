@@ -45,6 +45,13 @@ fn one(
                 .hint("for both, write two overrides"),
         );
     }
+    if over.clusters.is_empty() {
+        return out.push(
+            Diagnostic::error("SKY0160", "this override is for no cluster")
+                .at(&over.origin)
+                .hint("`clusters` selects some: `[{cluster: NAME}]`, or by their labels and places"),
+        );
+    }
     over.clusters.iter().for_each(|selector| check_references(selector, set, out));
     let chosen = |c: &Cluster| over.clusters.iter().any(|selector| selects(selector, c));
     let here: BTreeSet<usize> = clusters.iter().enumerate().filter(|(_, c)| chosen(c)).map(|(i, _)| i).collect();

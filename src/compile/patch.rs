@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::spec::{PatchOp, PatchOperation};
 
 /// Lists of Kubernetes' own kinds whose items have a name, by the list's field. The first key that an item has counts.
-const JOINED: [(&str, &[&str]); 15] = [
+const JOINED: [(&str, &[&str]); 18] = [
     ("containers", &["name"]),
     ("initContainers", &["name"]),
     ("ephemeralContainers", &["name"]),
@@ -23,6 +23,9 @@ const JOINED: [(&str, &[&str]); 15] = [
     ("resourceClaims", &["name"]),
     ("conditions", &["type"]),
     ("ownerReferences", &["uid"]),
+    ("webhooks", &["name"]),
+    ("schedulingGates", &["name"]),
+    ("matchConditions", &["name"]),
 ];
 const DIRECTIVE: &str = "$patch";
 
@@ -31,6 +34,8 @@ pub(super) fn merge(object: &mut Value, part: &Value, own: bool) -> Result<(), S
     let (Value::Object(object), Value::Object(part)) = (object, part) else {
         return Err("a part of an object is a map".into());
     };
+    // Ports of this kind are one value to the server.
+    let own = own && object.get("kind").and_then(Value::as_str) != Some("EndpointSlice");
     merge_maps(object, part, own)
 }
 
@@ -43,9 +48,7 @@ fn merge_maps(object: &mut Map<String, Value>, part: &Map<String, Value>, own: b
         _ => return Err("`$patch` is `replace`, or `delete` in an item of a list".into()),
     }
     for (key, value) in part.iter().filter(|(key, _)| *key != DIRECTIVE) {
-        if key.starts_with('$') {
-            return Err(format!("`{key}` is not understood"));
-        }
+        understood(key)?;
         match (object.get_mut(key), value) {
             (_, Value::Null) => {
                 object.remove(key);
@@ -53,12 +56,13 @@ fn merge_maps(object: &mut Map<String, Value>, part: &Map<String, Value>, own: b
             (Some(Value::Object(there)), Value::Object(value)) => merge_maps(there, value, own)?,
             (Some(Value::Array(there)), Value::Array(items)) => match key_of(key, there, items, own) {
                 Some(name) => merge_lists(there, items, name, own)?,
-                None => *there = items.clone(),
+                None => {
+                    items.iter().try_for_each(plain)?;
+                    there.clone_from(items);
+                }
             },
             (_, value) => {
-                let mut fresh = value.clone();
-                without_directives(&mut fresh);
-                object.insert(key.clone(), fresh);
+                object.insert(key.clone(), fresh(value)?);
             }
         }
     }
@@ -74,7 +78,7 @@ fn key_of(field: &str, there: &[Value], items: &[Value], own: bool) -> Option<&'
 
 fn merge_lists(there: &mut Vec<Value>, items: &[Value], key: &str, own: bool) -> Result<(), String> {
     for item in items {
-        let place = there.iter().position(|known| known.get(key) == item.get(key));
+        let place = there.iter().position(|known| known.get(key) == item.get(key) && same_protocol(known, item));
         let deletes = item.get(DIRECTIVE).and_then(Value::as_str) == Some("delete");
         match (place, deletes) {
             (Some(place), true) => {
@@ -82,26 +86,52 @@ fn merge_lists(there: &mut Vec<Value>, items: &[Value], key: &str, own: bool) ->
             }
             (None, true) => return Err(format!("there is no item with {key} {} to be deleted", item[key])),
             (Some(place), false) => merge(&mut there[place], item, own)?,
-            (None, false) => {
-                let mut fresh = item.clone();
-                without_directives(&mut fresh);
-                there.push(fresh);
-            }
+            (None, false) => there.push(fresh(item)?),
         }
     }
     Ok(())
 }
 
-/// What is new has nothing that directives or nulls could take away.
-fn without_directives(value: &mut Value) {
+/// A port may be there for each of several protocols: where both say theirs, it has to be the same.
+fn same_protocol(one: &Value, other: &Value) -> bool {
+    one.get("protocol").zip(other.get("protocol")).is_none_or(|(a, b)| a == b)
+}
+
+/// What is new: nulls have nothing to take away, nor have directives, but for those that say that it is new.
+fn fresh(value: &Value) -> Result<Value, String> {
     match value {
         Value::Object(map) => {
-            map.remove(DIRECTIVE);
-            map.retain(|_, v| !v.is_null());
-            map.values_mut().for_each(without_directives);
+            match map.get(DIRECTIVE).map(Value::as_str) {
+                None | Some(Some("merge" | "replace")) => {}
+                _ => return Err("`$patch` is `replace` where nothing is yet".into()),
+            }
+            let mut new = Map::new();
+            for (key, value) in map.iter().filter(|(key, value)| *key != DIRECTIVE && !value.is_null()) {
+                understood(key)?;
+                new.insert(key.clone(), fresh(value)?);
+            }
+            Ok(Value::Object(new))
         }
-        Value::Array(items) => items.iter_mut().for_each(without_directives),
-        _ => {}
+        // A list of its own is as it is written.
+        Value::Array(items) => items.iter().map(fresh).collect(),
+        plain => Ok(plain.clone()),
+    }
+}
+
+/// That there is no directive in a list that replaces another: it would go to the cluster.
+fn plain(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Object(map) => map.iter().try_for_each(|(key, value)| understood(key).and_then(|()| plain(value))),
+        Value::Array(items) => items.iter().try_for_each(plain),
+        _ => Ok(()),
+    }
+}
+
+fn understood(key: &str) -> Result<(), String> {
+    match key.starts_with('$') {
+        true if key == DIRECTIVE => Err("`$patch` is in a list that is replaced as a whole".into()),
+        true => Err(format!("`{key}` is not understood")),
+        false => Ok(()),
     }
 }
 
@@ -207,6 +237,20 @@ mod tests {
         let replaced = merged(json!({"a": {"b": 1}}), &json!({"a": {"$patch": "replace", "c": 2}}));
         assert_eq!(replaced, Ok(json!({"a": {"c": 2}})));
         assert_eq!(merged(json!({}), &json!({"a": {"b": null, "c": 1}})), Ok(json!({"a": {"c": 1}})));
+        let ports = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]});
+        let part = json!({"ports": [{"port": 53, "protocol": "TCP", "nodePort": 1}, {"port": 53, "protocol": "SCTP"}]});
+        let want = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP", "nodePort": 1},
+            {"port": 53, "protocol": "SCTP"}]});
+        assert_eq!(merged(ports, &part), Ok(want));
+        let hooks =
+            json!({"webhooks": [{"name": "a", "x": 1}, {"name": "b", "matchConditions": [{"name": "m", "e": 1}]}]});
+        let part = json!({"webhooks": [{"name": "b", "matchConditions": [{"name": "n"}]}]});
+        let want = json!({"webhooks": [{"name": "a", "x": 1},
+            {"name": "b", "matchConditions": [{"name": "m", "e": 1}, {"name": "n"}]}]});
+        assert_eq!(merged(hooks, &part), Ok(want));
+        let slice = json!({"kind": "EndpointSlice", "ports": [{"port": 1}, {"port": 2}]});
+        let want = json!({"kind": "EndpointSlice", "ports": [{"port": 2}]});
+        assert_eq!(merged(slice, &want), Ok(want), "its ports are one value");
         let mut custom = json!({"env": [{"name": "A"}]});
         merge(&mut custom, &json!({"env": [{"name": "B"}]}), false).unwrap();
         assert_eq!(custom, json!({"env": [{"name": "B"}]}), "of kinds that are not known lists are replaced");
@@ -214,8 +258,15 @@ mod tests {
             json!({"$patch": "delete"}),
             json!({"$retainKeys": ["a"]}),
             json!({"spec": {"containers": [{"name": "z", "$patch": "delete"}]}}),
+            // In a list that is replaced, and in what is new.
+            json!({"spec": {"list": [{"name": "a", "$patch": "delete"}]}}),
+            json!({"spec": {"list": [{"a": {"$patch": "replace"}}]}}),
+            json!({"spec": {"new": {"$patch": "delete"}}}),
+            json!({"spec": {"new": {"a": {"$retainKeys": ["b"]}}}}),
+            json!({"spec": {"containers": [{"name": "b", "env": [{"name": "c", "$patch": "delete"}]}]}}),
+            json!({"spec": {"containers": [{"name": "b", "$deleteFromPrimitiveList/args": ["c"]}]}}),
         ] {
-            assert!(merged(json!({"spec": {"containers": [{"name": "a"}]}}), &wrong).is_err(), "{wrong}");
+            assert!(merged(json!({"spec": {"containers": [{"name": "a"}], "list": [1]}}), &wrong).is_err(), "{wrong}");
         }
     }
 

@@ -30,9 +30,16 @@ pub struct PatchOperation {
     /// Where, as a JSON pointer: `/spec/replicas`.
     pub path: String,
     /// With what; for `add`, `replace` and `test`.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub value: Option<serde_json::Value>,
     /// From where; for `move` and `copy`.
     pub from: Option<String>,
+}
+
+/// A value that is written is one, also when it is `null`.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(Some)
 }
 
 /// What an operation does.
