@@ -90,8 +90,10 @@ pub fn write(all: &BTreeMap<String, Locked>, sources: &[LockedContent]) -> Strin
         out.push_str("sources:\n");
     }
     for locked in sorted {
-        out.push_str(&format!("- source: {}\n", serde_json::Value::from(locked.source.value.as_str())));
-        out.push_str(&format!("  resolved: \"{}\"\n  sha256: \"{}\"\n", locked.resolved, locked.sha256));
+        let quoted = |text: &str| serde_json::Value::from(text);
+        let (resolved, sha256) = (quoted(&locked.resolved), quoted(&locked.sha256));
+        out.push_str(&format!("- source: {}\n", quoted(&locked.source.value)));
+        out.push_str(&format!("  resolved: {resolved}\n  sha256: {sha256}\n"));
     }
     out
 }

@@ -97,6 +97,10 @@ impl Reader {
                 (OTHERS.contains(&name) && !folder.is_empty()).then(|| folder.to_owned())
             })
             .collect();
+        // A project's root may be a chart, too.
+        let templates =
+            ["templates/", "charts/", "crds/"].into_iter().filter(|_| tree.files.contains_key("Chart.yaml"));
+        let others: Vec<String> = others.into_iter().chain(templates.map(str::to_owned)).collect();
         let ours: Vec<(&Arc<str>, &Arc<str>)> = tree
             .files
             .iter()
@@ -360,5 +364,40 @@ mod tests {
     fn folders_of_other_tools_are_left_alone() {
         let chart = [PROJECT, ("chart/Chart.yaml", "name: x"), ("chart/templates/a.yaml", "{{ broken")];
         assert_eq!(codes(&chart), [""; 0]);
+        let app = "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources: [{helm: {chart: .}}]\n";
+        let root = [PROJECT, ("web.yaml", app), ("Chart.yaml", "name: x"), ("templates/a.yaml", "{{ broken")];
+        let (set, out) = read(&tree(&root));
+        assert!(out.is_empty(), "{out:?}");
+        assert_eq!((set.renders.len(), set.renders[0].path.as_str()), (1, ""));
+    }
+
+    #[test]
+    fn a_lock_names_a_source_once() {
+        let app = "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\n\
+                   sources: [{oci: {url: 'oci://registry.example.com/x:v1', path: .}}]\n";
+        let line = |digest: &str| {
+            format!(
+                "- source: oci://registry.example.com/x:v1\n  resolved: sha256:x\n  sha256: {}\n",
+                digest.repeat(64)
+            )
+        };
+        let head = "version: 1\ncatalog: []\nsources:\n";
+        let once = format!("{head}{}", line("a"));
+        let twice = format!("{once}{}", line("b"));
+        assert_eq!(codes(&[PROJECT, ("web.yaml", app), ("skyplan.lock", &once)]), [""; 0]);
+        assert_eq!(codes(&[PROJECT, ("web.yaml", app), ("skyplan.lock", &twice)]), ["SKY0150"]);
+    }
+
+    #[test]
+    fn a_value_that_is_null_is_a_value() {
+        let operations = "[{op: replace, path: /data, value: null}, {op: remove, path: /data}]";
+        let app = format!(
+            "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources: [{{path: m.yaml}}]\n\
+             overrides: [{{clusters: [{{cluster: c}}], objects: {{kind: A}}, jsonPatch: {operations}}}]\n"
+        );
+        let (set, out) = read(&tree(&[PROJECT, ("web.yaml", &app), ("m.yaml", "apiVersion: v1\nkind: A\n")]));
+        assert!(out.is_empty(), "{out:?}");
+        let operations = set.applications[0].spec.overrides[0].json_patch.as_ref().unwrap();
+        assert_eq!((&operations[0].value.value, &operations[1].value.value), (&Some(serde_json::Value::Null), &None));
     }
 }

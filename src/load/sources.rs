@@ -178,10 +178,8 @@ impl Reader {
             Some((other, _)) => self.out.push(not_a_map(&other.origin)),
         }
         let path = path.filter(|_| self.out.len() == faults)?;
-        if content.is_none()
-            && !path.ends_with(".tgz")
-            && !tree.files.contains_key(format!("{path}/Chart.yaml").as_str())
-        {
+        let head = if path.is_empty() { "Chart.yaml".to_owned() } else { format!("{path}/Chart.yaml") };
+        if content.is_none() && !path.ends_with(".tgz") && !tree.files.contains_key(head.as_str()) {
             self.out.push(no_chart(tree, &path, chart));
             return None;
         }
