@@ -136,6 +136,9 @@ pub(super) struct LockArgs {
     /// Fetch nothing; exit with 1 when the lock lacks something, or has too much
     #[arg(long)]
     pub(super) check: bool,
+    /// Fetch what is locked and not on this machine, as it is locked; change nothing
+    #[arg(long, conflicts_with_all = ["check", "update", "json"])]
+    pub(super) fetch: bool,
     #[command(flatten)]
     pub(super) reading: ReadingArgs,
     /// Print what is locked as JSON

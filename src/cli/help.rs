@@ -30,6 +30,7 @@ const EXAMPLES: [(&str, &str); 22] = [
     (
         "lock",
         "  skyplan lock                 fetch what is not locked yet\n  \
+         skyplan lock --fetch         bring to this machine what is locked; in CI, after a review\n  \
          skyplan lock --update        look for newer ones of all\n  \
          skyplan lock --update shop.git     of one\n  \
          skyplan lock --check         in CI\n\n\

@@ -17,8 +17,17 @@ impl Reader {
         let Some(remote) = self.remote_of(source)? else { return Ok(None) };
         let name = remote.name();
         self.set.remotes.push(remote.clone());
-        let locked = self.set.lock.iter().flat_map(|l| &l.spec.sources).find(|l| l.source.value == name);
-        match locked {
+        let mut locked = self.set.lock.iter().flat_map(|l| &l.spec.sources).filter(|l| l.source.value == name);
+        let first = locked.next();
+        if let Some(second) = locked.next() {
+            let fault = Diagnostic::error("SKY0150", format!("`{name}` is in {LOCK_FILE} twice"))
+                .at(&second.source.origin)
+                .label(&remote.origin, "for this source")
+                .hint("keep the line that is right, or run `skyplan lock --update`");
+            self.out.push(fault);
+            return Err(());
+        }
+        match first {
             Some(locked) => Ok(Some(Content {
                 remote: remote.value,
                 resolved: locked.resolved.clone(),

@@ -4,7 +4,7 @@
 //! are written. Knows paths and sizes, nothing of what the files say.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::{
     disk::in_folder,
@@ -30,6 +30,8 @@ pub enum Place {
     Folder(PathBuf),
     /// The project's folder as it is in a revision of the repository around it.
     Revision(PathBuf, String),
+    /// These very files: they were checked, and nobody changes them any more.
+    Held(Arc<Files>),
 }
 
 impl Place {
@@ -40,6 +42,12 @@ impl Place {
     pub fn files(&self, path: &str) -> Result<Option<Files>, Box<Diagnostic>> {
         match self {
             Self::Folder(root) => in_folder(root, |store, root| snapshot(store, root, path))?,
+            Self::Held(all) => {
+                let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
+                let within = |file: &str| file == path || file.starts_with(&folder);
+                let some: Files = all.iter().filter(|(f, _)| within(f)).map(|(f, b)| (f.clone(), b.clone())).collect();
+                Ok(Some(some).filter(|some| !some.is_empty()))
+            }
             Self::Revision(root, revision) => in_revision(root, revision, |store, root| snapshot(store, root, path))?,
         }
     }
@@ -139,6 +147,15 @@ mod tests {
     use std::{fs, os::unix::fs::symlink};
 
     use super::*;
+
+    #[test]
+    fn files_that_are_held_are_found_by_folder() {
+        let all: Files = ["a/b", "a/c/d", "ab"].into_iter().map(|f| (f.to_owned(), Vec::new())).collect();
+        let place = Place::Held(all.into());
+        let names = |path: &str| place.files(path).unwrap().map(|f| f.into_keys().collect::<Vec<_>>().join(" "));
+        assert_eq!((names("a").as_deref(), names("ab").as_deref()), (Some("a/b a/c/d"), Some("ab")));
+        assert_eq!((names("").as_deref(), names("b")), (Some("a/b a/c/d ab"), None));
+    }
 
     #[test]
     fn links_are_followed_and_stay_inside() {

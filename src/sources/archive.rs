@@ -8,6 +8,8 @@ use crate::load::snapshot::Files;
 
 /// Bytes of all files in one archive.
 const MOST_BYTES: u64 = 128 << 20;
+/// Bytes of everything that something is rendered from, or that was fetched at once.
+pub(super) const MOST_TOGETHER: usize = 256 << 20;
 /// Files in one archive.
 const MOST_FILES: usize = 20_000;
 
@@ -18,7 +20,7 @@ const MOST_FILES: usize = 20_000;
 pub(super) fn unpack(bytes: &[u8], to: &str, chart: bool, files: &mut Files) -> Result<(), String> {
     let mut archive = tar::Archive::new(BufReader::new(GzDecoder::new(bytes).take(MOST_BYTES)));
     let damaged = |e: std::io::Error| format!("it is no archive (`.tar.gz`): {e}");
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, size(files));
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let kind = entry.header().entry_type();
@@ -39,11 +41,16 @@ pub(super) fn unpack(bytes: &[u8], to: &str, chart: bool, files: &mut Files) -> 
             return Err(format!("it holds more than {MOST_FILES} files"));
         }
         let inside = parts.get(usize::from(chart)..).unwrap_or_default();
-        if inside.is_empty() {
+        // What is in dot folders is not read anywhere else either.
+        if inside.iter().rev().skip(1).any(|folder| folder.starts_with('.')) || inside.is_empty() {
             continue;
         }
         let mut text = Vec::new();
         entry.read_to_end(&mut text).map_err(damaged)?;
+        bytes += text.len();
+        if bytes > MOST_TOGETHER {
+            return Err(format!("with it there are more than {} MiB", MOST_TOGETHER >> 20));
+        }
         let gap = if to.is_empty() { "" } else { "/" };
         files.insert(format!("{to}{gap}{}", inside.join("/")), text);
     }
@@ -51,6 +58,11 @@ pub(super) fn unpack(bytes: &[u8], to: &str, chart: bool, files: &mut Files) -> 
         return Err("it is empty, or holds more than 128 MiB".into());
     }
     Ok(())
+}
+
+/// Bytes of all files.
+pub(super) fn size(files: &Files) -> usize {
+    files.values().map(Vec::len).sum()
 }
 
 #[cfg(test)]
@@ -88,6 +100,11 @@ pub(super) mod tests {
         for (path, kind) in [("web/../../x", Regular), ("/etc/x", Regular), ("web/a\\b", Regular), ("web/l", Symlink)] {
             assert!(unpacked(&pack(&[(path, b"", kind)])).is_err(), "{path}");
         }
+        let dots =
+            [("web/.git/config", &b"x"[..], Regular), ("web/.helmignore", b"x", Regular), ("web/a/.b/c", b"", Regular)];
+        assert_eq!(unpacked(&pack(&dots)).unwrap(), ["c.tgz/.helmignore"]);
+        let mut full: Files = [("x".to_owned(), vec![0; MOST_TOGETHER])].into();
+        assert!(unpack(&good, "c", true, &mut full).unwrap_err().contains("256 MiB"));
         assert!(unpacked(b"no archive").is_err());
         assert!(unpacked(&good[..good.len() / 2]).is_err());
         // 200 MiB of nothing pack to 200 KiB.

@@ -2,7 +2,7 @@
 
 use super::{
     archive::unpack,
-    http::{get, joined},
+    http::{Errand, get, joined},
     remote::{Fetched, Refusal, refusal},
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
 
 pub(super) fn fetch(repo: &str, chart: &str, version: &str) -> Result<Fetched, Refusal> {
     let index = format!("{repo}/index.yaml");
-    let answer = ok(&index)?;
+    let errand = Errand::to(repo);
+    let answer = ok(errand, &index)?;
     let text = String::from_utf8_lossy(&answer);
     let no_index = || refusal(format!("{index} is no index of charts."), "`helm repo index` writes one");
     let nodes = yaml::parse(&"index.yaml".into(), &text).map_err(|_| no_index())?;
@@ -48,7 +49,7 @@ pub(super) fn fetch(repo: &str, chart: &str, version: &str) -> Result<Fetched, R
         _ => None,
     };
     let url = joined(&index, first.ok_or_else(no_index)?);
-    let bytes = ok(&url)?;
+    let bytes = ok(errand, &url)?;
     let sum = digest_bytes(&bytes);
     if let Some(digest) = said(entry, "digest").filter(|d| d.trim_start_matches("sha256:") != sum) {
         return Err(refusal(
@@ -62,8 +63,8 @@ pub(super) fn fetch(repo: &str, chart: &str, version: &str) -> Result<Fetched, R
     Ok(Fetched { resolved: version.to_owned(), files })
 }
 
-fn ok(url: &str) -> Result<Vec<u8>, Refusal> {
-    let answer = get(url, &[])?;
+fn ok(errand: Errand, url: &str) -> Result<Vec<u8>, Refusal> {
+    let answer = get(errand, url, &[])?;
     if !answer.status.is_success() {
         return Err(refusal(format!("{url} answers {}.", answer.status), "is the address right?"));
     }

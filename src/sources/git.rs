@@ -43,6 +43,8 @@ pub(super) fn fetch(url: &str, revision: &str, named: &str) -> Result<Fetched, R
         }
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "true").env("SSH_ASKPASS", "true");
         command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes").env("LC_ALL", "C");
+        // What a repository lacks is not asked for at an address that it names itself.
+        command.env("GIT_NO_LAZY_FETCH", "1");
         command.env("GIT_ALLOW_PROTOCOL", "https:ssh:file:git");
         for setting in ["core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "fetch.fsckObjects=true"] {
             command.args(["-c", setting]);

@@ -1,6 +1,9 @@
 //! Bytes from an address: over TLS, or from this very machine; not larger than a limit, not longer than a deadline.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{Request, StatusCode, body::Bytes, header};
@@ -11,6 +14,8 @@ use super::remote::{Refusal, refusal};
 
 const MOST_BYTES: usize = 256 << 20;
 const DEADLINE: Duration = Duration::from_secs(120);
+/// For everything that one source is made of.
+const ERRAND: Duration = Duration::from_secs(600);
 const MOST_REDIRECTS: usize = 5;
 
 /// What came back.
@@ -20,8 +25,28 @@ pub(super) struct Answer {
     pub(super) bytes: Vec<u8>,
 }
 
+/// One errand: what a spec names, and all that it leads to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Errand {
+    /// The address that the spec names is on this machine. Others do not lead to it.
+    here: bool,
+    until: Instant,
+}
+
+impl Errand {
+    pub(super) fn to(url: &str) -> Self {
+        Self { here: is_here(host(url)), until: Instant::now() + ERRAND }
+    }
+
+    /// Over TLS, or to this machine, where the spec says so.
+    fn may_ask(self, url: &str) -> bool {
+        is_safe(url) && (self.here || !may_be_here(host(url)))
+    }
+}
+
 /// Asks for an address, and follows where it leads. Headers are for the first host alone.
-pub(super) fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal> {
+pub(super) fn get(errand: Errand, url: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal> {
+    let most = DEADLINE.min(errand.until.saturating_duration_since(Instant::now()));
     // The caller may be a runtime's own thread, which must not wait in another one.
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| -> Result<Answer, Refusal> {
@@ -30,9 +55,9 @@ pub(super) fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal
                 .build()
                 .map_err(|e| refusal(format!("No threads to work with: {e}."), "try again"))?;
             runtime.block_on(async {
-                match tokio::time::timeout(DEADLINE, follow(url, headers)).await {
+                match tokio::time::timeout(most, follow(errand, url, headers)).await {
                     Ok(answer) => answer,
-                    Err(_) => Err(refusal(format!("{url} took more than {} s.", DEADLINE.as_secs()), "try again")),
+                    Err(_) => Err(refusal(format!("{url} took more than {} s.", most.as_secs()), "try again")),
                 }
             })
         });
@@ -40,7 +65,7 @@ pub(super) fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal
     })
 }
 
-async fn follow(first: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal> {
+async fn follow(errand: Errand, first: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal> {
     let provider = rustls::crypto::ring::default_provider();
     let https = HttpsConnectorBuilder::new()
         .with_provider_and_native_roots(provider)
@@ -51,11 +76,17 @@ async fn follow(first: &str, headers: &[(&str, &str)]) -> Result<Answer, Refusal
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(https);
     let mut url = first.to_owned();
     for _ in 0..=MOST_REDIRECTS {
-        if !is_safe(&url) {
-            return Err(refusal(
-                format!("{url} is not read: anybody on the way could change it."),
-                "addresses begin with https://, or are on this machine",
-            ));
+        if !errand.may_ask(&url) {
+            return Err(match is_safe(&url) {
+                true => refusal(
+                    format!("{url} is not read: it is on this machine, and the source is not."),
+                    "whoever publishes the source has it lead there: ask why",
+                ),
+                false => refusal(
+                    format!("{url} is not read: anybody on the way could change it."),
+                    "addresses begin with https://, or are on this machine",
+                ),
+            });
         }
         let mut request = Request::get(&url).header(header::USER_AGENT, concat!("skyplan/", env!("CARGO_PKG_VERSION")));
         for (name, value) in headers {
@@ -125,6 +156,22 @@ pub(super) fn is_safe(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://") && is_here(name)
 }
 
+/// Whether a host could be this machine under any of its usual names.
+fn may_be_here(host: &str) -> bool {
+    let host = host.rsplit('@').next().unwrap_or(host).to_ascii_lowercase();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.split(':').next().unwrap_or(&host).trim_end_matches('.'),
+    };
+    match name.parse::<std::net::IpAddr>() {
+        Ok(address) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
 /// Whether a host, maybe with its port, is this machine.
 pub(super) fn is_here(host: &str) -> bool {
     // Words before an `@` are a user's name, whatever they look like.
@@ -146,6 +193,13 @@ mod tests {
         assert_eq!(joined("https://x", "a"), "https://x/a");
         assert_eq!(joined("https://x/y", "https://z/a"), "https://z/a");
         assert!(is_safe("https://x") && is_safe("http://127.0.0.1:5000/v2/") && is_safe("http://[::1]:5/"));
+        let (here, far) = (Errand::to("http://127.0.0.1:5/index.yaml"), Errand::to("https://charts.example.com"));
+        for url in
+            ["http://127.0.0.1:5/x", "https://localhost/x", "http://[::1]/", "http://LOCALHOST/", "https://127.1.2.3/"]
+        {
+            assert!(!far.may_ask(url), "{url}");
+        }
+        assert!(here.may_ask("http://localhost:5/x") && here.may_ask("https://x") && far.may_ask("https://x"));
         for url in ["http://x", "http://127.0.0.1@x/", "http://127.0.0.1.x/", "ftp://x", "http://localhost:1@x/"] {
             assert!(!is_safe(url), "{url}");
         }

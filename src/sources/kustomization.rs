@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::archive::{MOST_TOGETHER, size};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Origin},
     load::{
@@ -87,7 +88,14 @@ pub(super) fn files(place: &Place, render: &Render) -> Result<Files, Diagnostics
         let covered = seen.iter().any(|(s, _)| s.is_empty() || *s == folder || folder.starts_with(&format!("{s}/")));
         if !covered {
             match place.files(&folder).map_err(|d| *d)? {
-                Some(more) => files.extend(more),
+                Some(more) => {
+                    files.extend(more);
+                    if size(&files) > MOST_TOGETHER {
+                        let what = format!("`{}` reaches more than {} MiB", render.name(), MOST_TOGETHER >> 20);
+                        faults.push(Diagnostic::error("SKY0103", what).at(&origin).hint("keep other files elsewhere"));
+                        break;
+                    }
+                }
                 None => {
                     faults.push(nothing(&folder, &origin));
                     continue;

@@ -25,6 +25,7 @@ use std::{
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 pub use self::{cache::Cache, child::Bounds, remote::Contents, tool::Tools};
@@ -42,6 +43,8 @@ use crate::{
 
 /// Programs at once: each uses several processors.
 const AT_ONCE: usize = 4;
+/// For all sources of a project together.
+const ALL: Duration = Duration::from_secs(600);
 
 /// Renders the sources of one project.
 #[derive(Clone, Debug)]
@@ -67,11 +70,12 @@ impl Kitchen {
                 wanted.push(render);
             }
         }
+        let until = Instant::now() + ALL;
         let next = AtomicUsize::new(0);
         let work = || {
             let mut done = Vec::new();
             while let Some(render) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((render.key(), self.one(render)));
+                done.push((render.key(), self.one(render, until)));
             }
             done
         };
@@ -109,12 +113,25 @@ impl Kitchen {
         }
     }
 
-    fn one(&self, render: &Render) -> Result<Rendered, Diagnostics> {
+    fn one(&self, render: &Render, until: Instant) -> Result<Rendered, Diagnostics> {
+        let left = || {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Diagnostic::error(
+                    "SKY0142",
+                    format!("not all sources were rendered in {} minutes", ALL.as_secs() / 60),
+                )
+                .at(&render.origin)
+                .hint("which of them takes so long? What was rendered is kept, and not rendered again"));
+            }
+            Ok(Bounds { deadline: self.bounds.deadline.min(left), ..self.bounds })
+        };
+        left()?;
         let files = self.files(render)?;
         if render.how == Renderer::Files {
             return manifests::read(render, &files);
         }
-        let tool = self.tools.find(&render.how, self.bounds).map_err(|d| d.at(&render.origin))?;
+        let tool = self.tools.find(&render.how, left()?).map_err(|d| d.at(&render.origin))?;
         let inputs = inputs_of(render, &tool, &files);
         if let Some(output) = self.cache.read(&inputs) {
             return Ok(Rendered { tool: tool.name, inputs, output });
@@ -124,10 +141,11 @@ impl Kitchen {
             // Some systems lead to it by a link; programs name the real folder in what they say.
             let real = folder.path().canonicalize().map_err(|e| own_fault(render, &e))?;
             write(&real.join(TREE), &files).map_err(|e| own_fault(render, &e))?;
+            let bounds = left()?;
             match &render.how {
                 Renderer::Files => Ok(String::new()),
-                Renderer::Kustomize => kustomize::render(render, &tool, &real, self.bounds),
-                Renderer::Helm(chart) => helm::render(render, chart, &tool, &real, &files, self.bounds),
+                Renderer::Kustomize => kustomize::render(render, &tool, &real, bounds),
+                Renderer::Helm(chart) => helm::render(render, chart, &tool, &real, &files, bounds),
             }
         };
         let (output, again) = (once()?, once()?);

@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::{
     archive::unpack,
-    http::{Answer, get, is_here},
+    http::{Answer, Errand, get, is_here},
     remote::{Fetched, Refusal, refusal},
 };
 use crate::{digest::digest_bytes, load::snapshot::Files};
 
 const MANIFESTS: &str =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+/// Layers of one artifact.
+const MOST_LAYERS: usize = 50;
 const LOOK: &str = "does `oras pull` or `helm pull` work on that address?";
 
 pub(super) fn fetch(url: &str, resolved: Option<&str>, chart: bool) -> Result<Fetched, Refusal> {
@@ -31,14 +33,25 @@ pub(super) fn fetch(url: &str, resolved: Option<&str>, chart: bool) -> Result<Fe
     {
         return Err(no_address());
     }
+    let is_digest = |text: &str| {
+        text.strip_prefix("sha256:").is_some_and(|d| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    if let Some(wrong) = resolved.filter(|r| !is_digest(r)) {
+        return Err(refusal(
+            format!("The lock has `{}`, which is no digest.", wrong.escape_debug()),
+            "the lock was changed by hand: run `skyplan lock --update`",
+        ));
+    }
     // Helm writes versions with `+` as tags with `_`.
     let reference = resolved.map_or_else(|| reference.replace('+', "_"), str::to_owned);
     let scheme = if is_here(host) { "http" } else { "https" };
-    let registry = Registry { base: format!("{scheme}://{host}/v2/{name}"), token: None };
+    let base = format!("{scheme}://{host}/v2/{name}");
+    let registry = Registry { errand: Errand::to(&base), base, token: None };
     registry.fetch(&reference, chart)
 }
 
 struct Registry {
+    errand: Errand,
     base: String,
     token: Option<String>,
 }
@@ -56,6 +69,9 @@ impl Registry {
         }
         let text: Value =
             serde_json::from_slice(&manifest).map_err(|_| refusal(format!("{url} is no manifest."), LOOK))?;
+        if text["layers"].as_array().is_some_and(|all| all.len() > MOST_LAYERS) {
+            return Err(refusal(format!("{url} has more than {MOST_LAYERS} layers."), LOOK));
+        }
         let mut files = Files::new();
         let mut taken = 0;
         for layer in text["layers"].as_array().into_iter().flatten() {
@@ -90,7 +106,7 @@ impl Registry {
     fn get(&mut self, url: &str, accept: &str) -> Result<Vec<u8>, Refusal> {
         let mut answer = self.ask(url, accept)?;
         if answer.status == hyper::StatusCode::UNAUTHORIZED && self.token.is_none() {
-            self.token = token(&answer)?;
+            self.token = token(self.errand, &answer)?;
             answer = self.ask(url, accept)?;
         }
         if !answer.status.is_success() {
@@ -103,12 +119,12 @@ impl Registry {
         let bearer = self.token.as_ref().map(|t| format!("Bearer {t}"));
         let mut headers = vec![("accept", accept)];
         headers.extend(bearer.as_deref().map(|b| ("authorization", b)));
-        get(url, &headers)
+        get(self.errand, url, &headers)
     }
 }
 
 /// The token that a registry gives to anybody, if it says where.
-fn token(answer: &Answer) -> Result<Option<String>, Refusal> {
+fn token(errand: Errand, answer: &Answer) -> Result<Option<String>, Refusal> {
     let says = answer.headers.get("www-authenticate").map_or("", String::as_str);
     let Some(parts) = says.strip_prefix("Bearer ") else { return Ok(None) };
     let part = |name: &str| {
@@ -118,7 +134,20 @@ fn token(answer: &Answer) -> Result<Option<String>, Refusal> {
     let Some(realm) = part("realm") else { return Ok(None) };
     let query: Vec<String> =
         ["service", "scope"].iter().filter_map(|n| Some(format!("{n}={}", part(n)?.replace(' ', "%20")))).collect();
-    let given = get(&format!("{realm}?{}", query.join("&")), &[])?;
+    let given = get(errand, &format!("{realm}?{}", query.join("&")), &[])?;
     let text: Value = serde_json::from_slice(&given.bytes).unwrap_or_default();
     Ok(text["token"].as_str().or(text["access_token"].as_str()).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_names_digests_alone() {
+        for wrong in ["v1", "sha256:", "sha256:../../x", "sha512:00", "latest?x"] {
+            let Err((why, _)) = fetch("oci://registry.example.com/x:v1", Some(wrong), false) else { panic!("{wrong}") };
+            assert!(why.contains("is no digest"), "{why}");
+        }
+    }
 }

@@ -260,15 +260,27 @@ fn everything_from_elsewhere_is_locked_applied_and_checked() {
     no_changes();
     let forget = || fs::remove_dir_all(home.dir.path().join("cache/skyplan/sources")).unwrap();
     forget();
-    assert_eq!(home.said(&["plan"], 1).matches("error[SKY0151]").count(), 3);
+    assert_eq!(home.said(&["lock", "--fetch"], 1).matches("error[SKY0151]").count(), 2);
     let _daemon = git_daemon(served.path(), git_port);
     web.open.store(true, Ordering::SeqCst);
+    // A plan fetches nothing, also where it could: whoever wrote the specs has no say in what is asked for.
+    forget();
+    for command in ["validate", "plan", "apply"] {
+        let refused = home.said(&[command], 1);
+        assert_eq!(refused.matches("error[SKY0151]").count(), 5, "{refused}");
+        assert!(refused.contains("`skyplan lock --fetch`"), "{refused}");
+    }
+    let before = file();
+    assert!(home.run(&["lock", "--fetch"], 0).contains("4 sources of skyplan.lock: on this machine, 4 fetched"));
+    assert!(home.run(&["lock", "--fetch"], 0).contains("4 sources of skyplan.lock: on this machine\n"));
+    assert_eq!(file(), before);
     no_changes();
 
     // The branch goes on; the lock does not.
     put(&repository.0.join("deploy/a.yaml"), &config("from-git", "2"));
     let commit = repository.commit();
     forget();
+    home.run(&["lock", "--fetch"], 0);
     no_changes();
     assert!(home.said(&["lock", "--update", "none"], 1).contains("SKY0202"));
     let updated = home.run(&["lock", "--update", "shop.git"], 0);
@@ -280,12 +292,14 @@ fn everything_from_elsewhere_is_locked_applied_and_checked() {
     let kept = fs::read_dir(home.dir.path().join("cache/skyplan/sources")).unwrap();
     let chart = kept.map(|e| e.unwrap().path()).find(|p| p.join("templates/a.yaml").is_file()).unwrap();
     fs::write(chart.join("templates/a.yaml"), config("from-somebody", "1")).unwrap();
+    assert_eq!(home.said(&["plan"], 1).matches("error[SKY0151]").count(), 1);
+    home.run(&["lock", "--fetch"], 0);
     assert_eq!(home.changes().len(), 1);
     package(&charts, "listed", "2");
     index();
     assert_eq!(home.changes().len(), 1, "it is in the cache");
     forget();
-    let refused = home.said(&["plan"], 1);
+    let refused = home.said(&["lock", "--fetch"], 1);
     assert!(refused.contains("error[SKY0152]") && refused.contains("The lock has "), "{refused}");
     home.run(&["lock", "--update"], 0);
     assert_eq!(home.changes().len(), 2);
@@ -339,4 +353,35 @@ fn what_cannot_be_had_is_said() {
     assert!(said("oci: {url: 'oci://localhost', path: .}").contains("write oci://HOST/NAME:TAG"));
     assert!(said(&format!("oci: {{url: 'oci://localhost:{}/a/b:v1', path: .}}", web.port)).contains("404"));
     assert!(!home.project().join("ran").exists());
+}
+
+#[test]
+fn a_lock_for_one_environment_keeps_the_others() {
+    let home = home();
+    let served = tempfile::tempdir().unwrap();
+    let repository = Repository::new(served.path());
+    repository.git(&["branch", "next"]);
+    let url = format!("file://{}", repository.0.display());
+    put(
+        &home.project().join("skyplan.yaml"),
+        &format!(
+            "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: far\nparameters: [{{name: branch, default: main}}]\n\
+             environments:\n- {{name: prod, parameters: {{branch: main}}}}\n- {{name: test, parameters: {{branch: next}}}}\n---\n\
+             apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources:\n\
+             - git: {{url: '{url}', ref: '${{parameters.branch}}', path: deploy}}\n"
+        ),
+    );
+    let file = || fs::read_to_string(home.project().join("skyplan.lock")).unwrap();
+    home.run(&["lock"], 0);
+    let both = file();
+    assert_eq!(both.matches("- source: ").count(), 2, "{both}");
+    for args in [&["lock", "-e", "prod"][..], &["lock", "-e", "test", "--update"], &["lock", "-e", "prod", "--check"]] {
+        let said = home.run(args, 0);
+        assert!(!said.contains("- git") && file() == both, "{args:?}: {said}");
+    }
+    fs::remove_file(home.project().join("skyplan.lock")).unwrap();
+    home.run(&["lock", "-e", "test"], 0);
+    assert!(home.said(&["lock", "--check"], 1).contains("SKY0150"));
+    home.run(&["lock", "-e", "prod"], 0);
+    assert_eq!(file(), both);
 }

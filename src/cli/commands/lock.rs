@@ -20,7 +20,7 @@ use crate::{
     load::parameters::Wanted,
     quantity::counted,
     sources::Contents,
-    spec::{At, LOCK_FILE, LockedContent, Remote, SpecSet},
+    spec::{At, Content, LOCK_FILE, LockedContent, Remote, SpecSet},
 };
 
 /// What became of one source.
@@ -45,22 +45,34 @@ struct Report {
     sources: Vec<Line>,
 }
 
+/// What is asked for from elsewhere.
+struct Asked {
+    set: SpecSet,
+    wanted: BTreeMap<String, At<Remote>>,
+    /// In all environments; otherwise in one.
+    all: bool,
+    faults: Diagnostics,
+}
+
 pub(in crate::cli) fn run(root: &Path, args: &LockArgs, output: &Output) -> Exit {
     let texts = match Texts::read(root, &ProjectArgs { reading: args.reading.clone(), rev: None }, output) {
         Ok(texts) => texts,
         Err(exit) => return exit,
     };
-    let (set, wanted, faults) = remotes(&texts, args);
+    let Asked { set, wanted, all, faults } = remotes(&texts, args);
     if faults.has_errors() {
         return output.diagnostics(&faults, &texts.sources);
     }
     if args.check {
-        let stale = stale(&set, &wanted);
+        let stale = stale(&set, &wanted, all);
         let exit = output.diagnostics(&stale, &texts.sources);
         if stale.is_empty() {
             output.print(&format!("{LOCK_FILE} has {}\n", counted(wanted.len(), "source")));
         }
         return exit;
+    }
+    if args.fetch {
+        return fetch(&texts, &set, &wanted, output);
     }
     let update = args.update.as_deref();
     if let Some(word) =
@@ -94,12 +106,16 @@ pub(in crate::cli) fn run(root: &Path, args: &LockArgs, output: &Output) -> Exit
             }
         }
     }
+    if !all {
+        // What other environments ask for was not looked at.
+        after.extend(before.iter().filter(|(name, _)| !wanted.contains_key(*name)).map(|(_, l)| l.clone()));
+    }
     if faults.has_errors() {
         // The lock stays as it was: half of it would be none.
         return output.diagnostics(&faults, &texts.sources);
     }
     let lines = lines(&before, &after);
-    let written = lines.iter().any(|l| l.change != "kept");
+    let written = lines.iter().any(|l| l.change != "kept") || before.len() != lock::sources_of(&set).len();
     if written && let Err(d) = replace(root, LOCK_FILE, &lock::write(&lock::catalog_of(&set), &after)) {
         return output.fault(d);
     }
@@ -111,8 +127,39 @@ pub(in crate::cli) fn run(root: &Path, args: &LockArgs, output: &Output) -> Exit
     Exit::Done
 }
 
+/// Fetches what is locked and not on this machine. It has to be what was locked.
+fn fetch(texts: &Texts, set: &SpecSet, wanted: &BTreeMap<String, At<Remote>>, output: &Output) -> Exit {
+    let (locked, contents) = (lock::sources_of(set), Contents::from_env());
+    let (mut faults, mut fetched) = (Diagnostics::new(), 0);
+    for (name, remote) in wanted {
+        let Some(l) = locked.iter().find(|l| l.source.value == *name) else {
+            faults.push(not_locked(name, remote));
+            continue;
+        };
+        let (resolved, sha256) = (l.resolved.clone(), l.sha256.clone());
+        match contents.fetch(&Content { remote: remote.value.clone(), resolved, sha256 }) {
+            Ok(had_to) => fetched += usize::from(had_to),
+            Err(fault) => faults.push(fault.at(&remote.origin)),
+        }
+    }
+    let exit = output.diagnostics(&faults, &texts.sources);
+    if !faults.has_errors() {
+        output.print(&match fetched {
+            0 => format!("{} of {LOCK_FILE}: on this machine\n", counted(wanted.len(), "source")),
+            n => format!("{} of {LOCK_FILE}: on this machine, {n} fetched\n", counted(wanted.len(), "source")),
+        });
+    }
+    exit
+}
+
+fn not_locked(name: &str, remote: &At<Remote>) -> Diagnostic {
+    Diagnostic::error("SKY0150", format!("`{name}` is not in {LOCK_FILE}"))
+        .at(&remote.origin)
+        .hint("run `skyplan lock`")
+}
+
 /// What the environments ask for from elsewhere, by name.
-fn remotes(texts: &Texts, args: &LockArgs) -> (SpecSet, BTreeMap<String, At<Remote>>, Diagnostics) {
+fn remotes(texts: &Texts, args: &LockArgs) -> Asked {
     let first = match args.reading.wanted() {
         Wanted::Only => Wanted::First,
         named => named,
@@ -136,24 +183,26 @@ fn remotes(texts: &Texts, args: &LockArgs) -> (SpecSet, BTreeMap<String, At<Remo
         let others: Vec<Diagnostic> = others.cloned().collect();
         faults.extend(others.into_iter().collect());
     }
-    (set, wanted, faults)
+    Asked { set, wanted, all, faults }
 }
 
 /// What is asked for and not locked, and the reverse.
-fn stale(set: &SpecSet, wanted: &BTreeMap<String, At<Remote>>) -> Diagnostics {
+fn stale(set: &SpecSet, wanted: &BTreeMap<String, At<Remote>>, all: bool) -> Diagnostics {
     let locked = || set.lock.iter().flat_map(|l| &l.spec.sources);
-    let missing =
-        wanted.iter().filter(|(name, _)| !locked().any(|l| l.source.value == **name)).map(|(name, remote)| {
-            Diagnostic::error("SKY0150", format!("`{name}` is not in {LOCK_FILE}"))
-                .at(&remote.origin)
-                .hint("run `skyplan lock`")
-        });
-    let extra = locked().filter(|l| !wanted.contains_key(&l.source.value)).map(|l| {
+    let missing = wanted.iter().filter(|(name, _)| !locked().any(|l| l.source.value == **name));
+    let missing = missing.map(|(name, remote)| not_locked(name, remote));
+    let extra = locked().filter(|l| all && !wanted.contains_key(&l.source.value)).map(|l| {
         Diagnostic::error("SKY0150", format!("no source asks for `{}` any more", l.source.value))
             .at(&l.source.origin)
             .hint("run `skyplan lock`: it takes it out")
     });
-    missing.chain(extra).collect()
+    let twice = locked().enumerate().filter(|(i, l)| locked().take(*i).any(|k| k.source.value == l.source.value));
+    let twice = twice.map(|(_, l)| {
+        Diagnostic::error("SKY0150", format!("`{}` is in {LOCK_FILE} twice", l.source.value))
+            .at(&l.source.origin)
+            .hint("keep the line that is right, or run `skyplan lock --update`")
+    });
+    missing.chain(extra).chain(twice).collect()
 }
 
 fn lines(before: &BTreeMap<String, LockedContent>, after: &[LockedContent]) -> Vec<Line> {

@@ -7,4 +7,4 @@ git -C ../shop add . && git -C ../shop commit --quiet -m first
 sed -i "s|HOME|$HOME|" web.yaml
 quietly lock
 sed -i 's/sha256: "......../sha256: "00000000/' skyplan.lock
-skyplan validate
+skyplan lock --fetch
