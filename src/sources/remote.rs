@@ -57,6 +57,11 @@ impl Contents {
         if self.kept(content)?.is_some() {
             return Ok(false);
         }
+        if self.folder.is_none() {
+            return Err(Diagnostic::error("SKY0151", format!("`{}` cannot be kept", content.remote.name()))
+                .detail("Neither XDG_CACHE_HOME nor HOME is set.")
+                .hint("set one of them: a plan looks there"));
+        }
         let fetched = fetch(&content.remote, Some(&content.resolved))?;
         let is = sum(&fetched.files);
         if is != content.sha256 {

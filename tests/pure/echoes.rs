@@ -85,6 +85,21 @@ fn a_file_that_is_no_text_is_the_only_fault() {
 }
 
 #[test]
+fn an_override_for_no_cluster_is_a_fault() {
+    let root = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: shop\n---\n\
+                apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: dev\ndriver: local\n";
+    let codes = |clusters: &str| -> Vec<String> {
+        let app = format!(
+            "apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources:\n\
+             - objects: [{{apiVersion: v1, kind: ConfigMap, metadata: {{name: web}}, data: {{a: b}}}}]\n\
+             overrides:\n- {{clusters: {clusters}, patch: {{kind: ConfigMap, metadata: {{name: web}}, data: {{a: c}}}}}}\n"
+        );
+        said(&Project::of([("skyplan.yaml", root), ("web.yaml", &app)])).into_iter().map(|(code, _)| code).collect()
+    };
+    assert_eq!((codes("[]"), codes("[{cluster: dev}]")), (vec!["SKY0160".to_owned()], Vec::new()));
+}
+
+#[test]
 fn what_a_source_would_have_held_is_not_missed() {
     let root = "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: shop\n---\n\
                 apiVersion: skyplan.io/v1alpha1\nkind: Cluster\nname: dev\ndriver: local\n";

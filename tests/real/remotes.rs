@@ -365,7 +365,7 @@ fn a_lock_for_one_environment_keeps_the_others() {
     put(
         &home.project().join("skyplan.yaml"),
         &format!(
-            "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: far\nparameters: [{{name: branch, default: main}}]\n\
+            "apiVersion: skyplan.io/v1alpha1\nkind: Project\nname: far\nparameters: {{branch: main}}\n\
              environments:\n- {{name: prod, parameters: {{branch: main}}}}\n- {{name: test, parameters: {{branch: next}}}}\n---\n\
              apiVersion: skyplan.io/v1alpha1\nkind: Application\nname: web\nsources:\n\
              - git: {{url: '{url}', ref: '${{parameters.branch}}', path: deploy}}\n"
