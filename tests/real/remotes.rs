@@ -375,13 +375,15 @@ fn a_lock_for_one_environment_keeps_the_others() {
     home.run(&["lock"], 0);
     let both = file();
     assert_eq!(both.matches("- source: ").count(), 2, "{both}");
-    for args in [&["lock", "-e", "prod"][..], &["lock", "-e", "test", "--update"], &["lock", "-e", "prod", "--check"]] {
+    for args in
+        [&["lock", "--env", "prod"][..], &["lock", "--env", "test", "--update"], &["lock", "--env", "prod", "--check"]]
+    {
         let said = home.run(args, 0);
         assert!(!said.contains("- git") && file() == both, "{args:?}: {said}");
     }
     fs::remove_file(home.project().join("skyplan.lock")).unwrap();
-    home.run(&["lock", "-e", "test"], 0);
+    home.run(&["lock", "--env", "test"], 0);
     assert!(home.said(&["lock", "--check"], 1).contains("SKY0150"));
-    home.run(&["lock", "-e", "prod"], 0);
+    home.run(&["lock", "--env", "prod"], 0);
     assert_eq!(file(), both);
 }
